@@ -1,0 +1,52 @@
+# Compiler settings, dependencies, and scsim_library(): one target per folder of the tree, which
+# sees only the folders it links.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1")          # checks are always on, in every build type
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+set(CMAKE_EXE_LINKER_FLAGS_DEV "")
+
+find_program(SCSIM_CCACHE ccache)
+if(SCSIM_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SCSIM_CCACHE})
+endif()
+
+find_package(Protobuf 3.21 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+
+add_library(scsim_flags INTERFACE)
+# The same bytes everywhere: no contraction of a*b+c into one rounding, no reassociation.
+target_compile_options(scsim_flags INTERFACE -ffp-contract=off -Wall -Wextra -Wpedantic -Wshadow=local)
+if(SCSIM_WERROR)
+  target_compile_options(scsim_flags INTERFACE -Werror)
+endif()
+if(SCSIM_SANITIZE)
+  target_compile_options(scsim_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_link_options(scsim_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+# scsim_library(NAME FOLDER traces SOURCES ... LINKS ...): target scsim::NAME. Its headers are seen as
+# "FOLDER/x.h" by those who link it and by nobody else: each folder has an include path of its own.
+function(scsim_library name)
+  cmake_parse_arguments(arg "" "FOLDER" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  set(root ${CMAKE_BINARY_DIR}/include/${arg_FOLDER})
+  file(MAKE_DIRECTORY ${root})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${arg_FOLDER} ${root}/${arg_FOLDER} SYMBOLIC)
+  add_library(scsim_${name} STATIC ${arg_SOURCES})
+  add_library(scsim::${name} ALIAS scsim_${name})
+  target_include_directories(scsim_${name} PUBLIC ${root})
+  target_link_libraries(scsim_${name} PUBLIC ${arg_LINKS} PRIVATE scsim_flags ${arg_PRIVATE_LINKS})
+endfunction()

@@ -1,0 +1,62 @@
+# The tables of what can be chosen by name. One line adds an entry:
+#
+#   add_policy(round_robin)      sim/policies/round_robin.cpp, tests/sim/policies/round_robin_test.cpp
+#   add_trace_format(mooncake)   traces/mooncake_importer.cpp, tests/traces/mooncake_importer_test.cpp
+#   add_cost_model(roofline)     cost_models/roofline.cpp, tests/cost_models/roofline_test.cpp
+#
+# The source defines `scsim::sim::PolicyEntry scsim::sim::round_robin_policy()` (formats:
+# `scsim::TraceFormat scsim::mooncake_format()`; cost models: `scsim::cost_models::CostModelEntry
+# scsim::cost_models::roofline_cost_model()`); the generated table calls each in the order of the lines.
+
+function(scsim_table_entry kind source test)
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
+    message(FATAL_ERROR "${kind}: ${source} is missing")
+  endif()
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${test})
+    message(FATAL_ERROR "${kind}: ${source} has no test; expected ${test}")
+  endif()
+endfunction()
+
+macro(add_policy name)
+  scsim_table_entry("add_policy(${name})" sim/policies/${name}.cpp tests/sim/policies/${name}_test.cpp)
+  list(APPEND SCSIM_POLICIES ${name})
+  list(APPEND SCSIM_POLICY_SOURCES ${CMAKE_SOURCE_DIR}/sim/policies/${name}.cpp)
+endmacro()
+
+macro(add_trace_format name)
+  scsim_table_entry("add_trace_format(${name})" traces/${name}_importer.cpp tests/traces/${name}_importer_test.cpp)
+  list(APPEND SCSIM_TRACE_FORMATS ${name})
+  list(APPEND SCSIM_TRACE_FORMAT_SOURCES ${CMAKE_SOURCE_DIR}/traces/${name}_importer.cpp)
+endmacro()
+
+macro(add_cost_model name)
+  scsim_table_entry("add_cost_model(${name})" cost_models/${name}.cpp tests/cost_models/${name}_test.cpp)
+  list(APPEND SCSIM_COST_MODELS ${name})
+  list(APPEND SCSIM_COST_MODEL_SOURCES ${CMAKE_SOURCE_DIR}/cost_models/${name}.cpp)
+endmacro()
+
+# scsim_write_table(out.cpp HEADER h NAMESPACE ns TYPE PolicyEntry FUNCTION policy_table SUFFIX policy ENTRIES a b c)
+# defines `const std::vector<TYPE>& ns::FUNCTION()`.
+function(scsim_write_table out)
+  cmake_parse_arguments(arg "" "HEADER;NAMESPACE;TYPE;FUNCTION;SUFFIX" "ENTRIES" ${ARGN})
+  set(declarations "")
+  set(calls "")
+  foreach(entry ${arg_ENTRIES})
+    string(APPEND declarations "${arg_TYPE} ${entry}_${arg_SUFFIX}();\n")
+    string(APPEND calls "      ${entry}_${arg_SUFFIX}(),\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${out} @ONLY CONTENT "// Written by cmake/ScsimTables.cmake; the lines are in the folder's CMakeLists.txt.
+#include \"${arg_HEADER}\"
+
+namespace ${arg_NAMESPACE} {
+
+${declarations}
+const std::vector<${arg_TYPE}>& ${arg_FUNCTION}() {
+  static const std::vector<${arg_TYPE}> table = {
+${calls}  };
+  return table;
+}
+
+}  // namespace ${arg_NAMESPACE}
+")
+endfunction()

@@ -1,0 +1,62 @@
+// The container of all our files: length-delimited protobuf records in checksummed zstd frames.
+//
+// A frame holds whole records and is verified before anything in it is used. A file that was cut
+// or changed anywhere is named as such, with the offset of the frame; what is read is either all
+// that was written or an error. The last record of a file is its footer, so a file that ends
+// between two frames is noticed as well (by the format on top, which knows its footer).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "traces/expected.h"
+
+namespace google::protobuf {
+class MessageLite;
+}
+
+namespace scsim {
+
+class RecordWriter {
+ public:
+  // Writes to `path.partial`, truncating it.
+  static Expected<RecordWriter> create(const std::string& path);
+  RecordWriter(RecordWriter&&) noexcept;
+  RecordWriter& operator=(RecordWriter&&) noexcept;
+  ~RecordWriter();  // without finish(): removes the partial file
+
+  void append(const google::protobuf::MessageLite& record);
+  std::uint64_t records() const;    // appended so far
+  Expected<void> finish();          // last frame, sync, rename to `path`; reports any earlier I/O error
+
+ private:
+  struct State;
+  explicit RecordWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class RecordReader {
+ public:
+  static Expected<RecordReader> open(const std::string& path);
+  RecordReader(RecordReader&&) noexcept;
+  RecordReader& operator=(RecordReader&&) noexcept;
+  ~RecordReader();
+
+  // The bytes of the next record, valid until the next call; empty optional-like: `data() == nullptr`
+  // at the end of the file.
+  Expected<std::string_view> next();
+  // "path: " + "frame at offset N" of the record last given, for messages.
+  std::string where() const;
+  std::uint64_t records() const;    // given so far
+  double progress() const;          // 0..1
+  bool at_end();                    // no bytes follow the current frame's records
+
+ private:
+  struct State;
+  explicit RecordReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace scsim

@@ -1,0 +1,119 @@
+// Result: what a run, simulated or real, did with a trace. The simulator writes one; so will the
+// executor's replay; reports, comparisons and validation read nothing else.
+//
+// Times of a request: TTFT begins at `arrival` (when the request reaches the router) and ends at
+// `first_token` (the end of the step that sampled the first token, host overhead of that step
+// included). E2E ends at `end`. TPOT = (end - first_token) / (output_tokens - 1). ITL are the gaps
+// between two tokens of one request.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "traces/expected.h"
+#include "traces/quantity.h"
+#include "traces/stage.h"
+#include "traces/time.h"
+#include "traces/trace.h"
+
+namespace scsim {
+
+enum class Outcome : std::uint8_t {
+  kFinished,
+  kRefused,     // can never be served: too long for the model or the memory, or no pool has its model
+  kCancelled,   // the client gave up
+  kTimedOut,    // the cluster's own limit
+  kUnfinished,  // still waiting or running when the run was stopped
+};
+inline constexpr std::array<std::string_view, 5> kOutcomeNames = {"finished", "refused", "cancelled",
+                                                                  "timed_out", "unfinished"};
+
+struct RequestResult {
+  std::uint64_t request = 0;   // position in the trace
+  std::uint32_t tenant = 0, turn = 0, slo = 0, task = 0;
+  std::uint64_t session = 0;
+  std::int32_t engine = -1;    // -1: never routed
+  Outcome outcome = Outcome::kUnfinished;
+  std::uint16_t preemptions = 0;
+  TimePoint arrival, scheduled, first_token, end;  // zero where it never got there
+  std::int64_t prompt_tokens = 0;
+  std::int64_t output_tokens = 0;      // produced, not planned
+  std::int64_t found_tokens = 0;       // prompt tokens found in the prefix cache, first admission
+  std::int64_t recomputed_tokens = 0;  // computed again after preemptions
+  PerStage<std::int64_t> stage_ns{};   // INV-LEDGER: adds up to end - arrival
+};
+
+// Counts of gaps between tokens by length, in bins 6 % wide: bin i holds gaps of
+// [kShortest * 1.06^i, kShortest * 1.06^(i+1)); quantiles are read with interpolation inside a bin.
+struct GapHistogram {
+  static constexpr std::size_t kBins = 256;
+  static constexpr double kShortest = 2e-5;  // seconds; shorter gaps fall into bin 0
+  static constexpr double kRatio = 1.06;
+  std::array<std::uint64_t, kBins> count{};
+  double sum_seconds = 0;        // exact
+  std::int64_t worst_ns = 0;     // exact
+};
+
+// Why cached blocks went away, and what became of those that did not.
+enum class BlockEnd : std::uint8_t { kEvicted, kNeverShared, kResident };
+inline constexpr std::array<std::string_view, 3> kBlockEndNames = {"evicted", "never_cached", "resident_at_end"};
+
+// Lifetimes of blocks, from the step that filled them to their end, in powers of two of a second:
+// bin i holds [2^(i-20), 2^(i-19)) s, bin 0 all that is shorter.
+struct LifetimeHistogram {
+  static constexpr std::size_t kBins = 48;
+  std::array<std::array<std::uint64_t, kBins>, kBlockEndNames.size()> count{};
+  std::array<double, kBlockEndNames.size()> sum_seconds{};
+};
+
+// One engine over time, in equal bins of `Result::timeline_bin`; means over the bin.
+struct EngineTimeline {
+  std::vector<float> running, waiting;      // requests
+  std::vector<float> used_blocks;           // held by running requests, share of the pool 0..1
+  std::vector<float> cached_blocks;         // free but findable, share of the pool 0..1
+  std::vector<float> busy;                  // share of the time
+};
+
+struct EngineResult {
+  std::string pool;
+  std::string model;
+  std::int64_t num_blocks = 0, block_tokens = 0;
+  std::int64_t steps = 0, prefill_tokens = 0, decode_tokens = 0;
+  std::int64_t preemptions = 0, evicted_blocks = 0, peak_used_blocks = 0;
+  // Engine seconds by stage; with `idle_ns` they add up to the length of the run (INV-LEDGER).
+  PerStage<std::int64_t> stage_ns{};
+  std::int64_t idle_ns = 0;
+  // Where the roofline puts the time: bytes moved from HBM and operations done.
+  double hbm_bytes = 0, flops = 0, link_bytes = 0;
+  double peak_hbm_bytes_per_second = 0, peak_flops_per_second = 0;  // of all its GPUs
+  int gpus = 1;
+  double price_per_gpu_hour = 0;
+  EngineTimeline timeline;
+};
+
+struct Result {
+  TraceHeader trace;                 // of the trace that was run
+  std::string trace_path;
+  std::string made_by;               // the command
+  std::string tool_version;
+  std::string cluster_text;          // resolved cluster, as YAML-like text
+  std::string router;
+  std::vector<std::string> honesty;  // "uncalibrated: ...", "unverified: ..." (INV-HONEST)
+  TraceTables tables;
+  std::vector<SloClass> slos;        // targets in force, by SloId
+  TimePoint end;                     // of the run: last event
+  Duration timeline_bin{};
+  std::vector<RequestResult> requests;  // in order of arrival
+  std::vector<EngineResult> engines;
+  GapHistogram gaps;                    // over all requests
+  std::vector<GapHistogram> gaps_by_tenant, gaps_by_turn;  // turns from kMaxTurnGroup on are one group
+  static constexpr std::size_t kMaxTurnGroup = 16;
+  LifetimeHistogram lifetimes;
+};
+
+Expected<void> write_result(const Result& result, const std::string& path);
+Expected<Result> read_result(const std::string& path);
+
+}  // namespace scsim
