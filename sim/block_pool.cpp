@@ -1,0 +1,500 @@
+#include "sim/block_pool.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace scsim::sim {
+
+BlockPool::BlockPool(const Options& options, TokenPaths& paths, ChainGrowth& growth)
+    : options_(options), paths_(paths), growth_(growth), blank_(options.num_blocks) {
+  SCSIM_CHECK_GT(options.num_blocks, 0);
+  SCSIM_CHECK_GT(options.block_tokens, 0);
+  nodes_.emplace_back();  // the root
+}
+
+// ---- the tree ----
+
+std::uint64_t BlockPool::child_key(std::int32_t parent, PathId path, std::int32_t piece,
+                                   std::int64_t depth) const {
+  const std::int64_t from = depth * options_.block_tokens;
+  return paths_.hash(path, piece, from, from + options_.block_tokens) +
+         static_cast<std::uint64_t>(parent) * 0x9E3779B97F4A7C15u;
+}
+
+std::int64_t BlockPool::agreement(std::int32_t id, PathId path, std::int32_t piece,
+                                  std::int64_t depth, std::int64_t max_depth) const {
+  const Node& node = nodes_[id];
+  const std::int64_t limit = std::min(node.end, max_depth) * options_.block_tokens;
+  const std::int64_t from = depth * options_.block_tokens;
+  return paths_.agree_until(node.path, node.piece, path, piece, from, limit) /
+             options_.block_tokens - depth;
+}
+
+std::int32_t BlockPool::child(std::int32_t parent, PathId path, std::int32_t piece,
+                              std::int64_t depth, std::int64_t max_depth,
+                              std::int64_t& agree) const {
+  if (nodes_[parent].children == 0) return kNone;
+  const auto found = children_.find(child_key(parent, path, piece, depth));
+  if (found == children_.end()) return kNone;
+  for (std::int32_t id = found->second; id != kNone; id = nodes_[id].next_same_key) {
+    if (nodes_[id].parent != parent) continue;
+    agree = agreement(id, path, piece, depth, max_depth);
+    if (agree > 0) return id;
+  }
+  return kNone;
+}
+
+void BlockPool::insert_child(std::int32_t id) {
+  Node& node = nodes_[id];
+  auto [place, fresh] = children_.try_emplace(node.key, id);
+  node.next_same_key = fresh ? kNone : place->second;
+  place->second = id;
+}
+
+void BlockPool::remove_child(std::int32_t id) {
+  const auto place = children_.find(nodes_[id].key);
+  SCSIM_CHECK(place != children_.end());
+  std::int32_t* link = &place->second;
+  while (*link != id) {
+    SCSIM_CHECK_NE(*link, kNone);
+    link = &nodes_[*link].next_same_key;
+  }
+  *link = nodes_[id].next_same_key;
+  if (place->second == kNone) children_.erase(place);
+}
+
+std::int32_t BlockPool::new_node(std::int32_t parent, PathId path, std::int32_t piece,
+                                 std::int64_t begin, std::int64_t end) {
+  std::int32_t id;
+  if (unused_nodes_.empty()) {
+    id = static_cast<std::int32_t>(nodes_.size());
+    nodes_.emplace_back();
+  } else {
+    id = unused_nodes_.back();
+    unused_nodes_.pop_back();
+    nodes_[id] = Node{};
+  }
+  Node& node = nodes_[id];
+  node.begin = begin;
+  node.end = end;
+  node.path = path;
+  node.piece = paths_.piece_at(path, begin * options_.block_tokens, piece);
+  node.parent = parent;
+  node.key = child_key(parent, path, node.piece, begin);
+  paths_.add_reference(path);
+  ++nodes_[parent].children;
+  insert_child(id);
+  return id;
+}
+
+void BlockPool::remove_node(std::int32_t id) {
+  Node& node = nodes_[id];
+  SCSIM_CHECK_EQ(node.children, 0);  // INV-PREFIX: no child outlives its parent
+  SCSIM_CHECK_EQ(node.growers, kNone);
+  remove_child(id);
+  --nodes_[node.parent].children;
+  paths_.drop_reference(node.path);
+  node = Node{};
+  unused_nodes_.push_back(id);
+}
+
+std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answer) {
+  std::int32_t id;
+  if (unused_copies_.empty()) {
+    id = static_cast<std::int32_t>(copies_.size());
+    copies_.emplace_back();
+  } else {
+    id = unused_copies_.back();
+    unused_copies_.pop_back();
+    copies_[id] = Copy{};
+  }
+  Copy& copy = copies_[id];
+  Node& node = nodes_[node_id];
+  copy.node = node_id;
+  copy.holders = 1;
+  copy.computed = copy.answered = now;
+  copy.answer_begin = answer ? node.begin : node.end;
+  std::int32_t* link = &node.first_copy;
+  while (*link != kNone) link = &copies_[*link].next_copy;
+  *link = id;
+  return id;
+}
+
+std::int32_t BlockPool::split(std::int32_t lower_id, std::int64_t depth) {
+  const std::int32_t parent = nodes_[lower_id].parent;
+  SCSIM_CHECK_GT(depth, nodes_[lower_id].begin);
+  SCSIM_CHECK_LT(depth, nodes_[lower_id].end);
+  remove_child(lower_id);
+  --nodes_[parent].children;
+  const std::int32_t upper_id = new_node(parent, nodes_[lower_id].path, nodes_[lower_id].piece,
+                                         nodes_[lower_id].begin, depth);
+  Node& lower = nodes_[lower_id];
+  lower.begin = depth;
+  lower.parent = upper_id;
+  lower.piece = paths_.piece_at(lower.path, depth * options_.block_tokens, lower.piece);
+  lower.key = child_key(upper_id, lower.path, lower.piece, depth);
+  nodes_[upper_id].children = 1;
+  insert_child(lower_id);
+
+  ++splits_;
+  for (std::int32_t c = nodes_[lower_id].first_copy; c != kNone; c = copies_[c].next_copy) {
+    const std::int32_t u = add_copy(upper_id, copies_[c].computed, false);
+    Copy& below = copies_[c];
+    Copy& above = copies_[u];
+    above.answered = below.answered;
+    above.answer_begin = std::min(below.answer_begin, depth);
+    above.holders = below.holders;
+    above.next_upper = below.upper;
+    above.next_upper_split = below.upper_split;
+    below.upper = u;
+    below.upper_split = splits_;
+    if (below.holders == 0) {  // free: right after the lower part in the order of release
+      above.older = c;
+      above.newer = below.newer;
+      (below.newer == kNone ? newest_ : copies_[below.newer].older) = u;
+      below.newer = u;
+    }
+  }
+  return upper_id;
+}
+
+// ---- the order of release ----
+
+void BlockPool::append_newest(std::int32_t id) {
+  Copy& copy = copies_[id];
+  copy.older = newest_;
+  copy.newer = kNone;
+  (newest_ == kNone ? oldest_ : copies_[newest_].newer) = id;
+  newest_ = id;
+}
+
+void BlockPool::unlink(std::int32_t id) {
+  Copy& copy = copies_[id];
+  (copy.older == kNone ? oldest_ : copies_[copy.older].newer) = copy.newer;
+  (copy.newer == kNone ? newest_ : copies_[copy.newer].older) = copy.older;
+  copy.older = copy.newer = kNone;
+}
+
+void BlockPool::acquire(std::int32_t id) {
+  Copy& copy = copies_[id];
+  if (copy.holders++ == 0) {
+    unlink(id);
+    const std::int64_t blocks = length(nodes_[copy.node]);
+    cached_ -= blocks;
+    held_ += blocks;
+  }
+}
+
+void BlockPool::release_copy(std::int32_t id, std::uint32_t split) {
+  Copy& copy = copies_[id];
+  SCSIM_CHECK_GT(copy.holders, 0);
+  if (--copy.holders == 0) {
+    append_newest(id);
+    const std::int64_t blocks = length(nodes_[copy.node]);
+    held_ -= blocks;
+    cached_ += blocks;
+  }
+  std::int32_t upper = copy.upper;
+  std::uint32_t upper_split = copy.upper_split;
+  while (upper != kNone && upper_split > split) {
+    const std::int32_t next = copies_[upper].next_upper;
+    const std::uint32_t next_split = copies_[upper].next_upper_split;
+    release_copy(upper, split);
+    upper = next;
+    upper_split = next_split;
+  }
+}
+
+void BlockPool::evict(std::int64_t count, TimePoint now) {
+  cached_ -= count;
+  evicted_ += count;
+  while (count > 0) {
+    const std::int32_t id = oldest_;
+    SCSIM_CHECK_NE(id, kNone);
+    const std::int32_t node_id = copies_[id].node;
+    const bool only = nodes_[node_id].first_copy == id && copies_[id].next_copy == kNone;
+    const std::int64_t gone = std::min(count, length(nodes_[node_id]));
+    const std::int64_t cut = nodes_[node_id].end - gone;
+    if (!only && gone < length(nodes_[node_id])) split(node_id, cut);  // id keeps the part below
+    Copy& copy = copies_[id];
+    Node& node = nodes_[node_id];
+    record_end(copy, cut, node.end, BlockEnd::kEvicted, now);
+    count -= gone;
+    if (only && gone < length(node)) {
+      SCSIM_CHECK_EQ(node.children, 0);  // INV-PREFIX
+      node.end = cut;
+      copy.answer_begin = std::min(copy.answer_begin, cut);
+      return;
+    }
+    unlink(id);
+    if (only) {
+      remove_node(node_id);
+    } else {
+      std::int32_t* link = &node.first_copy;
+      while (*link != id) link = &copies_[*link].next_copy;
+      *link = copy.next_copy;
+    }
+    copies_[id] = Copy{};
+    unused_copies_.push_back(id);
+  }
+}
+
+void BlockPool::record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why,
+                           TimePoint now) {
+  const auto add = [&](std::int64_t blocks, TimePoint since) {
+    if (blocks <= 0) return;
+    const double seconds = (now - since).seconds().value();
+    const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
+    const std::size_t bin = std::min<std::size_t>(std::max(width - 1, 0), LifetimeHistogram::kBins - 1);
+    const std::size_t reason = static_cast<std::size_t>(why);
+    lifetimes_.count[reason][bin] += static_cast<std::uint64_t>(blocks);
+    lifetimes_.sum_seconds[reason] += static_cast<double>(blocks) * seconds;
+  };
+  const std::int64_t middle = std::clamp(copy.answer_begin, from, to);
+  add(middle - from, copy.computed);
+  add(to - middle, copy.answered);
+}
+
+// ---- what requests do ----
+
+void BlockPool::find(PathId path, std::int64_t max_blocks, TimePoint now, Match& match) {
+  match.pieces.clear();
+  match.blocks = match.free_blocks = 0;
+  std::int32_t at = kRoot;
+  std::int32_t piece = 0;
+  settle_growers(kRoot, path, 0, max_blocks, now);
+  while (match.blocks < max_blocks) {
+    std::int64_t agree = 0;
+    const std::int32_t next = child(at, path, piece, match.blocks, max_blocks, agree);
+    if (next == kNone) return;
+    if (nodes_[next].growers != kNone && match.blocks + agree == nodes_[next].end) {
+      settle_growers(next, path, nodes_[next].end, max_blocks, now);
+      agree = agreement(next, path, piece, match.blocks, max_blocks);  // it may have grown in place
+    }
+    const Node& node = nodes_[next];
+    match.pieces.push_back({next, agree});
+    if (copies_[node.first_copy].holders == 0) match.free_blocks += agree;
+    match.blocks += agree;
+    if (match.blocks < node.end) return;
+    at = next;
+    piece = paths_.piece_at(path, match.blocks * options_.block_tokens - 1, piece);
+  }
+}
+
+ChainId BlockPool::open_chain(PathId path) {
+  ChainId id;
+  if (unused_chains_.empty()) {
+    id = static_cast<ChainId>(chains_.size());
+    chains_.emplace_back();
+  } else {
+    id = unused_chains_.back();
+    unused_chains_.pop_back();
+  }
+  Chain& chain = chains_[id];
+  chain.path = path;
+  SCSIM_CHECK(chain.holds.empty());
+  return id;
+}
+
+void BlockPool::close_chain(ChainId id) {
+  Chain& chain = chains_[id];
+  SCSIM_CHECK(chain.holds.empty() && !chain.growing);
+  paths_.drop_reference(chain.path);
+  chain.path = kNoPath;
+  unused_chains_.push_back(id);
+}
+
+void BlockPool::hold(ChainId id, const Match& match) {
+  Chain& chain = chains_[id];
+  SCSIM_CHECK(chain.holds.empty() && chain.registered == 0);
+  for (const Match::Piece& piece : match.pieces) {
+    std::int32_t node = piece.node;
+    if (piece.blocks < length(nodes_[node])) node = split(node, nodes_[node].begin + piece.blocks);
+    const std::int32_t copy = nodes_[node].first_copy;
+    acquire(copy);
+    chain.holds.push_back({copy, splits_});
+    chain.tail = node;
+  }
+  chain.registered = match.blocks;
+}
+
+void BlockPool::take(std::int64_t count, TimePoint now) {
+  SCSIM_CHECK_LE(count, free_blocks());
+  const std::int64_t blank = std::min(count, blank_);
+  blank_ -= blank;
+  if (count > blank) evict(count - blank, now);
+  unregistered_ += count;
+}
+
+void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
+  const bool growing = chains_[id].growing;
+  while (chains_[id].registered < to) {
+    // Growers that go the same way settle in their order, eagerly; the others do not matter to each other.
+    if (!growing && nodes_[chains_[id].tail].growers != kNone) {
+      settle_growers(chains_[id].tail, chains_[id].path, chains_[id].registered, to, now, id);
+    }
+    Chain& chain = chains_[id];
+    const std::int32_t tail = chain.tail;
+    if (grows_in_place(chain)) {
+      Node& node = nodes_[tail];
+      Copy& copy = copies_[node.first_copy];
+      if (growing) {
+        copy.answer_begin = std::min(copy.answer_begin, node.end);
+        copy.answered = now;
+      } else {
+        copy.answer_begin = to;
+        copy.computed = now;
+      }
+      unregistered_ -= to - chain.registered;
+      held_ += to - chain.registered;
+      node.end = chain.registered = to;
+      return;
+    }
+    const std::int32_t piece = nodes_[tail].path == chain.path ? nodes_[tail].piece : 0;
+    std::int64_t agree = 0;
+    std::int32_t node = child(tail, chain.path, piece, chain.registered, to, agree);
+    if (node == kNone) {
+      agree = to - chain.registered;
+      node = new_node(tail, chain.path, piece, chain.registered, to);
+      chain.holds.push_back({add_copy(node, now, growing), splits_});
+      held_ += agree;
+    } else {
+      if (agree < length(nodes_[node])) node = split(node, chain.registered + agree);
+      if (options_.share_duplicates) {
+        acquire(nodes_[node].first_copy);
+        chain.holds.push_back({nodes_[node].first_copy, splits_});
+        blank_ += agree;
+      } else {
+        chain.holds.push_back({add_copy(node, now, growing), splits_});
+        held_ += agree;
+      }
+    }
+    unregistered_ -= agree;
+    chain.registered += agree;
+    if (growing) leave_growers(id);
+    chain.tail = node;
+    if (growing) join_growers(id);
+  }
+}
+
+bool BlockPool::grows_in_place(const Chain& chain) const {
+  const Node& tail = nodes_[chain.tail];
+  if (chain.tail == kRoot || tail.path != chain.path || tail.children != 0) return false;
+  const Copy& copy = copies_[tail.first_copy];
+  return copy.holders == 1 && copy.next_copy == kNone;
+}
+
+void BlockPool::release(ChainId id, std::int64_t total, TimePoint now) {
+  if (chains_[id].growing) stop_growing(id, now);
+  Chain& chain = chains_[id];
+  const std::int64_t unregistered = total - chain.registered;
+  SCSIM_CHECK_GE(unregistered, 0);
+  unregistered_ -= unregistered;
+  blank_ += unregistered;
+  for (std::size_t i = chain.holds.size(); i-- > 0;) {
+    release_copy(chain.holds[i].copy, chain.holds[i].split);
+  }
+  chain.holds.clear();
+  chain.registered = 0;
+  chain.tail = kRoot;
+  SCSIM_CHECK_EQ(blank_ + cached_ + held_ + unregistered_, options_.num_blocks);  // INV-CONSERVE
+}
+
+// ---- growth ----
+
+void BlockPool::join_growers(ChainId id) {
+  Chain& chain = chains_[id];
+  ChainId& first = nodes_[chain.tail].growers;
+  chain.previous_grower = kNone;
+  chain.next_grower = first;
+  if (first != kNone) chains_[first].previous_grower = id;
+  first = id;
+}
+
+void BlockPool::leave_growers(ChainId id) {
+  Chain& chain = chains_[id];
+  if (chain.previous_grower == kNone) {
+    nodes_[chain.tail].growers = chain.next_grower;
+  } else {
+    chains_[chain.previous_grower].next_grower = chain.next_grower;
+  }
+  if (chain.next_grower != kNone) chains_[chain.next_grower].previous_grower = chain.previous_grower;
+}
+
+void BlockPool::start_growing(ChainId id, TimePoint now) {
+  Chain& chain = chains_[id];
+  SCSIM_CHECK(!chain.growing);
+  if (nodes_[chain.tail].growers != kNone) {  // do they go the same way?
+    const std::int64_t most = paths_.tokens(chain.path) / options_.block_tokens;
+    settle_growers(chain.tail, chain.path, chain.registered, most, now);
+    for (ChainId g = nodes_[chain.tail].growers; g != kNone; g = chains_[g].next_grower) {
+      if (meets(g, chain.path, chain.registered, most)) growth_.grow_eagerly(id);
+    }
+  }
+  chain.growing = true;
+  join_growers(id);
+}
+
+void BlockPool::stop_growing(ChainId id, TimePoint now) {
+  settle(id, now);
+  leave_growers(id);
+  chains_[id].growing = false;
+}
+
+void BlockPool::settle(ChainId id, TimePoint now) {
+  const std::int64_t full = growth_.full_blocks(id);
+  if (full > chains_[id].registered) register_blocks(id, full, now);
+}
+
+bool BlockPool::meets(ChainId id, PathId path, std::int64_t agreed, std::int64_t max_depth) const {
+  const Chain& chain = chains_[id];
+  const std::int64_t until = chain.registered + 1;
+  const std::int64_t tokens = until * options_.block_tokens;
+  if (until > max_depth || paths_.tokens(chain.path) < tokens) return false;
+  return paths_.agree_until(chain.path, 0, path, 0, agreed * options_.block_tokens, tokens) == tokens;
+}
+
+void BlockPool::settle_growers(std::int32_t node, PathId path, std::int64_t depth,
+                               std::int64_t max_depth, TimePoint now, ChainId except) {
+  ChainId g = nodes_[node].growers;
+  while (g != kNone) {
+    const ChainId next = chains_[g].next_grower;  // settling may move g to a node below
+    if (g != except) {
+      settle(g, now);
+      if (meets(g, path, depth, max_depth)) growth_.grow_eagerly(g);
+    }
+    g = next;
+  }
+}
+
+// ---- the end ----
+
+void BlockPool::end_of_run(TimePoint now) {
+  for (const Copy& copy : copies_) {
+    if (copy.node == kNone) continue;
+    const Node& node = nodes_[copy.node];
+    record_end(copy, node.begin, node.end, BlockEnd::kResident, now);
+  }
+}
+
+void BlockPool::check_everything() const {
+  std::int64_t cached = 0, held = 0;
+  for (std::size_t id = 1; id < nodes_.size(); ++id) {
+    const Node& node = nodes_[id];
+    if (node.parent == kNone) continue;
+    SCSIM_CHECK_LT(node.begin, node.end);
+    if (node.parent != kRoot) SCSIM_CHECK_EQ(nodes_[node.parent].end, node.begin);
+    SCSIM_CHECK_NE(node.first_copy, kNone);
+    for (std::int32_t c = node.first_copy; c != kNone; c = copies_[c].next_copy) {
+      (copies_[c].holders == 0 ? cached : held) += length(node);
+    }
+  }
+  SCSIM_CHECK_EQ(cached, cached_);
+  SCSIM_CHECK_EQ(held, held_);
+  std::int64_t listed = 0;
+  for (std::int32_t c = oldest_; c != kNone; c = copies_[c].newer) listed += length(nodes_[copies_[c].node]);
+  SCSIM_CHECK_EQ(listed, cached_);
+  SCSIM_CHECK_EQ(blank_ + cached_ + held_ + unregistered_, options_.num_blocks);
+}
+
+}  // namespace scsim::sim

@@ -1,0 +1,263 @@
+// What an engine decides at each step: who runs, how many tokens of whom, who waits, who is preempted.
+//
+//   Scheduler scheduler(knobs, num_blocks, max_model_len);
+//   JobId job = scheduler.add(spec);
+//   while (scheduler.plan(now)) {                  // decides one step; scheduler.step() says what
+//     std::int64_t steps = scheduler.repeats();    // how often that step repeats with nothing to decide
+//     scheduler.complete(steps, now, hear);        // what happened by their end
+//   }
+//
+// The decisions are those of vLLM's V1 scheduler (0.33.0), step by step, which recorded scenarios and
+// tests hold it to; knobs turn it into others. What differs is the cost: requests that decode are
+// not visited. They form a group whose members all advance by one token a step; what a step needs
+// (tokens, new blocks, context read) follows from sums over the group, and the next step at which one
+// of them finishes or the blocks run out is known in advance. A step in which the group cannot advance
+// as a whole (budget or blocks too few) is decided member by member, in vLLM's order.
+//
+// INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing else.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "sim/block_pool.h"
+#include "sim/engine_preset.h"
+#include "sim/token_path.h"
+#include "traces/time.h"
+#include "traces/trace.h"
+
+namespace scsim::sim {
+
+using JobId = std::int32_t;
+inline constexpr JobId kNoJob = -1;
+
+struct JobSpec {
+  std::uint64_t tag = 0;  // the caller's name for it
+  std::span<const Span> prompt;
+  ContentId output;
+  std::int64_t output_tokens = 0;  // when it ends
+  std::int64_t max_tokens = 0;     // what admission may reserve for
+  std::uint64_t salt = 0;
+  std::int32_t priority = 0;       // smaller goes first
+  std::int64_t arrival = 0;        // orders equal priorities
+  std::uint64_t tie = 0;           // orders equal arrivals
+};
+
+// One step as a cost model sees it (and as a log shows it).
+struct Step {
+  struct Prefill {
+    JobId job;
+    std::int64_t cached;  // tokens computed before this step
+    std::int64_t fresh;   // tokens computed in it
+    bool last;            // ends the prompt: a token is sampled
+  };
+  struct Admitted {
+    JobId job;
+    std::int64_t found;   // tokens found in the prefix cache
+    bool resumed;
+  };
+  std::vector<Prefill> prefills;    // in the order they were scheduled
+  std::int64_t decodes = 0;         // sequences that compute one token
+  std::int64_t decode_context = 0;  // tokens those read, themselves included, over all of them
+  std::array<std::int64_t, 2> windowed_context{};  // the same, no more than the window each
+  std::vector<Admitted> admitted;
+  std::vector<JobId> preempted;
+  std::vector<JobId> idle;  // running, but no token in this step
+  std::int64_t swapped_out = 0, swapped_in = 0;  // tokens whose KV moves to the host, and back
+
+  bool empty() const { return prefills.empty() && decodes == 0; }
+  void clear();
+};
+
+class Scheduler final : private ChainGrowth {
+ public:
+  // What complete() tells. A job is gone after `finished`.
+  struct Listener {
+    virtual ~Listener() = default;
+    virtual void first_token(JobId job) = 0;  // or the first after a preemption
+    virtual void finished(JobId job) = 0;
+  };
+
+  // REQUIRES: at most two windows.
+  Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int64_t max_model_len,
+            std::vector<std::int64_t> windows = {});
+
+  // Whether it could ever run here; the reason if not.
+  std::optional<std::string> refuse(std::int64_t prompt_tokens, std::int64_t output_tokens) const;
+  JobId add(const JobSpec& spec);
+  void cancel(JobId job, TimePoint now);  // waiting or running, between steps
+
+  // Decides the next step; false when nothing can run. REQUIRES: the last plan was completed.
+  bool plan(TimePoint now);
+  const Step& step() const { return step_; }
+  // How many times in a row the planned step happens (its context growing by `decodes` each time)
+  // before something has to be decided. At least 1. Arrivals and cancellations cut it short.
+  std::int64_t repeats() const { return repeats_; }
+  // Growth of step().windowed_context[i] per repeat. REQUIRES: repeats() > 1.
+  std::array<std::int64_t, 2> windowed_growth() const { return group_below_; }
+  // REQUIRES: 1 <= steps <= repeats().
+  void complete(std::int64_t steps, TimePoint now, Listener& listener);
+
+  std::uint64_t tag(JobId job) const { return jobs_[job].tag; }
+  std::int64_t produced(JobId job) const;        // tokens answered
+  std::int64_t known_tokens(JobId job) const;    // prompt and answer so far
+  std::int64_t waiting() const { return num_waiting_; }
+  std::int64_t running() const { return num_running_; }
+  // Calls f(job) for each running job in the order of admission.
+  template <class F>
+  void for_each_running(F f) const {
+    for (JobId job = first_running_; job != kNoJob; job = jobs_[job].next) f(job);
+  }
+  // What the planned step gives each running job, in the order of admission; cost O(running), for logs.
+  std::vector<std::pair<JobId, std::int64_t>> scheduled_tokens() const;
+  const BlockPool& pool() const { return *pool_; }
+  BlockPool& pool() { return *pool_; }
+
+ private:
+  enum class State : std::uint8_t { kFree, kWaiting, kPrefill, kDecode };
+  struct Job {
+    std::uint64_t tag = 0;
+    PathId path = kNoPath;
+    ChainId chain = -1;
+    State state = State::kFree;
+    bool preempted = false;  // waiting again after having run
+    bool eager = false;
+    std::int32_t priority = 0;
+    std::int64_t arrival = 0;
+    std::uint64_t tie = 0;
+    std::int64_t prompt = 0;
+    std::int64_t target = 0;          // tokens at which it ends
+    std::int64_t reserve = 0;         // tokens that admission may reserve for
+    std::int64_t known = 0;           // prompt and answer so far; stale while in the group
+    std::int64_t computed = 0;        // of those; while in the group: when it joined
+    std::int64_t joined = 0;          // epoch at which it joined the group
+    std::int64_t blocks = 0;          // held; stale while in the group, where ceil(computed / block) are
+    std::int64_t swapped_tokens = 0;  // KV on the host
+    std::uint64_t sequence = 0;       // order of admission
+    JobId next = kNoJob, previous = kNoJob;  // in the list of its state: waiting or running
+    std::uint32_t generation = 0;            // tells stale heap entries
+  };
+  struct HeapEntry {
+    std::int64_t epoch;
+    std::uint64_t sequence;
+    JobId job;
+    std::uint32_t generation;
+    bool operator>(const HeapEntry& other) const {
+      return epoch != other.epoch ? epoch > other.epoch : sequence > other.sequence;
+    }
+  };
+  struct Heap {
+    std::vector<HeapEntry> entries;
+    void push(HeapEntry entry);
+    void pop();
+  };
+  struct WaitingKey {
+    std::int32_t priority;
+    std::int64_t arrival;
+    std::uint64_t tie;
+    JobId job;
+    auto operator<=>(const WaitingKey&) const = default;
+  };
+
+  std::int64_t full_blocks(ChainId chain) const override;
+  void grow_eagerly(ChainId chain) override;
+
+  std::int64_t blocks_for(std::int64_t tokens) const {
+    return (tokens + knobs_.block_tokens - 1) / knobs_.block_tokens;
+  }
+  std::int64_t decode_computed(const Job& job) const { return job.computed + (epoch_ - job.joined); }
+  std::int64_t blocks_of(const Job& job) const;
+
+  // The waiting queue and the running list.
+  void push_waiting(JobId job, bool first);
+  JobId first_waiting() const;
+  void remove_waiting(JobId job);
+  void append_running(JobId job);
+  void remove_running(JobId job);
+
+  // The decode group.
+  void count_member(const Job& job, std::int64_t sign);
+  void join_group(JobId job);
+  void leave_group(JobId job);
+  void advance_group(std::int64_t steps);
+  std::int64_t need_at(std::int64_t epoch) const;  // blocks the group takes in the step of that epoch
+  std::int64_t need_between(std::int64_t from, std::int64_t to) const;
+  std::int64_t next_finish();
+  bool answers_are_cached() const;
+  void settle_eager(TimePoint now);
+
+  // Planning.
+  std::int64_t wanted(const Job& job) const;       // tokens a prefill takes if the budget allows
+  bool plan_running_together(std::int64_t& budget, bool decode, TimePoint now);
+  void plan_running_one_by_one(std::int64_t& budget, TimePoint now);
+  void withdraw(JobId job, std::int64_t tokens);
+  void plan_waiting(std::int64_t& budget, TimePoint now);
+  bool admit(JobId job, std::int64_t& budget, TimePoint now);
+  void schedule_prefill(JobId job, std::int64_t fresh, TimePoint now);
+  void register_computed(const Job& job, TimePoint now);
+  void take(std::int64_t blocks, TimePoint now);
+  double reserved_blocks() const;
+  JobId victim() const;
+  void preempt(JobId job, TimePoint now);
+  void release(JobId job, std::int64_t blocks, TimePoint now);
+  void remove(JobId job, TimePoint now);
+  void plan_repeats();
+
+  EngineKnobs knobs_;
+  std::int64_t max_model_len_;
+  std::vector<std::int64_t> windows_;
+  TokenPaths paths_;
+  std::unique_ptr<BlockPool> pool_;
+
+  std::vector<Job> jobs_;
+  std::vector<JobId> unused_;
+  std::vector<JobId> job_of_chain_;
+  JobId first_waiting_ = kNoJob, last_waiting_ = kNoJob;  // first come
+  std::set<WaitingKey> by_priority_;
+  JobId first_running_ = kNoJob, last_running_ = kNoJob;
+  std::int64_t num_waiting_ = 0, num_running_ = 0;
+  std::uint64_t next_sequence_ = 0;
+  std::vector<JobId> prefilling_;  // running, prompt not all computed, in the order of admission
+
+  // The decode group at epoch_, which counts the steps it took.
+  std::int64_t epoch_ = 0;
+  std::int64_t group_size_ = 0;
+  std::int64_t group_context_ = 0;                  // sum of computed tokens
+  std::array<std::int64_t, 2> group_windowed_{};    // sum of min(computed + 1, window) of the next step
+  std::array<std::int64_t, 2> group_below_{};       // members with computed + 1 < window
+  std::vector<std::int64_t> members_by_residue_;    // members by the epoch (mod block) that needs a block
+  Heap finishing_;
+  std::array<Heap, 2> crossing_;                    // epochs at which members outgrow a window
+  std::vector<JobId> eager_;
+
+  std::int64_t held_blocks_ = 0;     // sum over running jobs, shared blocks counted by each
+  std::int64_t reserve_blocks_ = 0;  // sum over running jobs of what admission may reserve for them
+
+  // Cadence of prefill (knob prefill_interval): steps executed, the last with prefill, and whether
+  // requests were left waiting for want of room.
+  std::int64_t executed_ = 0, last_prefill_ = 0;
+  bool bound_ = false;
+
+  // The planned step.
+  Step step_;
+  bool planned_ = false;
+  bool together_ = true;           // every running job advances as it wants
+  bool group_in_flight_ = false;   // the group takes part; epoch_ already counts it
+  bool crossed_ = false;           // a member reached a window's size in it
+  bool deferring_ = false;         // no prefill in it
+  bool prefill_scheduled_ = false;
+  bool withdrawn_ = false;
+  std::int64_t threshold_ = 0;
+  std::int64_t repeats_ = 0;
+  std::vector<JobId> ending_;
+  BlockPool::Match match_;
+};
+
+}  // namespace scsim::sim
