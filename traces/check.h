@@ -39,18 +39,18 @@ template <class A, class B>
 
 }  // namespace scsim
 
-#define SCSIM_CHECK(condition)                                             \
-  do {                                                                     \
-    if (!(condition)) [[unlikely]]                                         \
-      ::scsim::check_failed(__FILE__, __LINE__, #condition);               \
+#define SCSIM_CHECK(condition)                               \
+  do {                                                       \
+    if (!(condition)) [[unlikely]]                           \
+      ::scsim::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)
 
-#define SCSIM_CHECK_OP(a, op, b)                                                            \
-  do {                                                                                      \
-    const auto& scsim_a = (a);                                                              \
-    const auto& scsim_b = (b);                                                              \
-    if (!(scsim_a op scsim_b)) [[unlikely]]                                                 \
-      ::scsim::comparison_failed(__FILE__, __LINE__, #a " " #op " " #b, scsim_a, scsim_b);  \
+#define SCSIM_CHECK_OP(a, op, b)                                                           \
+  do {                                                                                     \
+    const auto& scsim_a = (a);                                                             \
+    const auto& scsim_b = (b);                                                             \
+    if (!(scsim_a op scsim_b)) [[unlikely]]                                                \
+      ::scsim::comparison_failed(__FILE__, __LINE__, #a " " #op " " #b, scsim_a, scsim_b); \
   } while (false)
 
 #define SCSIM_CHECK_EQ(a, b) SCSIM_CHECK_OP(a, ==, b)

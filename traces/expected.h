@@ -29,16 +29,28 @@ class [[nodiscard]] Expected {
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
-  T& value() & { require(); return std::get<0>(state_); }
-  const T& value() const& { require(); return std::get<0>(state_); }
-  T&& value() && { require(); return std::get<0>(std::move(state_)); }
+  T& value() & {
+    require();
+    return std::get<0>(state_);
+  }
+  const T& value() const& {
+    require();
+    return std::get<0>(state_);
+  }
+  T&& value() && {
+    require();
+    return std::get<0>(std::move(state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   // REQUIRES: !has_value().
-  const Error& error() const { SCSIM_CHECK(!has_value()); return std::get<1>(state_); }
+  const Error& error() const {
+    SCSIM_CHECK(!has_value());
+    return std::get<1>(state_);
+  }
 
  private:
   void require() const {
@@ -54,7 +66,10 @@ class [[nodiscard]] Expected<void> {
   Expected(Error error) : error_(std::move(error)) {}
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
-  const Error& error() const { SCSIM_CHECK(error_.has_value()); return *error_; }
+  const Error& error() const {
+    SCSIM_CHECK(error_.has_value());
+    return *error_;
+  }
 
  private:
   std::optional<Error> error_;

@@ -7,10 +7,10 @@
 
 namespace scsim {
 
-double stable_log(double x);              // REQUIRES: x > 0, finite
-double stable_exp(double x);              // 0 below about -708, infinity above about 709
-double stable_pow(double x, double y);    // REQUIRES: x >= 0
-double stable_cos(double x);              // REQUIRES: |x| < 1e6
-double stable_lgamma(double x);           // REQUIRES: x > 0; relative error below 1e-10
+double stable_log(double x);            // REQUIRES: x > 0, finite
+double stable_exp(double x);            // 0 below about -708, infinity above about 709
+double stable_pow(double x, double y);  // REQUIRES: x >= 0
+double stable_cos(double x);            // REQUIRES: |x| < 1e6
+double stable_lgamma(double x);         // REQUIRES: x > 0; relative error below 1e-10
 
 }  // namespace scsim

@@ -1,8 +1,8 @@
 // Kinds of numbers that must not be mixed: token counts, bytes, real-valued seconds, rates, ids.
 //
 //   Tokens prompt{12000};
-//   Bytes cache = prompt * BytesPerToken{131072};   // kinds meet only in the operators written out below
-//   Seconds read = cache / BytesPerSecond{4.8e12};
+//   Bytes cache = prompt * BytesPerToken{131072};   // kinds meet only in the operators written out
+//   below Seconds read = cache / BytesPerSecond{4.8e12};
 //
 // A Quantity has the arithmetic of its representation within its own kind; an Id compares and
 // hashes and has no arithmetic. Simulated time is in traces/time.h.
@@ -23,13 +23,29 @@ class Quantity {
   constexpr explicit Quantity(Rep value) : value_(value) {}
   constexpr Rep value() const { return value_; }
 
-  constexpr Quantity& operator+=(Quantity other) { value_ += other.value_; return *this; }
-  constexpr Quantity& operator-=(Quantity other) { value_ -= other.value_; return *this; }
-  friend constexpr Quantity operator+(Quantity a, Quantity b) { return Quantity(a.value_ + b.value_); }
-  friend constexpr Quantity operator-(Quantity a, Quantity b) { return Quantity(a.value_ - b.value_); }
-  friend constexpr Quantity operator*(Quantity a, Rep factor) { return Quantity(a.value_ * factor); }
-  friend constexpr Quantity operator*(Rep factor, Quantity a) { return Quantity(a.value_ * factor); }
-  friend constexpr Quantity operator/(Quantity a, Rep divisor) { return Quantity(a.value_ / divisor); }
+  constexpr Quantity& operator+=(Quantity other) {
+    value_ += other.value_;
+    return *this;
+  }
+  constexpr Quantity& operator-=(Quantity other) {
+    value_ -= other.value_;
+    return *this;
+  }
+  friend constexpr Quantity operator+(Quantity a, Quantity b) {
+    return Quantity(a.value_ + b.value_);
+  }
+  friend constexpr Quantity operator-(Quantity a, Quantity b) {
+    return Quantity(a.value_ - b.value_);
+  }
+  friend constexpr Quantity operator*(Quantity a, Rep factor) {
+    return Quantity(a.value_ * factor);
+  }
+  friend constexpr Quantity operator*(Rep factor, Quantity a) {
+    return Quantity(a.value_ * factor);
+  }
+  friend constexpr Quantity operator/(Quantity a, Rep divisor) {
+    return Quantity(a.value_ / divisor);
+  }
   friend constexpr Rep operator/(Quantity a, Quantity b) { return a.value_ / b.value_; }
   friend constexpr auto operator<=>(Quantity, Quantity) = default;
 
@@ -46,8 +62,12 @@ using Seconds = Quantity<struct SecondsTag, double>;
 using BytesPerSecond = Quantity<struct BytesPerSecondTag, double>;
 using FlopsPerSecond = Quantity<struct FlopsPerSecondTag, double>;
 
-constexpr Seconds operator/(Bytes size, BytesPerSecond rate) { return Seconds(size.value() / rate.value()); }
-constexpr Seconds operator/(Flops work, FlopsPerSecond rate) { return Seconds(work.value() / rate.value()); }
+constexpr Seconds operator/(Bytes size, BytesPerSecond rate) {
+  return Seconds(size.value() / rate.value());
+}
+constexpr Seconds operator/(Flops work, FlopsPerSecond rate) {
+  return Seconds(work.value() / rate.value());
+}
 constexpr Bytes operator*(Tokens count, BytesPerToken each) {
   return Bytes(static_cast<double>(count.value()) * each.value());
 }

@@ -1,5 +1,8 @@
 // The container of all our files: length-delimited protobuf records in checksummed zstd frames.
 //
+//   RecordWriter: create(path), append(record)..., finish()
+//   RecordReader: open(path), next() until it gives no data
+//
 // A frame holds whole records and is verified before anything in it is used. A file that was cut
 // or changed anywhere is named as such, with the offset of the frame; what is read is either all
 // that was written or an error. The last record of a file is its footer, so a file that ends
@@ -28,8 +31,8 @@ class RecordWriter {
   ~RecordWriter();  // without finish(): removes the partial file
 
   void append(const google::protobuf::MessageLite& record);
-  std::uint64_t records() const;    // appended so far
-  Expected<void> finish();          // last frame, sync, rename to `path`; reports any earlier I/O error
+  std::uint64_t records() const;  // appended so far
+  Expected<void> finish();        // last frame, sync, rename to `path`; reports any earlier error
 
  private:
   struct State;
@@ -44,14 +47,15 @@ class RecordReader {
   RecordReader& operator=(RecordReader&&) noexcept;
   ~RecordReader();
 
-  // The bytes of the next record, valid until the next call; empty optional-like: `data() == nullptr`
-  // at the end of the file.
+  // The bytes of the next record, valid until the next call; at the end of the file
+  // `data() == nullptr`. After an error: not to be called again.
   Expected<std::string_view> next();
-  // "path: " + "frame at offset N" of the record last given, for messages.
+  // "path: frame at offset N" of the record last given, for messages.
   std::string where() const;
-  std::uint64_t records() const;    // given so far
-  double progress() const;          // 0..1
-  bool at_end();                    // no bytes follow the current frame's records
+  std::uint64_t records() const;  // given so far
+  std::uint64_t offset() const;   // in the file, behind the current frame
+  double progress() const;        // 0..1
+  bool at_end();                  // nothing follows the record last given
 
  private:
   struct State;

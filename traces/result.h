@@ -22,19 +22,19 @@ namespace scsim {
 
 enum class Outcome : std::uint8_t {
   kFinished,
-  kRefused,     // can never be served: too long for the model or the memory, or no pool has its model
+  kRefused,  // can never be served: too long for the model or the memory, or no pool has its model
   kCancelled,   // the client gave up
   kTimedOut,    // the cluster's own limit
   kUnfinished,  // still waiting or running when the run was stopped
 };
-inline constexpr std::array<std::string_view, 5> kOutcomeNames = {"finished", "refused", "cancelled",
-                                                                  "timed_out", "unfinished"};
+inline constexpr std::array<std::string_view, 5> kOutcomeNames = {
+    "finished", "refused", "cancelled", "timed_out", "unfinished"};
 
 struct RequestResult {
-  std::uint64_t request = 0;   // position in the trace
+  std::uint64_t request = 0;  // position in the trace
   std::uint32_t tenant = 0, turn = 0, slo = 0, task = 0;
   std::uint64_t session = 0;
-  std::int32_t engine = -1;    // -1: never routed
+  std::int32_t engine = -1;  // -1: never routed
   Outcome outcome = Outcome::kUnfinished;
   std::uint16_t preemptions = 0;
   TimePoint arrival, scheduled, first_token, end;  // zero where it never got there
@@ -52,13 +52,14 @@ struct GapHistogram {
   static constexpr double kShortest = 2e-5;  // seconds; shorter gaps fall into bin 0
   static constexpr double kRatio = 1.06;
   std::array<std::uint64_t, kBins> count{};
-  double sum_seconds = 0;        // exact
-  std::int64_t worst_ns = 0;     // exact
+  double sum_seconds = 0;     // exact
+  std::int64_t worst_ns = 0;  // exact
 };
 
 // Why cached blocks went away, and what became of those that did not.
 enum class BlockEnd : std::uint8_t { kEvicted, kNeverShared, kResident };
-inline constexpr std::array<std::string_view, 3> kBlockEndNames = {"evicted", "never_cached", "resident_at_end"};
+inline constexpr std::array<std::string_view, 3> kBlockEndNames = {"evicted", "never_cached",
+                                                                   "resident_at_end"};
 
 // Lifetimes of blocks, from the step that filled them to their end, in powers of two of a second:
 // bin i holds [2^(i-20), 2^(i-19)) s, bin 0 all that is shorter.
@@ -70,10 +71,10 @@ struct LifetimeHistogram {
 
 // One engine over time, in equal bins of `Result::timeline_bin`; means over the bin.
 struct EngineTimeline {
-  std::vector<float> running, waiting;      // requests
-  std::vector<float> used_blocks;           // held by running requests, share of the pool 0..1
-  std::vector<float> cached_blocks;         // free but findable, share of the pool 0..1
-  std::vector<float> busy;                  // share of the time
+  std::vector<float> running, waiting;  // requests
+  std::vector<float> used_blocks;       // held by running requests, share of the pool 0..1
+  std::vector<float> cached_blocks;     // free but findable, share of the pool 0..1
+  std::vector<float> busy;              // share of the time
 };
 
 struct EngineResult {
@@ -94,21 +95,22 @@ struct EngineResult {
 };
 
 struct Result {
-  TraceHeader trace;                 // of the trace that was run
+  TraceHeader trace;  // of the trace that was run
   std::string trace_path;
-  std::string made_by;               // the command
+  std::string made_by;  // the command
   std::string tool_version;
-  std::string cluster_text;          // resolved cluster, as YAML-like text
+  std::string cluster_text;  // resolved cluster, as YAML-like text
   std::string router;
   std::vector<std::string> honesty;  // "uncalibrated: ...", "unverified: ..." (INV-HONEST)
   TraceTables tables;
-  std::vector<SloClass> slos;        // targets in force, by SloId
-  TimePoint end;                     // of the run: last event
+  std::vector<SloClass> slos;  // targets in force, by SloId
+  TimePoint end;               // of the run: last event
   Duration timeline_bin{};
   std::vector<RequestResult> requests;  // in order of arrival
   std::vector<EngineResult> engines;
-  GapHistogram gaps;                    // over all requests
-  std::vector<GapHistogram> gaps_by_tenant, gaps_by_turn;  // turns from kMaxTurnGroup on are one group
+  GapHistogram gaps;  // over all requests
+  std::vector<GapHistogram> gaps_by_tenant,
+      gaps_by_turn;  // turns from kMaxTurnGroup on are one group
   static constexpr std::size_t kMaxTurnGroup = 16;
   LifetimeHistogram lifetimes;
 };

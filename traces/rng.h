@@ -17,14 +17,14 @@ class Rng {
   // Two different (seed, purpose, number) give independent streams.
   Rng(std::uint64_t seed, std::string_view purpose, std::uint64_t number = 0);
 
-  std::uint64_t next();                                     // 64 uniform bits
-  double uniform();                                         // [0, 1), 53 bits
+  std::uint64_t next();  // 64 uniform bits
+  double uniform();      // [0, 1), 53 bits
   double uniform(double low, double high);
-  std::uint64_t below(std::uint64_t n);                     // 0 .. n-1, unbiased. REQUIRES: n > 0
+  std::uint64_t below(std::uint64_t n);  // 0 .. n-1, unbiased. REQUIRES: n > 0
   double exponential(double mean);
-  double normal();                                          // mean 0, deviation 1
-  double lognormal(double median, double sigma);            // exp(log(median) + sigma * normal())
-  double gamma(double shape, double scale);                 // mean shape * scale. REQUIRES: both > 0
+  double normal();                                // mean 0, deviation 1
+  double lognormal(double median, double sigma);  // exp(log(median) + sigma * normal())
+  double gamma(double shape, double scale);       // mean shape * scale. REQUIRES: both > 0
   double weibull(double shape, double scale);
   bool chance(double p);
   // Index drawn with the given weights. REQUIRES: a positive sum.
@@ -36,7 +36,8 @@ class Rng {
   bool has_spare_ = false;
 };
 
-// Ranks 0 .. n-1 with probability proportional to 1 / (rank + 1)^exponent. O(log n) a draw, O(n) to make.
+// Ranks 0 .. n-1 with probability proportional to 1 / (rank + 1)^exponent. O(log n) a draw, O(n) to
+// make.
 class Zipf {
  public:
   Zipf(std::uint64_t n, double exponent);

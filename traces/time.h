@@ -19,8 +19,14 @@ class Duration {
   constexpr explicit Duration(std::int64_t ns) : ns_(ns) {}
   constexpr std::int64_t ns() const { return ns_; }
   constexpr Seconds seconds() const { return Seconds(static_cast<double>(ns_) * 1e-9); }
-  constexpr Duration& operator+=(Duration d) { ns_ += d.ns_; return *this; }
-  constexpr Duration& operator-=(Duration d) { ns_ -= d.ns_; return *this; }
+  constexpr Duration& operator+=(Duration d) {
+    ns_ += d.ns_;
+    return *this;
+  }
+  constexpr Duration& operator-=(Duration d) {
+    ns_ -= d.ns_;
+    return *this;
+  }
   friend constexpr Duration operator+(Duration a, Duration b) { return Duration(a.ns_ + b.ns_); }
   friend constexpr Duration operator-(Duration a, Duration b) { return Duration(a.ns_ - b.ns_); }
   friend constexpr Duration operator*(Duration a, std::int64_t n) { return Duration(a.ns_ * n); }
@@ -37,8 +43,12 @@ class TimePoint {
   static constexpr TimePoint never() { return TimePoint(std::numeric_limits<std::int64_t>::max()); }
   constexpr std::int64_t ns() const { return ns_; }
   constexpr Seconds seconds() const { return Seconds(static_cast<double>(ns_) * 1e-9); }
-  friend constexpr TimePoint operator+(TimePoint t, Duration d) { return TimePoint(t.ns_ + d.ns()); }
-  friend constexpr TimePoint operator-(TimePoint t, Duration d) { return TimePoint(t.ns_ - d.ns()); }
+  friend constexpr TimePoint operator+(TimePoint t, Duration d) {
+    return TimePoint(t.ns_ + d.ns());
+  }
+  friend constexpr TimePoint operator-(TimePoint t, Duration d) {
+    return TimePoint(t.ns_ - d.ns());
+  }
   friend constexpr Duration operator-(TimePoint a, TimePoint b) { return Duration(a.ns_ - b.ns_); }
   friend constexpr auto operator<=>(TimePoint, TimePoint) = default;
 

@@ -9,10 +9,12 @@
 //     if (!*more) break;
 //   }
 //
-// Memory of both reader and writer is constant over the number of requests (one zstd frame and the
-// tables of names). The file format is in traces/proto/trace.proto.
+// Memory of both reader and writer is constant over the number of requests (one zstd frame, the
+// tables of names, and the lengths of the most recent million of contents, which spans are checked
+// against). The file format is in traces/proto/trace.proto.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,6 +27,10 @@
 #include "traces/time.h"
 
 namespace scsim {
+
+// What a trace can hold; importers reject what is larger before they hand it to the writer.
+inline constexpr Tokens kMostTokens{(std::int64_t{1} << 31) - 1};        // prompt, content, output
+inline constexpr TimePoint kLatestArrival{(std::int64_t{1} << 62) - 1};  // 146 years
 
 // `count` tokens of `content` from its token `first` on.
 struct Span {
@@ -60,15 +66,19 @@ struct Request {
   TimePoint earliest{};  // equals the arrival in open loop
   ModelId model{0};
   std::vector<Span> prompt;
-  ContentId output;
-  Tokens output_tokens{0};
+  ContentId output;         // of at least output_tokens; may be none
+  Tokens output_tokens{0};  // for the engine and session models alone
   Tokens max_tokens{0};
   TaskId task{0};
   SloId slo{0};
   int priority = 0;
   std::optional<Duration> cancel_after;
 
-  Tokens prompt_tokens() const;
+  Tokens prompt_tokens() const {
+    Tokens sum{0};
+    for (const Span& span : prompt) sum += span.count;
+    return sum;
+  }
 };
 
 struct TraceHeader {
@@ -129,13 +139,16 @@ class TraceWriter {
   ContentId add_content(Tokens tokens);
   void add_text(ContentId content, std::string_view role, std::string_view text);
   // REQUIRES: ids it refers to were added; parents precede it; `earliest` (or arrival) does not
-  // decrease from one request to the next; spans lie within their contents. Gives its id.
+  // decrease from one request to the next; the prompt has a token, its spans are not empty and lie
+  // within their contents, and so does the output; nothing exceeds kMostTokens, kLatestArrival.
+  // Gives its id.
   RequestId add(const Request& request);
 
   Expected<void> finish();  // footer, sync, rename
 
  private:
   struct State;
+  void declare_defaults();
   explicit TraceWriter(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -20,14 +20,14 @@ struct ImportOption {
 
 struct ImportReport {
   std::uint64_t rows = 0, requests = 0, rejected = 0;
-  std::vector<std::string> first_rejected;   // "in.jsonl:17: why", the first ten
-  std::vector<std::string> assumptions;      // "4 characters per token", ...
+  std::vector<std::string> first_rejected;  // "in.jsonl:17: why", the first ten
+  std::vector<std::string> assumptions;     // "4 characters per token", ...
 };
 
 struct ImportInputs {
-  std::vector<std::string> paths;                  // one, where the format is one file
-  std::map<std::string, std::string> options;      // validated against the format's table
-  bool strict = false;                             // stop at the first rejected row
+  std::vector<std::string> paths;              // one, where the format is one file
+  std::map<std::string, std::string> options;  // validated against the format's table
+  bool strict = false;                         // stop at the first rejected row
 };
 
 struct TraceFormat {

@@ -21,8 +21,10 @@ class Descriptor;
 namespace scsim {
 
 // `name` is what messages call the text (a path). Lists, nested messages, maps (string keys), units
-// and enums (by lower-case name) are understood. A scalar where a list is expected is a list of one.
-Expected<void> read_yaml_text(std::string_view text, const std::string& name, google::protobuf::Message& into);
+// and enums (by lower-case name) are understood. A scalar where a list is expected is a list of
+// one.
+Expected<void> read_yaml_text(std::string_view text, const std::string& name,
+                              google::protobuf::Message& into);
 Expected<void> read_yaml_file(const std::string& path, google::protobuf::Message& into);
 
 // One override from a command line: "engine.max_sequences=64", the same checks; `into` is changed.
