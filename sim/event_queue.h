@@ -42,9 +42,14 @@ class EventQueue {
 
   // INV-CAUSAL: nothing is scheduled before now, nor into a phase of this instant that is over.
   void schedule_at(TimePoint when, Phase phase, Event event) {
+    schedule_ordered(when, phase, sequence_++, std::move(event));
+  }
+  // The same with a place of the caller's within the phase of the instant; such events have a phase of
+  // their own, or mix with others in an order that only `rank` decides. REQUIRES: rank < 2^60.
+  void schedule_ordered(TimePoint when, Phase phase, std::uint64_t rank, Event event) {
     SCSIM_CHECK_GE(when, now_);
     if (when == now_) SCSIM_CHECK_GE(static_cast<int>(phase), static_cast<int>(phase_));
-    heap_.push_back({when, order(phase, sequence_++), std::move(event)});
+    heap_.push_back({when, order(phase, rank), std::move(event)});
     std::push_heap(heap_.begin(), heap_.end(), later);
   }
   void schedule_in(Duration delay, Phase phase, Event event) {

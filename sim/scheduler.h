@@ -108,6 +108,7 @@ class Scheduler final : private ChainGrowth {
   std::uint64_t tag(JobId job) const { return jobs_[job].tag; }
   std::int64_t produced(JobId job) const;        // tokens answered
   std::int64_t known_tokens(JobId job) const;    // prompt and answer so far
+  bool decoding(JobId job) const { return jobs_[job].state == State::kDecode; }
   std::int64_t waiting() const { return num_waiting_; }
   std::int64_t running() const { return num_running_; }
   // Calls f(job) for each running job in the order of admission.

@@ -2,19 +2,9 @@
 
 #include <algorithm>
 
+#include "traces/hash.h"
+
 namespace scsim::sim {
-namespace {
-
-std::uint64_t mix(std::uint64_t x) {  // the finaliser of splitmix64
-  x ^= x >> 30;
-  x *= 0xBF58476D1CE4E5B9u;
-  x ^= x >> 27;
-  x *= 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
-
 void TokenPaths::append(Path& path, std::uint64_t content, std::int64_t first, std::int64_t count) {
   if (count == 0) return;
   if (!path.pieces.empty()) {
@@ -89,11 +79,11 @@ std::uint64_t TokenPaths::hash(PathId id, std::int32_t hint, std::int64_t from,
                                std::int64_t to) const {
   const Path& path = paths_[id];
   std::size_t piece = static_cast<std::size_t>(piece_at(id, from, hint));
-  std::uint64_t h = mix(path.salt + 0x9E3779B97F4A7C15u);
+  std::uint64_t h = scramble(path.salt + 0x9E3779B97F4A7C15u);
   for (std::int64_t position = from; position < to; ++piece) {
     const Piece& p = path.pieces[piece];
     const std::int64_t end = std::min(to, piece_end(path, piece));
-    h = mix(h ^ mix(p.content) ^ (static_cast<std::uint64_t>(p.first + (position - p.begin)) << 32) ^
+    h = scramble(h ^ scramble(p.content) ^ (static_cast<std::uint64_t>(p.first + (position - p.begin)) << 32) ^
             static_cast<std::uint64_t>(end - position));
     position = end;
   }

@@ -1,0 +1,156 @@
+#include "sim/cluster.h"
+
+#include <algorithm>
+
+#include "traces/proto/cluster.pb.h"
+#include "traces/text.h"
+#include "traces/yaml_message.h"
+
+namespace scsim::sim {
+namespace {
+
+proto::PoolConfig default_pool() {
+  proto::PoolConfig pool;
+  pool.set_name("pool");
+  pool.set_model("llama-3.1-8b");
+  pool.set_gpu("h200");
+  pool.set_gpus(8);
+  pool.set_tensor_parallel(1);
+  pool.set_pipeline_parallel(1);
+  pool.set_cache_dtype("bf16");
+  pool.set_cost_model("roofline");
+  pool.mutable_engine()->set_preset("vllm");
+  return pool;
+}
+
+Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::string>& honesty) {
+  Pool pool;
+  pool.name = config.name();
+  pool.model_name = config.model();
+  pool.serves_every_model = config.serves_every_model();
+  pool.price_per_gpu_hour = config.price_per_gpu_hour();
+  auto model = cost_models::find_model(config.model());
+  if (!model) return Error{"model: " + model.error().message};
+  pool.model = *model;
+  auto gpu = cost_models::find_gpu(config.gpu());
+  if (!gpu) return Error{"gpu: " + gpu.error().message};
+  pool.gpu = *gpu;
+
+  pool.parallel.tensor = static_cast<int>(config.tensor_parallel());
+  pool.parallel.pipeline = static_cast<int>(config.pipeline_parallel());
+  pool.parallel.expert = config.expert_parallel() > 0 ? static_cast<int>(config.expert_parallel()) : pool.parallel.tensor;
+  if (pool.parallel.expert % pool.parallel.tensor != 0) {
+    return Error{"expert_parallel: " + std::to_string(pool.parallel.expert) + " is not a multiple of tensor_parallel " +
+                 std::to_string(pool.parallel.tensor)};
+  }
+  pool.gpus_per_engine = pool.parallel.tensor * pool.parallel.pipeline;
+  if (config.gpus() % static_cast<std::uint32_t>(pool.gpus_per_engine) != 0) {
+    return Error{"gpus: " + std::to_string(config.gpus()) + " is not a multiple of tensor_parallel * pipeline_parallel = " +
+                 std::to_string(pool.gpus_per_engine)};
+  }
+  if (pool.parallel.expert > static_cast<int>(config.gpus()) / pool.parallel.pipeline) {
+    return Error{"expert_parallel: " + std::to_string(pool.parallel.expert) + " GPUs are more than the pool has"};
+  }
+  pool.engines = static_cast<int>(config.gpus()) / pool.gpus_per_engine;
+
+  const std::string weights = config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
+  auto weight_bits = cost_models::dtype_bits(weights);
+  if (!weight_bits) return Error{"weight_dtype: " + weight_bits.error().message};
+  auto cache_bits = cost_models::dtype_bits(config.cache_dtype());
+  if (!cache_bits) return Error{"cache_dtype: " + cache_bits.error().message};
+  pool.precision = {*weight_bits, *cache_bits, weights == "fp8"};
+
+  auto knobs = resolve_knobs(config.engine());
+  if (!knobs) return knobs.error();
+  pool.knobs = *knobs;
+  if (pool.model.has_recurrent_layers() && pool.knobs.prefix_caching) {
+    pool.knobs.prefix_caching = false;
+    honesty.push_back("prefix caching is off in pool " + pool.name + ": " + pool.model.name +
+                      " has recurrent layers, whose state can be reused at saved points only");
+  }
+  auto memory = cost_models::plan_memory(pool.model, pool.gpu, pool.parallel, pool.precision,
+                                         pool.knobs.gpu_memory_utilization, pool.knobs.max_batched_tokens,
+                                         pool.knobs.max_sequences, pool.knobs.block_tokens);
+  if (!memory) return memory.error();
+  pool.memory = *memory;
+  // vLLM keeps one block of its pool for itself.
+  pool.num_blocks = (config.engine().has_num_blocks() ? static_cast<std::int64_t>(config.engine().num_blocks())
+                                                      : pool.memory.num_blocks) - 1;
+  if (pool.num_blocks < 1) return Error{"engine.num_blocks: the memory plan leaves no room for KV blocks"};
+  const std::int64_t allowed = pool.model.max_context > 0 ? pool.model.max_context : std::int64_t{1} << 30;
+  pool.max_model_len = pool.knobs.max_model_len > 0 ? pool.knobs.max_model_len : allowed;
+
+  auto cost_model = cost_models::make_cost_model(
+      config.cost_model(), {pool.gpu, pool.model, pool.parallel, pool.precision,
+                            Seconds(pool.knobs.step_overhead_s), Seconds(pool.knobs.request_overhead_s)});
+  if (!cost_model) return Error{"cost_model: " + cost_model.error().message};
+  pool.cost_model = std::move(*cost_model);
+  for (const std::string& line : pool.cost_model->honesty()) honesty.push_back(line);
+  for (const EnginePreset& preset : engine_presets()) {
+    if (preset.name != config.engine().preset() || preset.verified) continue;
+    honesty.push_back("unverified: no recorded run of " + preset.name + " backs the engine preset of pool " + pool.name);
+  }
+  return pool;
+}
+
+}  // namespace
+
+proto::ClusterConfig default_cluster_config() {
+  proto::ClusterConfig config;
+  config.set_name("one node of 8 x H200");
+  *config.add_pools() = default_pool();
+  config.mutable_pools(0)->set_serves_every_model(true);
+  config.mutable_router()->set_policy("prefix_aware");
+  proto::SloConfig& slo = *config.add_slos();
+  slo.set_name("default");
+  slo.set_ttft_ns(5'000'000'000);
+  slo.set_tpot_ns(50'000'000);
+  return config;
+}
+
+Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
+  proto::ClusterConfig config = default_cluster_config();
+  if (given.pools_size() > 0) config.clear_pools();
+  if (given.slos_size() > 0) config.clear_slos();
+  config.MergeFrom(given);
+  for (int i = 0; i < config.pools_size(); ++i) {
+    proto::PoolConfig pool = default_pool();
+    if (config.pools_size() > 1) pool.set_name("pool" + std::to_string(i));
+    pool.MergeFrom(config.pools(i));
+    if (config.pools_size() == 1) pool.set_serves_every_model(true);
+    *config.mutable_pools(i) = pool;
+  }
+
+  Cluster cluster;
+  cluster.name = config.name();
+  for (int i = 0; i < config.pools_size(); ++i) {
+    auto pool = resolve_pool(config.pools(i), cluster.honesty);
+    if (!pool) return Error{"pools[" + std::to_string(i) + "]." + pool.error().message};
+    cluster.pools.push_back(std::move(*pool));
+  }
+  cluster.router = config.router().policy();
+  for (const auto& [key, value] : config.router().parameters()) cluster.router_parameters[key] = value;
+  cluster.staleness = Duration(static_cast<std::int64_t>(config.router().staleness_ns()));
+  cluster.seed = config.seed();
+  auto router = make_router(cluster.router, cluster.router_parameters, cluster.seed);
+  if (!router) return router.error();
+  for (const proto::SloConfig& slo : config.slos()) {
+    SloClass target;
+    target.name = slo.name();
+    const auto duration = [](std::uint64_t ns) {
+      return ns > 0 ? std::optional(Duration(static_cast<std::int64_t>(ns))) : std::nullopt;
+    };
+    target.ttft = duration(slo.ttft_ns());
+    target.tpot = duration(slo.tpot_ns());
+    target.e2e = duration(slo.e2e_ns());
+    cluster.slos.push_back(target);
+  }
+  cluster.request_timeout = Duration(static_cast<std::int64_t>(config.request_timeout_ns()));
+  cluster.text = write_yaml(config);
+  std::ranges::sort(cluster.honesty);
+  const auto repeated = std::ranges::unique(cluster.honesty);
+  cluster.honesty.erase(repeated.begin(), repeated.end());
+  return cluster;
+}
+
+}  // namespace scsim::sim

@@ -1,0 +1,115 @@
+// One engine under the clock: its scheduler decides steps, its cost model says how long they take.
+//
+// A planned step that repeats with nothing to decide is one *segment*. The end of its k-th step is its
+// start plus the rounded closed-form cost of k steps, so a segment of a thousand decode steps is one
+// event; an arrival or a cancellation cuts it at the end of the step under way.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cost_models/step_cost.h"
+#include "sim/gap_tracker.h"
+#include "sim/scheduler.h"
+#include "sim/timeline.h"
+#include "traces/result.h"
+
+namespace scsim::sim {
+
+struct EngineSettings {
+  std::string pool, model;
+  EngineKnobs knobs;
+  std::int64_t num_blocks = 0;      // usable
+  std::int64_t max_model_len = 0;
+  double cache_bytes_per_token = 0; // of all its GPUs together
+  double host_bytes_per_second = 0; // of all its GPUs together, per direction
+  double peak_hbm_bytes_per_second = 0, peak_flops_per_second = 0;
+  int gpus = 1;
+  double price_per_gpu_hour = 0;
+  const cost_models::StepCostModel* cost_model = nullptr;
+};
+
+class Engine {
+ public:
+  // What an engine tells of its requests; `tag` is JobSpec::tag. All at the ends of steps but
+  // `admitted` and `preempted`, which happen when a step is decided.
+  struct Listener {
+    virtual ~Listener() = default;
+    virtual void admitted(std::uint64_t tag, std::int64_t found, bool resumed, JobId job) = 0;
+    virtual void preempted(std::uint64_t tag) = 0;
+    virtual void first_token(std::uint64_t tag) = 0;
+    virtual void finished(std::uint64_t tag, std::int64_t produced) = 0;
+  };
+
+  Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeline_bins);
+
+  const EngineSettings& settings() const { return settings_; }
+  const Scheduler& scheduler() const { return scheduler_; }
+  Scheduler& scheduler() { return scheduler_; }
+  // Prompt tokens of requests that wait or are being prefilled.
+  std::int64_t pending_tokens() const { return pending_tokens_; }
+  bool in_step() const { return in_step_; }
+  // Seconds so far by stage; up to the end of the last completed step.
+  const PerStage<std::int64_t>& ledger() const { return ledger_; }
+
+  // `tenant` and `turn` say where its gaps are counted.
+  JobId submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t turn, TimePoint now);
+  // Ends the request between steps. REQUIRES: !in_step().
+  void cancel(JobId job, TimePoint now);
+
+  // Decides the next segment; gives its end, or nothing when there is nothing to do.
+  std::optional<TimePoint> start(TimePoint now, Listener& listener);
+  // Cuts the segment under way at the end of the step in which `now` lies; gives its new end if that
+  // is earlier than before. REQUIRES: in_step().
+  std::optional<TimePoint> cut(TimePoint now);
+  // The segment has ended at `now`.
+  void complete(TimePoint now, Listener& listener);
+
+  Duration timeline_width() const { return timeline_.width(); }
+  // What it did, at the end of the run; adds its blocks' lifetimes.
+  EngineResult end_of_run(TimePoint end, Duration timeline_width, LifetimeHistogram& lifetimes);
+
+ private:
+  struct JobInfo {
+    std::uint32_t tenant = 0, turn = 0;  // groups of the gap book
+    std::int64_t prompt = 0;
+    bool decoding = false;               // the gap tracker knows it
+    bool answered = false;               // has produced a token
+    TimePoint last_token;                // while not decoding
+  };
+  class Completion;  // Scheduler::Listener
+
+  const cost_models::StepCost& cost_of(const Step& step);
+  void price_segment(const Step& step);
+  double segment_seconds(std::int64_t steps) const;
+  double step_seconds(std::int64_t step) const;  // of the segment's step, from 0
+  TimePoint segment_end(std::int64_t steps) const;
+  void advance_timeline(TimePoint now);
+  void account(std::int64_t steps, TimePoint now);
+  void leave_gaps(JobId job);
+
+  EngineSettings settings_;
+  Scheduler scheduler_;
+  GapBook& book_;
+  GapTracker gaps_;
+  Timeline<5> timeline_;
+  std::vector<JobInfo> jobs_;
+  std::vector<std::optional<cost_models::StepCost>> decode_cost_;  // by number of sequences
+  cost_models::StepCost mixed_cost_;
+
+  // The segment under way: step i costs base + i * growth seconds, per stage and in all.
+  bool in_step_ = false;
+  TimePoint start_;
+  std::int64_t steps_ = 0;
+  const cost_models::StepCost* cost_ = nullptr;
+  PerStage<double> base_{}, growth_{};
+  double base_total_ = 0, growth_total_ = 0;
+  std::vector<JobId> stalled_;  // decoding, but no token in this step
+
+  std::int64_t pending_tokens_ = 0;
+  PerStage<std::int64_t> ledger_{};
+  EngineResult totals_;
+};
+
+}  // namespace scsim::sim
