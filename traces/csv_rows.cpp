@@ -1,7 +1,5 @@
 #include "traces/csv_rows.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 
 #include "traces/check.h"
@@ -59,9 +57,6 @@ Expected<void> CsvRows::check_row() const {
   if (num_fields_ != columns_.size()) {
     return Error{std::to_string(num_fields_) + " fields; expected " +
                  std::to_string(columns_.size())};
-  }
-  for (std::size_t i = 0; i < num_fields_; ++i) {
-    if (!simdjson::validate_utf8(fields_[i])) return Error{columns_[i] + ": not UTF-8"};
   }
   return {};
 }

@@ -29,7 +29,7 @@ class CsvRows {
 
   // Goes to the next row that is not empty; false at the end of the file.
   Expected<bool> next();
-  // Why this row is not one of this table: its number of fields, a field that is not UTF-8.
+  // Whether this row has as many fields as there are columns.
   Expected<void> check_row() const;
   // REQUIRES: column < columns().size(), check_row() found nothing.
   std::string_view field(std::size_t column) const;

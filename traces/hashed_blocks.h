@@ -25,8 +25,11 @@ namespace scsim {
 // Adds a span at the end of a prompt, as part of the last one where it goes on from there.
 void append_span(std::vector<Span>& prompt, Span span);
 
+inline constexpr std::int64_t kMostBlockTokens = 65536;
+
 class HashedBlocks {
  public:
+  // REQUIRES: 0 < block_tokens <= kMostBlockTokens.
   explicit HashedBlocks(Tokens block_tokens) : block_tokens_(block_tokens) {}
 
   // Whether there is an id for each block of so many tokens; the error says how many there should

@@ -151,7 +151,14 @@ std::vector<JsonValue> JsonValue::items() const {
 Expected<JsonValue> required_field(const JsonValue& row, std::string_view path) {
   if (std::optional<JsonValue> value = row.find_path(path)) return *value;
   if (!row.is_object()) return Error{"expected an object, found " + std::string(row.describe())};
-  return Error{unknown_name("field", path, row.keys())};
+  const std::vector<std::string> keys = row.keys();
+  std::string message = "no " + std::string(path);
+  if (std::optional<std::string> nearest = nearest_name(path, keys)) {
+    message += "; did you mean " + *nearest;
+  }
+  message += "; the row has";
+  for (const std::string& key : keys) message += (&key == keys.data() ? " " : ", ") + key;
+  return Error{message + (keys.empty() ? " nothing" : "")};
 }
 
 Expected<std::int64_t> integer_field(const JsonValue& row, std::string_view path,

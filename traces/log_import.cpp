@@ -15,16 +15,17 @@ namespace scsim {
 namespace {
 
 constexpr std::size_t kKeptRejections = 10;
-constexpr Tokens kLongestPrompt{100'000'000};  // beyond this a length is a mistake, such as a time
+// Well below kMostTokens, so that a content of whole blocks fits a trace as well.
+constexpr Tokens kLongest{1 << 30};
 
 Expected<void> check_length(std::string_view what, Tokens tokens) {
   if (tokens < Tokens(1)) {
     return Error{std::string(what) + " is " + std::to_string(tokens.value()) +
                  " tokens; expected at least 1"};
   }
-  if (tokens > kLongestPrompt) {
+  if (tokens > kLongest) {
     return Error{std::string(what) + " is " + format_integer(tokens.value()) +
-                 " tokens; expected at most " + format_integer(kLongestPrompt.value())};
+                 " tokens; expected at most " + format_integer(kLongest.value())};
   }
   return {};
 }
@@ -67,6 +68,7 @@ class Survey : public LogRows {
     in_order = in_order && row->time_ns >= last_time_;
     last_time_ = row->time_ns;
     first_time = std::min(first_time, row->time_ns);
+    latest_time = std::max(latest_time, row->time_ns);
     longest_answer = std::max(longest_answer, row->output_tokens);
     any_without_max_tokens = any_without_max_tokens || !row->max_tokens;
     ++report.requests;
@@ -78,6 +80,7 @@ class Survey : public LogRows {
   bool in_order = true;
   bool any_without_max_tokens = false;
   std::int64_t first_time = std::numeric_limits<std::int64_t>::max();
+  std::int64_t latest_time = std::numeric_limits<std::int64_t>::min();
   Tokens longest_answer{0};
 
  private:
@@ -106,11 +109,12 @@ class Names {
 // The second reading.
 class Emitter : public LogRows {
  public:
-  Emitter(const LogImport& log, const Survey& survey, bool keep_times, Tokens max_tokens,
-          TraceWriter& writer)
+  Emitter(const LogImport& log, const Survey& survey, bool keep_times, std::int64_t zero_ns,
+          Tokens max_tokens, TraceWriter& writer)
       : log_(log),
         survey_(survey),
         keep_times_(keep_times),
+        zero_ns_(zero_ns),
         max_tokens_(max_tokens),
         writer_(writer) {}
 
@@ -149,7 +153,7 @@ class Emitter : public LogRows {
       return writer_.add_slo(
           SloClass{.id = {}, .name = std::string(name), .ttft = {}, .tpot = {}, .e2e = {}});
     });
-    request.arrival = TimePoint(row.time_ns - (keep_times_ ? 0 : survey_.first_time));
+    request.arrival = TimePoint(row.time_ns - zero_ns_);
     request.earliest = *request.arrival;
     request.priority = row.priority;
     request.output_tokens = row.output_tokens;
@@ -195,6 +199,7 @@ class Emitter : public LogRows {
   const LogImport& log_;
   const Survey& survey_;
   bool keep_times_;
+  std::int64_t zero_ns_;
   Tokens max_tokens_;
   TraceWriter& writer_;
   std::vector<LoggedRequest> held_;
@@ -255,6 +260,10 @@ Expected<ImportReport> import_log(const LogImport& log, const ImportInputs& inpu
   if (Expected<void> ok = log.read(survey); !ok) return ok.error();
   ImportReport& report = survey.report;
   if (report.requests == 0) return nothing_to_import(report, inputs.paths.front());
+  const std::int64_t zero_ns = keep_times ? 0 : survey.first_time;
+  if (survey.latest_time / 2 - zero_ns / 2 >= kLatestArrival.ns() / 2) {
+    return Error{inputs.paths.front() + ": times span more than 146 years; is the unit right?"};
+  }
   report.assumptions = log.assumptions;
   if (!survey.in_order) {
     report.assumptions.push_back("rows were not in order of time and are sorted by it");
@@ -272,7 +281,7 @@ Expected<ImportReport> import_log(const LogImport& log, const ImportInputs& inpu
 
   Expected<TraceWriter> writer = open(report.assumptions);
   if (!writer) return writer.error();
-  Emitter emitter(log, survey, keep_times, max_tokens, *writer);
+  Emitter emitter(log, survey, keep_times, zero_ns, max_tokens, *writer);
   if (Expected<void> ok = log.read(emitter); !ok) return ok.error();
   emitter.write_held();
   if (emitter.requests != report.requests) {

@@ -36,7 +36,7 @@ Expected<LoggedRequest> read_row(const JsonValue& row, const HashedBlocks& block
 
 Expected<ImportReport> import_mooncake(const ImportInputs& inputs, const ImportOptions& options,
                                        const OpenTrace& open) {
-  Expected<std::int64_t> block_tokens = options.integer("block_tokens", 1);
+  Expected<std::int64_t> block_tokens = options.integer("block_tokens", 1, kMostBlockTokens);
   if (!block_tokens) return block_tokens.error();
   HashedBlocks blocks{Tokens(*block_tokens)};
 

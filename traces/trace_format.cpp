@@ -7,6 +7,7 @@
 
 #include "traces/check.h"
 #include "traces/text.h"
+#include "traces/version.h"
 
 namespace scsim {
 namespace {
@@ -54,10 +55,13 @@ const std::string& ImportOptions::text(const std::string& name) const {
   return found == given_.end() ? option.default_value : found->second;
 }
 
-Expected<std::int64_t> ImportOptions::integer(const std::string& name, std::int64_t min) const {
+Expected<std::int64_t> ImportOptions::integer(const std::string& name, std::int64_t min,
+                                              std::int64_t max) const {
   Expected<std::int64_t> value = parse_integer(text(name));
-  if (value && *value >= min) return *value;
-  return Error{option_error(name, "a whole number of at least " + std::to_string(min), text(name))};
+  if (value && *value >= min && *value <= max) return *value;
+  std::string expected = "a whole number of at least " + std::to_string(min);
+  if (value && *value > max) expected = "at most " + std::to_string(max);
+  return Error{option_error(name, expected, text(name))};
 }
 
 Expected<double> ImportOptions::number(const std::string& name, double min) const {
@@ -103,6 +107,7 @@ Expected<ImportReport> import_trace(const std::string& format, const ImportInput
 
   OpenTrace open = [&](const std::vector<std::string>& assumptions) {
     TraceHeader header;
+    header.tool_version = tool_version();
     header.made_by = made_by;
     header.name = std::filesystem::path(out).stem().string();
     for (const std::string& sentence : assumptions) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -41,7 +42,8 @@ class ImportOptions {
                                       const std::map<std::string, std::string>& given);
   bool given(const std::string& name) const;
   const std::string& text(const std::string& name) const;
-  Expected<std::int64_t> integer(const std::string& name, std::int64_t min) const;
+  Expected<std::int64_t> integer(const std::string& name, std::int64_t min,
+                                 std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
   Expected<double> number(const std::string& name, double min) const;  // above `min`
   Expected<bool> flag(const std::string& name) const;
   // One of `choices`.
