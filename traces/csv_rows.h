@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,5 +52,10 @@ class CsvRows {
   std::int64_t line_ = 0;
   bool have_first_row_ = false;  // read while looking for the columns, not given yet
 };
+
+// A whole number in a field ("4808", or "4808.0" as data frames write it); the error names the
+// column.
+Expected<std::int64_t> integer_field(const CsvRows& rows, std::size_t column, std::int64_t min,
+                                     std::int64_t max = std::numeric_limits<std::int64_t>::max());
 
 }  // namespace scsim

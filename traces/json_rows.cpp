@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "traces/check.h"
+#include "traces/field_range.h"
 #include "traces/files.h"
 #include "traces/hash.h"
 #include "traces/text.h"
@@ -161,16 +162,13 @@ Expected<JsonValue> required_field(const JsonValue& row, std::string_view path) 
   return Error{message + (keys.empty() ? " nothing" : "")};
 }
 
-Expected<std::int64_t> integer_field(const JsonValue& row, std::string_view path,
-                                     std::int64_t min) {
+Expected<std::int64_t> integer_field(const JsonValue& row, std::string_view path, std::int64_t min,
+                                     std::int64_t max) {
   Expected<JsonValue> value = required_field(row, path);
   if (!value) return value.error();
   std::optional<std::int64_t> number = value->integer();
   if (!number) return wrong_kind(path, "a whole number", *value);
-  if (*number < min) {
-    return Error{std::string(path) + ": expected at least " + std::to_string(min) + ", found " +
-                 std::to_string(*number)};
-  }
+  if (Expected<void> ok = check_range(path, *number, min, max); !ok) return ok.error();
   return *number;
 }
 

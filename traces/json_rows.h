@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,7 +53,8 @@ class JsonValue {
 // Fields of a row. The errors name the field, what was expected and what is there, or the nearest
 // field there is.
 Expected<JsonValue> required_field(const JsonValue& row, std::string_view path);
-Expected<std::int64_t> integer_field(const JsonValue& row, std::string_view path, std::int64_t min);
+Expected<std::int64_t> integer_field(const JsonValue& row, std::string_view path, std::int64_t min,
+                                     std::int64_t max = std::numeric_limits<std::int64_t>::max());
 Expected<std::string> string_field(const JsonValue& row,
                                    std::string_view path);  // or a number's text
 // Block or content ids: whole numbers as they are, strings by their hash.

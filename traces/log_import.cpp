@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "traces/csv_rows.h"
+#include "traces/field_range.h"
 #include "traces/json_rows.h"
 #include "traces/text.h"
 
@@ -18,23 +19,14 @@ constexpr std::size_t kKeptRejections = 10;
 // Well below kMostTokens, so that a content of whole blocks fits a trace as well.
 constexpr Tokens kLongest{1 << 30};
 
-Expected<void> check_length(std::string_view what, Tokens tokens) {
-  if (tokens < Tokens(1)) {
-    return Error{std::string(what) + " is " + std::to_string(tokens.value()) +
-                 " tokens; expected at least 1"};
-  }
-  if (tokens > kLongest) {
-    return Error{std::string(what) + " is " + format_integer(tokens.value()) +
-                 " tokens; expected at most " + format_integer(kLongest.value())};
-  }
-  return {};
-}
-
 Expected<void> check_row(const LoggedRequest& row, bool keep_times) {
-  if (Expected<void> ok = check_length("the prompt", row.prompt_tokens); !ok) return ok;
-  if (Expected<void> ok = check_length("the output", row.output_tokens); !ok) return ok;
+  const auto check = [](std::string_view what, Tokens tokens) {
+    return check_range(what, tokens.value(), 1, kLongest.value());
+  };
+  if (Expected<void> ok = check("tokens of the prompt", row.prompt_tokens); !ok) return ok;
+  if (Expected<void> ok = check("tokens of the answer", row.output_tokens); !ok) return ok;
   if (row.max_tokens) {
-    if (Expected<void> ok = check_length("max_tokens", *row.max_tokens); !ok) return ok;
+    if (Expected<void> ok = check("max_tokens", *row.max_tokens); !ok) return ok;
   }
   if (keep_times && row.time_ns < 0) {
     return Error{"the time is before 0, which time_zero=keep does not allow"};
