@@ -25,6 +25,7 @@ struct CostModelEntry {
 };
 
 const std::vector<CostModelEntry>& cost_model_table();
-Expected<std::unique_ptr<StepCostModel>> make_cost_model(const std::string& name, const CostModelInputs& inputs);
+Expected<std::unique_ptr<StepCostModel>> make_cost_model(const std::string& name,
+                                                         const CostModelInputs& inputs);
 
 }  // namespace scsim::cost_models

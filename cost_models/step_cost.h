@@ -24,21 +24,22 @@ inline constexpr std::size_t kMaxWindows = 2;
 
 // What one step computes apart from the context that its decodes read.
 struct StepShape {
-  std::int64_t prefill_tokens = 0;     // new prompt tokens, over all sequences
+  std::int64_t prefill_tokens = 0;  // new prompt tokens, over all sequences
   std::int64_t prefill_sequences = 0;
-  std::int64_t decode_sequences = 0;   // one token each
-  double prefill_pairs = 0;            // attended (query, key) pairs per full-attention head
+  std::int64_t decode_sequences = 0;  // one token each
+  double prefill_pairs = 0;           // attended (query, key) pairs per full-attention head
   std::array<double, kMaxWindows> windowed_prefill_pairs{};
-  double prefill_cached_tokens = 0;    // earlier tokens whose KV the prefills read
-  std::array<double, kMaxWindows> windowed_prefill_cached{};
+  double prefill_cached_tokens = 0;  // earlier tokens whose KV the prefills read
+  std::array<double, kMaxWindows> windowed_prefill_cached{};  // of each sequence window - 1 at most
   std::int64_t sampled_sequences = 0;  // need logits: decodes, and prefills that end in this step
 };
 
 struct StepCost {
-  PerStage<double> fixed{};              // seconds
-  PerStage<double> per_context_token{};  // seconds per token of decode context, full-attention layers
+  PerStage<double> fixed{};  // seconds
+  PerStage<double>
+      per_context_token{};  // seconds per token of decode context, full-attention layers
   std::array<PerStage<double>, kMaxWindows> per_windowed_token{};
-  // The ledger of the roofline, fixed part and slopes alike.
+  // The ledger of the roofline, fixed part and slopes alike: of all the engine's GPUs together.
   double hbm_bytes = 0, flops = 0, link_bytes = 0;
   double hbm_bytes_per_context_token = 0, flops_per_context_token = 0;
   std::array<double, kMaxWindows> hbm_bytes_per_windowed_token{}, flops_per_windowed_token{};
@@ -51,7 +52,7 @@ double causal_pairs(std::int64_t cached, std::int64_t fresh, std::int64_t window
 class StepCostModel {
  public:
   virtual ~StepCostModel() = default;
-  virtual StepCost step(const StepShape& shape) const = 0;   // pure; cost O(layer classes)
+  virtual StepCost step(const StepShape& shape) const = 0;  // pure; cost O(layer classes)
   // Window sizes in tokens of the sliding-window classes, at most kMaxWindows; index = class.
   virtual const std::vector<std::int64_t>& windows() const = 0;
   // "uncalibrated: ...", or empty when the coefficients were measured (INV-HONEST).

@@ -95,6 +95,19 @@ Expected<double> parse_with_unit(std::string_view text, std::span<const UnitScal
   return value * found->factor;
 }
 
+template <class Integer>
+Expected<Integer> parse_whole(std::string_view text, std::string_view kind) {
+  const std::string_view all = trim(text);
+  Integer value = 0;
+  const auto [end, failure] = std::from_chars(all.data(), all.data() + all.size(), value);
+  if (failure == std::errc::result_out_of_range) {
+    return Error{"expected " + std::string(kind) + " of at most 64 bits, found " +
+                 json_quote(text)};
+  }
+  if (failure != std::errc() || end != all.data() + all.size()) return not_a(kind, text, "42");
+  return value;
+}
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`, case ignored.
@@ -214,16 +227,11 @@ std::string format_rate(double per_second) {
 std::string format_percent(double fraction) { return format_fixed(fraction * 100, 1) + " %"; }
 
 Expected<std::int64_t> parse_integer(std::string_view text) {
-  const std::string_view all = trim(text);
-  std::int64_t value = 0;
-  const auto [end, failure] = std::from_chars(all.data(), all.data() + all.size(), value);
-  if (failure == std::errc::result_out_of_range) {
-    return Error{"expected a whole number of at most 19 digits, found " + json_quote(text)};
-  }
-  if (failure != std::errc() || end != all.data() + all.size()) {
-    return not_a("a whole number", text, "42");
-  }
-  return value;
+  return parse_whole<std::int64_t>(text, "a whole number");
+}
+
+Expected<std::uint64_t> parse_unsigned(std::string_view text) {
+  return parse_whole<std::uint64_t>(text, "a whole number, 0 or more,");
 }
 
 Expected<double> parse_double(std::string_view text) {
@@ -258,12 +266,15 @@ Expected<double> parse_fraction(std::string_view text) {
 
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> known) {
   std::optional<std::string> best;
-  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+  // Of equally distant names the one of the most similar length: two letters swapped, not one lost.
+  std::pair<std::size_t, std::size_t> least = {std::max<std::size_t>(1, name.size() / 3) + 1, 0};
   for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance && distance < std::max(name.size(), candidate.size())) {
+    const std::size_t longer = std::max(name.size(), candidate.size());
+    const std::size_t shorter = std::min(name.size(), candidate.size());
+    const std::pair distance = {edit_distance(name, candidate), longer - shorter};
+    if (distance < least && distance.first < longer) {
       best = candidate;
-      best_distance = distance;
+      least = distance;
     }
   }
   return best;

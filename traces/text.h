@@ -23,6 +23,7 @@ std::string format_percent(double fraction);           // 37.3 %
 
 // All of the text must be the number; the error names the text and what was expected.
 Expected<std::int64_t> parse_integer(std::string_view text);
+Expected<std::uint64_t> parse_unsigned(std::string_view text);
 Expected<double> parse_double(std::string_view text);
 Expected<double> parse_bytes(std::string_view text);             // "80 GiB", "512 MB", "4096"
 Expected<double> parse_seconds(std::string_view text);           // "50 ms", "2.5 s", "1 h", "3 d"

@@ -76,7 +76,7 @@ TEST_CASE("what is not a quantity is refused with what was expected", "[traces][
   CHECK(parse_integer("12x").error().message ==
         "expected a whole number such as 42, found \"12x\"");
   CHECK(parse_integer("99999999999999999999").error().message ==
-        "expected a whole number of at most 19 digits, found \"99999999999999999999\"");
+        "expected a whole number of at most 64 bits, found \"99999999999999999999\"");
   CHECK(parse_double("").error().message == "expected a number such as 0.5, found \"\"");
   CHECK_FALSE(parse_double("inf").has_value());
   CHECK_FALSE(parse_double("nan").has_value());
@@ -100,6 +100,7 @@ TEST_CASE("a mistyped name finds the one that was meant", "[traces][text]") {
   CHECK(nearest_name("replicsa", known) == "replicas");
   CHECK(nearest_name("TTFT", known) == "ttft");
   CHECK(nearest_name("max_sequence", known) == "max_sequences");
+  CHECK(nearest_name("gpsu", std::vector<std::string>{"gpu", "gpus"}) == "gpus");
   CHECK(nearest_name("gpu", known) == std::nullopt);
   CHECK(nearest_name("", known) == std::nullopt);
   CHECK(unknown_name("policy", "modle", known) ==
