@@ -262,13 +262,13 @@ void BlockPool::find(PathId path, std::int64_t max_blocks, TimePoint now, Match&
   match.blocks = match.free_blocks = 0;
   std::int32_t at = kRoot;
   std::int32_t piece = 0;
-  settle_growers(kRoot, path, 0, max_blocks, now);
+  settle_growers(kRoot, path, 0, now);
   while (match.blocks < max_blocks) {
     std::int64_t agree = 0;
     const std::int32_t next = child(at, path, piece, match.blocks, max_blocks, agree);
     if (next == kNone) return;
     if (nodes_[next].growers != kNone && match.blocks + agree == nodes_[next].end) {
-      settle_growers(next, path, nodes_[next].end, max_blocks, now);
+      settle_growers(next, path, nodes_[next].end, now);
       agree = agreement(next, path, piece, match.blocks, max_blocks);  // it may have grown in place
     }
     const Node& node = nodes_[next];
@@ -331,7 +331,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
   while (chains_[id].registered < to) {
     // Growers that go the same way settle in their order, eagerly; the others do not matter to each other.
     if (!growing && nodes_[chains_[id].tail].growers != kNone) {
-      settle_growers(chains_[id].tail, chains_[id].path, chains_[id].registered, to, now, id);
+      settle_growers(chains_[id].tail, chains_[id].path, chains_[id].registered, now, id);
     }
     Chain& chain = chains_[id];
     const std::int32_t tail = chain.tail;
@@ -425,10 +425,9 @@ void BlockPool::start_growing(ChainId id, TimePoint now) {
   Chain& chain = chains_[id];
   SCSIM_CHECK(!chain.growing);
   if (nodes_[chain.tail].growers != kNone) {  // do they go the same way?
-    const std::int64_t most = paths_.tokens(chain.path) / options_.block_tokens;
-    settle_growers(chain.tail, chain.path, chain.registered, most, now);
+    settle_growers(chain.tail, chain.path, chain.registered, now);
     for (ChainId g = nodes_[chain.tail].growers; g != kNone; g = chains_[g].next_grower) {
-      if (meets(g, chain.path, chain.registered, most)) growth_.grow_eagerly(id);
+      if (meets(g, chain.path, chain.registered)) growth_.grow_eagerly(id);
     }
   }
   chain.growing = true;
@@ -446,22 +445,23 @@ void BlockPool::settle(ChainId id, TimePoint now) {
   if (full > chains_[id].registered) register_blocks(id, full, now);
 }
 
-bool BlockPool::meets(ChainId id, PathId path, std::int64_t agreed, std::int64_t max_depth) const {
+bool BlockPool::follows(ChainId id, ChainId other) const { return meets(id, chains_[other].path, 0); }
+
+bool BlockPool::meets(ChainId id, PathId path, std::int64_t agreed) const {
   const Chain& chain = chains_[id];
-  const std::int64_t until = chain.registered + 1;
-  const std::int64_t tokens = until * options_.block_tokens;
-  if (until > max_depth || paths_.tokens(chain.path) < tokens) return false;
+  const std::int64_t tokens = (chain.registered + 1) * options_.block_tokens;
+  if (paths_.tokens(path) < tokens || paths_.tokens(chain.path) < tokens) return false;
   return paths_.agree_until(chain.path, 0, path, 0, agreed * options_.block_tokens, tokens) == tokens;
 }
 
-void BlockPool::settle_growers(std::int32_t node, PathId path, std::int64_t depth,
-                               std::int64_t max_depth, TimePoint now, ChainId except) {
+void BlockPool::settle_growers(std::int32_t node, PathId path, std::int64_t depth, TimePoint now,
+                               ChainId except) {
   ChainId g = nodes_[node].growers;
   while (g != kNone) {
     const ChainId next = chains_[g].next_grower;  // settling may move g to a node below
     if (g != except) {
       settle(g, now);
-      if (meets(g, path, depth, max_depth)) growth_.grow_eagerly(g);
+      if (meets(g, path, depth)) growth_.grow_eagerly(g);
     }
     g = next;
   }

@@ -86,6 +86,8 @@ class BlockPool {
   void release(ChainId chain, std::int64_t total, TimePoint now);
 
   void start_growing(ChainId chain, TimePoint now);
+  // Whether the block that the chain registers next lies on the path of the other.
+  bool follows(ChainId chain, ChainId other) const;
   void stop_growing(ChainId chain, TimePoint now);  // settles it
   void settle(ChainId chain, TimePoint now);
 
@@ -143,11 +145,11 @@ class BlockPool {
                          std::int64_t max_depth) const;
   bool grows_in_place(const Chain& chain) const;
   // Every chain but `except` that grows at `node` registers what it has; those whose next block is one
-  // of `path` below `max_depth` grow eagerly from now on. The path agrees with the node up to `depth`.
-  void settle_growers(std::int32_t node, PathId path, std::int64_t depth, std::int64_t max_depth,
-                      TimePoint now, ChainId except = kNone);
+  // of `path` grow eagerly from now on. The path agrees with the node up to `depth`.
+  void settle_growers(std::int32_t node, PathId path, std::int64_t depth, TimePoint now,
+                      ChainId except = kNone);
   // Whether the chain's next block is one of `path`, which it agrees with up to depth `agreed`.
-  bool meets(ChainId chain, PathId path, std::int64_t agreed, std::int64_t max_depth) const;
+  bool meets(ChainId chain, PathId path, std::int64_t agreed) const;
   void join_growers(ChainId chain);
   std::int32_t new_node(std::int32_t parent, PathId path, std::int32_t piece, std::int64_t begin,
                         std::int64_t end);

@@ -233,6 +233,14 @@ bool Scheduler::answers_are_cached() const {
          knobs_.visible != EngineKnobs::Visible::kFinished;
 }
 
+void Scheduler::start_growing(JobId id, TimePoint now) {
+  const ChainId chain = jobs_[id].chain;
+  pool_->start_growing(chain, now);
+  for (const JobId other : prefilling_) {
+    if (pool_->follows(chain, jobs_[other].chain)) grow_eagerly(chain);
+  }
+}
+
 void Scheduler::settle_eager(TimePoint now) {
   std::ranges::sort(eager_, {}, [&](JobId id) { return jobs_[id].sequence; });
   for (const JobId id : eager_) {
@@ -284,6 +292,8 @@ std::int64_t Scheduler::wanted(const Job& job) const {
 bool Scheduler::plan_running_together(std::int64_t& budget, bool decode, TimePoint now) {
   const std::int64_t members = decode ? group_size_ : 0;
   if (members > budget) return false;
+  // Who registers the same tokens first decides which copy is found: keep the order of admission.
+  if (decode && !eager_.empty() && !prefilling_.empty()) return false;
   std::int64_t left = budget - members;
   std::int64_t blocks = members > 0 ? need_at(epoch_) : 0;
   const bool prefill = !deferring_ && step_.prefills.empty();
@@ -644,7 +654,7 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
       ending_.push_back(prefill.job);
     } else {
       join_group(prefill.job);
-      if (answers_are_cached()) pool_->start_growing(job.chain, now);
+      if (answers_are_cached()) start_growing(prefill.job, now);
     }
   }
   // Blocks are released in the order of admission.

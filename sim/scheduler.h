@@ -192,6 +192,7 @@ class Scheduler final : private ChainGrowth {
   std::int64_t need_between(std::int64_t from, std::int64_t to) const;
   std::int64_t next_finish();
   bool answers_are_cached() const;
+  void start_growing(JobId job, TimePoint now);
   void settle_eager(TimePoint now);
 
   // Planning.
