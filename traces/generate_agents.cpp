@@ -34,7 +34,9 @@ class Agents : public SessionMaker {
         sub_agents_(recipe.sub_agents()),
         sub_agent_steps_(recipe.sub_agent_steps()),
         fork_depth_(recipe.fork_depth()),
-        limit_(static_cast<std::int64_t>(recipe.context_limit())),
+        limit_(recipe.context_limit() > 0
+                   ? Tokens(static_cast<std::int64_t>(recipe.context_limit()))
+                   : kLargestContext),
         task_(context_.writer.add_task(recipe.task())) {}
 
   void plan(std::uint64_t number, TimePoint start, std::vector<Request>& plan) override {
@@ -109,7 +111,8 @@ class Agents : public SessionMaker {
     for (std::int64_t step = 0; step < steps; ++step) {
       const Tokens output =
           std::min(std::max(output_.tokens(agent.output), Tokens(1)), max_tokens_);
-      if (limit_ > Tokens(0) && agent.context_tokens + max_tokens_ > limit_) return false;
+      if (agent.context_tokens + max_tokens_ > limit_) return false;
+      if (earliest(agent, plan) > kLatestArrival) return false;
       request(agent, output, plan);
       if (step + 1 == steps) break;
       if (depth < fork_depth_ && agent.fork.chance(fork_) && fork(agent, depth, plan)) continue;
@@ -119,24 +122,28 @@ class Agents : public SessionMaker {
     return true;
   }
 
+  TimePoint earliest(const Agent& agent, const std::vector<Request>& plan) const {
+    TimePoint time = agent.start;
+    for (const RequestId parent : agent.parents)
+      time = std::max(time, plan[parent.value()].earliest + agent.think);
+    return time;
+  }
+
   void request(Agent& agent, Tokens output, std::vector<Request>& plan) {
-    Request& request = plan.emplace_back();
+    Request request;
+    request.earliest = earliest(agent, plan);
+    if (agent.parents.empty()) request.arrival = request.earliest;
+    request.parents = agent.parents;
+    request.think = agent.think;
     request.prompt = agent.context;
     request.output = context_.writer.add_content(output);
     request.output_tokens = output;
     request.max_tokens = max_tokens_;
     request.task = task_;
-    if (agent.parents.empty()) {
-      request.arrival = request.earliest = agent.start;
-    } else {
-      request.parents = agent.parents;
-      request.think = agent.think;
-      for (const RequestId parent : agent.parents)
-        request.earliest = std::max(request.earliest, plan[parent.value()].earliest + agent.think);
-    }
+    plan.push_back(std::move(request));
     agent.parents.assign(1, RequestId(plan.size() - 1));
     agent.think = Duration();
-    agent.last_output = {request.output, Tokens(0), output};
+    agent.last_output = {plan.back().output, Tokens(0), output};
     hear(agent, agent.last_output);
   }
 

@@ -2,19 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "traces/check.h"
 #include "traces/math.h"
 #include "traces/proto/recipe.pb.h"
 
 namespace scsim {
+namespace {
+
+// Bounds of every draw, so that what a trace can hold is never exceeded by a sum of a few.
+constexpr double kMostDrawn = 1e9;     // tokens
+constexpr double kLongestDrawn = 1e7;  // seconds: 116 days
+
+}  // namespace
 
 Draw::Draw(std::string_view distribution, double mean, double cv, double min, double max)
-    : mean_(mean),
-      cv_(cv),
-      min_(min),
-      max_(max > 0 ? max : std::numeric_limits<double>::infinity()) {
+    : mean_(mean), cv_(cv), min_(min), max_(max) {
   if (mean <= 0 || distribution == "constant") {
     shape_ = Shape::kConstant;
   } else if (distribution == "exponential") {
@@ -33,10 +36,11 @@ Draw::Draw(std::string_view distribution, double mean, double cv, double min, do
 
 Draw::Draw(const proto::LengthRecipe& recipe)
     : Draw(recipe.distribution(), recipe.mean(), recipe.cv(), static_cast<double>(recipe.min()),
-           static_cast<double>(recipe.max())) {}
+           recipe.max() > 0 ? static_cast<double>(recipe.max()) : kMostDrawn) {}
 
 Draw::Draw(const proto::TimeRecipe& recipe)
-    : Draw(recipe.distribution(), recipe.mean(), recipe.cv(), recipe.min(), recipe.max()) {}
+    : Draw(recipe.distribution(), recipe.mean(), recipe.cv(), recipe.min(),
+           recipe.max() > 0 ? recipe.max() : kLongestDrawn) {}
 
 double Draw::real(Rng& rng) const {
   double value = mean_;
@@ -56,11 +60,7 @@ double Draw::real(Rng& rng) const {
   return std::min(std::max(value, min_), max_);
 }
 
-std::int64_t Draw::whole(Rng& rng) const {
-  // Longer than any context; keeps sums of lengths far from overflow.
-  constexpr double kLongest = 1e12;
-  return static_cast<std::int64_t>(std::min(real(rng), kLongest) + 0.5);
-}
+std::int64_t Draw::whole(Rng& rng) const { return static_cast<std::int64_t>(real(rng) + 0.5); }
 
 DailyCurve::DailyCurve(const proto::DailyCurveRecipe& recipe)
     : weights_(recipe.weights().begin(), recipe.weights().end()), period_(recipe.period()) {

@@ -145,7 +145,9 @@ class EnterpriseDocs : public SessionMaker {
         cancel_after_(recipe.sessions().cancel_after()),
         open_loop_(recipe.sessions().loop() == "open"),
         token_time_s_(recipe.sessions().open_loop_token_time()),
-        limit_(static_cast<std::int64_t>(recipe.sessions().context_limit())) {
+        limit_(recipe.sessions().context_limit() > 0
+                   ? Tokens(static_cast<std::int64_t>(recipe.sessions().context_limit()))
+                   : kLargestContext) {
     for (const proto::TaskRecipe& task : recipe.sessions().tasks()) {
       tasks_.emplace_back(task, recipe.sessions(), context_.writer);
       task_shares_.push_back(task.share());
@@ -188,12 +190,17 @@ class EnterpriseDocs : public SessionMaker {
         request.arrival = request.earliest = start;
       } else if (open_loop_) {
         const Request& before = plan[plan.size() - 2];
-        const Seconds served(static_cast<double>(before.output_tokens.value()) * token_time_s_);
+        const Seconds served(
+            std::min(static_cast<double>(before.output_tokens.value()) * token_time_s_, 1e7));
         request.arrival = request.earliest = before.earliest + to_duration(served) + think;
       } else {
         request.parents.push_back(RequestId(plan.size() - 2));
         request.think = think;
         request.earliest = plan[plan.size() - 2].earliest + think;
+      }
+      if (request.earliest > kLatestArrival) {
+        plan.pop_back();
+        break;
       }
       if (!multi_request) {
         seen = request.prompt;
@@ -204,7 +211,7 @@ class EnterpriseDocs : public SessionMaker {
   }
 
  private:
-  bool fits(Tokens tokens) const { return limit_ == Tokens(0) || tokens <= limit_; }
+  bool fits(Tokens tokens) const { return tokens <= limit_; }
 
   // The context of a session: the tenant's system prompt and distinct documents that fit behind it.
   // What room is left for questions does not decide here: their lengths must not change the

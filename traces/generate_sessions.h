@@ -32,6 +32,9 @@ class SessionMaker {
   virtual void plan(std::uint64_t number, TimePoint start, std::vector<Request>& plan) = 0;
 };
 
+// What stands for "no limit" on a context, so that a prompt stays within what a trace can hold.
+inline constexpr Tokens kLargestContext{1'000'000'000};
+
 // What every maker needs: where contents and tasks are declared, and its streams.
 struct MakerContext {
   TraceWriter& writer;
