@@ -65,18 +65,26 @@ std::string chart(std::string_view id, std::string_view title, std::string_view 
 
 class HtmlTable {
  public:
-  explicit HtmlTable(const std::vector<std::string>& header) { rows_ = row(header, "th"); }
+  explicit HtmlTable(const std::vector<std::string>& header, std::string_view classes = "")
+      : rows_(row(header, "th")), classes_(classes) {}
   void add(const std::vector<std::string>& cells) { rows_ += row(cells, "td"); }
-  std::string html() const { return element("div", element("table", rows_), "scroll"); }
+  std::string html() const { return element("div", element("table", rows_, classes_), "scroll"); }
 
  private:
+  // "1.2 s ±3 %": the interval in small letters.
+  static std::string with_quiet_interval(const std::string& cell) {
+    const std::size_t at = cell.find(" ±");
+    if (at == std::string::npos) return escaped(cell);
+    return escaped(cell.substr(0, at)) + " <small>" + escaped(cell.substr(at + 1)) + "</small>";
+  }
   static std::string row(const std::vector<std::string>& cells, std::string_view tag) {
     std::string out = "<tr>";
     for (const std::string& cell : cells)
-      out += "<" + std::string(tag) + ">" + escaped(cell) + "</" + std::string(tag) + ">";
+      out +=
+          "<" + std::string(tag) + ">" + with_quiet_interval(cell) + "</" + std::string(tag) + ">";
     return out + "</tr>\n";
   }
-  std::string rows_;
+  std::string rows_, classes_;
 };
 
 std::string rows_left_out(std::size_t all) {
@@ -110,9 +118,10 @@ std::string latency_table(const GroupSummary& group) {
 }
 
 std::string group_table(std::string_view first_column, const std::vector<GroupSummary>& groups) {
-  HtmlTable table({std::string(first_column), "requests", "finished", "TTFT p50", "TTFT p99",
-                   "TPOT p50", "TPOT p99", "ITL p99", "E2E p50", "E2E p99", "hit ratio",
-                   "within SLO", "preemptions"});
+  HtmlTable table(
+      {std::string(first_column), "requests", "finished", "TTFT p50", "TTFT p99", "TPOT p50",
+       "TPOT p99", "ITL p99", "E2E p50", "E2E p99", "hit ratio", "within SLO", "preemptions"},
+      "wide");
   for (std::size_t i = 0; i < std::min(kTableRows, groups.size()); ++i) {
     const GroupSummary& g = groups[i];
     table.add({g.name, format_integer(g.requests), format_integer(g.finished()),
@@ -187,8 +196,9 @@ std::string banner(const Summary& summary) {
   return element("aside", element("b", "What these numbers rest on") + element("ul", items));
 }
 
-std::string two(const Distribution& d) {
-  return d.count == 0 ? "–" : format_seconds(d.p50.value) + " / " + format_seconds(d.p99.value);
+std::string latency_card(std::string_view name, const Distribution& d) {
+  if (d.count == 0) return card(name, "–", "");
+  return card(name, format_seconds(d.p50.value), "median; p99 " + format_seconds(d.p99.value));
 }
 
 std::string cards(const Summary& summary) {
@@ -208,9 +218,9 @@ std::string cards(const Summary& summary) {
       card("Bottleneck", kBottleneckNames[static_cast<std::size_t>(summary.bottleneck.what)], "");
   out += card("Goodput", met ? format_rate(rates.goodput) : "–",
               "of " + format_rate(rates.finished) + " requests finished");
-  out += card("TTFT p50 / p99", two(all.ttft), "");
-  out += card("TPOT p50 / p99", two(all.tpot), "");
-  out += card("E2E p50 / p99", two(all.e2e), "");
+  out += latency_card("TTFT", all.ttft);
+  out += latency_card("TPOT", all.tpot);
+  out += latency_card("E2E", all.e2e);
   out += card("Hit ratio", format_percent(all.hits.ratio()), "of prompt tokens");
   out += card("Cache worth", format_percent(summary.cache_worth.share_of_run),
               "of the run's GPU time, an estimate");
@@ -241,14 +251,14 @@ std::string sections(const Summary& summary) {
     return element("div", content, "figures");
   };
   std::string out = section("Answers", answers(summary));
-  out += section("Latency",
-                 latency_table(summary.all) +
-                     figures(chart("ttft", "Time to first token", "share of requests within it") +
-                             chart("tpot", "Time per output token", "share of requests within it") +
-                             chart("e2e", "End to end", "share of requests within it")));
+  out += section("Latency", latency_table(summary.all) +
+                                figures(chart("ttft", "Time to first token", "share within") +
+                                        chart("tpot", "Time per output token", "share within") +
+                                        chart("e2e", "End to end", "share within")));
   if (summary.slo_met())
-    out += section("Service levels",
-                   slo_table(summary) + figures(chart("slos", "Targets met by class")));
+    out += section(
+        "Service levels",
+        slo_table(summary) + figures(chart("slos", "Targets met by class", "dashed: wanted")));
   out += section("Where the time went",
                  figures(chart("request_stages", "A request's seconds", "mean by stage") +
                          chart("ledger", "Engines' seconds", "share of the whole run")));

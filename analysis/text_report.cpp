@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMostLines = 60;
 constexpr std::size_t kSparkPoints = 60;
 constexpr std::size_t kIndent = 12;
+constexpr std::size_t kTableIndent = 2;
 constexpr std::size_t kNameWidth = 20;
 constexpr double kSmallestShown = 0.0005;  // of a breakdown
 
@@ -69,7 +70,7 @@ std::string slo_table(const Summary& summary, std::size_t rows) {
                part(slo.e2e, slo.met_e2e), slo.has_targets() ? format_percent(slo.share()) : "-",
                targets_text(slo)});
   }
-  return table.text(kIndent) + more_of(summary.slos.size(), shown, "classes");
+  return table.text(kTableIndent) + more_of(summary.slos.size(), shown, "classes");
 }
 
 std::string latency_table(const Summary& summary) {
@@ -134,6 +135,14 @@ std::string breakdown(const PerStage<double>& seconds, double idle, bool with_se
   for (std::size_t s = 0; s < kNumStages; ++s) add(kStageNames[s], seconds[s]);
   add("idle", idle);
   return text;
+}
+
+std::string engines_text(const ClusterSummary& cluster) {
+  std::string text;
+  if (cluster.utilisation)
+    text = "busy " + format_percent(*cluster.utilisation) + " of the window; ";
+  return text +
+         "whole run: " + breakdown(cluster.stage_gpu_seconds, cluster.idle_gpu_seconds, false);
 }
 
 std::string lifetimes(const Summary& summary) {
@@ -207,24 +216,18 @@ std::string footer() {
 }
 
 std::string compose(const Result& result, const Summary& summary, const Detail& detail) {
-  std::string text = head(result, summary) + warnings(summary, detail.warnings);
+  std::string text = head(result, summary) + warnings(summary, detail.warnings) + "\n";
   text += section("SLO", slo_text(summary)) + slo_table(summary, detail.rows);
   text += section("Verdict", verdict_text(summary));
   text += section("Bottleneck", bottleneck_text(summary));
   text += section("Rates", rates_text(summary));
   if (summary.money) text += section("Money", money_text(*summary.money));
-  text += section("Outcomes", outcomes_text(summary.all));
-  text += latency_table(summary) + group_table(summary, detail.rows);
+  text += section("Outcomes", outcomes_text(summary.all)) + "\n";
+  text += latency_table(summary) + group_table(summary, detail.rows) + "\n";
   text += cache_part(summary);
   text += section("Requests", "spend " + breakdown(summary.all.stage_seconds, 0, true));
-  text += section(
-      "Engines",
-      (summary.cluster.utilisation
-           ? "busy " + format_percent(*summary.cluster.utilisation) + " of the window; "
-           : std::string()) +
-          "whole run: " +
-          breakdown(summary.cluster.stage_gpu_seconds, summary.cluster.idle_gpu_seconds, false));
-  text += bytes_part(summary) + over_time(result);
+  text += section("Engines", engines_text(summary.cluster));
+  text += bytes_part(summary) + over_time(result) + "\n";
   return text + footer();
 }
 

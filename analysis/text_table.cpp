@@ -24,31 +24,42 @@ std::string shortened(std::string_view text, std::size_t width) {
 }
 
 std::string wrapped(std::string_view head, std::string_view text) {
-  const std::size_t indent = display_width(head);
-  std::string out(head), word;
+  const std::size_t indent = display_width(head), room = kTerminalColumns - indent;
+  std::string out(head);
   std::size_t column = indent;
-  bool first_of_line = true;
-  const auto put_word = [&] {
-    if (word.empty()) return;
-    const std::size_t width = display_width(word);
-    if (!first_of_line && column + 1 + width > kTerminalColumns) {
+  const auto put = [&](std::string_view piece) {
+    const std::size_t width = display_width(piece);
+    if (column > indent && column + 1 + width > kTerminalColumns) {
       out += "\n" + std::string(indent, ' ');
       column = indent;
-      first_of_line = true;
     }
-    if (!first_of_line) out += ' ', ++column;
-    out += word;
+    if (column > indent) out += ' ', ++column;
+    out += piece;
     column += width;
-    first_of_line = false;
-    word.clear();
+  };
+  std::string piece;
+  const auto put_piece = [&] {
+    while (display_width(piece) > room) {  // longer than a line: cut anywhere
+      std::size_t bytes = 0;
+      for (std::size_t characters = 0; bytes < piece.size(); ++bytes)
+        if (starts_character(piece[bytes]) && characters++ == room) break;
+      put(std::string_view(piece).substr(0, bytes));
+      piece.erase(0, bytes);
+    }
+    if (!piece.empty()) put(piece);
+    piece.clear();
   };
   for (char c : text) {
-    if (c == ' ' || c == '\n')
-      put_word();
+    const bool space = c == ' ' || c == '\n';
+    const bool number = !piece.empty() && piece.back() >= '0' && piece.back() <= '9';
+    if (space && !number)
+      put_piece();
+    else if (!space || piece.size() < room / 2)
+      piece += space ? ' ' : c;
     else
-      word += c;
+      put_piece();
   }
-  put_word();
+  put_piece();
   return out + "\n";
 }
 

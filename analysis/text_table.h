@@ -15,7 +15,7 @@ std::size_t display_width(std::string_view text);
 std::string shortened(std::string_view text, std::size_t width);
 
 // The words of `text` in lines of at most kTerminalColumns, the first behind `head` and the others
-// indented by as much. Ends with a newline.
+// indented by as much. A number stays on the line of what it counts. Ends with a newline.
 std::string wrapped(std::string_view head, std::string_view text);
 
 // Rows of cells under one header row; the first column is aligned left, the others right, as wide

@@ -95,7 +95,7 @@ std::string cache_worth_text(const Summary& summary) {
          format_percent(worth.share_of_run) + " of the run's" +
          (worth.dollars ? ", " + dollars_text(*worth.dollars) : "") + ") that computing the " +
          count_text(static_cast<double>(worth.found_tokens)) +
-         " found tokens would have taken; an estimate";
+         " tokens found in the whole run would have taken; an estimate";
 }
 
 std::string rates_text(const Summary& summary) {

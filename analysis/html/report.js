@@ -19,19 +19,35 @@
   Chart.defaults.maintainAspectRatio = false;
   Chart.defaults.plugins.legend.labels.boxWidth = 12;
 
-  const digits = (x) => (x >= 9.995 ? (x >= 99.95 ? x.toFixed(0) : x.toFixed(1)) : x.toFixed(2));
   const short = (x) => String(Number(x.toPrecision(3)));
   function seconds(x) {
     if (x === 0) return '0 s';
     if (x < 1e-3) return short(x * 1e6) + ' us';
     if (x < 1) return short(x * 1e3) + ' ms';
-    if (x < 120) return short(x) + ' s';
-    if (x < 7200) return short(x / 60) + ' min';
+    if (x < 60) return short(x) + ' s';
+    if (x < 3600) return short(x / 60) + ' min';
     if (x < 172800) return short(x / 3600) + ' h';
     return short(x / 86400) + ' d';
   }
-  const percent = (x) => digits(100 * x) + ' %';
+  const percent = (x) => String(Number((100 * x).toFixed(1))) + ' %';
   const tick = (text) => ({callback: (value) => text(Number(value))});
+  // Labels of a logarithmic axis: 1, 2 and 5 of each decade, or 1 alone where there are many.
+  const logTick = (value, _, ticks) => {
+    const decades = Math.log10(ticks[ticks.length - 1].value / ticks[0].value);
+    const leading = Number(value) / 10 ** Math.floor(Math.log10(Number(value)) + 1e-9);
+    return (decades > 1.6 ? [1] : [1, 2, 5]).includes(Math.round(leading)) ? seconds(Number(value)) : '';
+  };
+  const shares = {min: 0, max: 1, ticks: {stepSize: 0.2, callback: (value) => percent(Number(value))}};
+  // Labels of an axis of time: at most eight, whole seconds, minutes, hours or days apart.
+  function timeTicks(axis) {
+    const steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+    const day = 86400;
+    if (axis.max <= 2) return;
+    const step = steps.find((each) => axis.max / each <= 7) || day * Math.ceil(axis.max / 7 / day);
+    axis.ticks = [];
+    for (let value = 0; value <= axis.max; value += step) axis.ticks.push({value});
+  }
+  const lineLegend = {usePointStyle: true, pointStyle: 'line'};
 
   // A chart whose data is empty says so.
   function draw(id, empty, config) {
@@ -63,9 +79,9 @@
       return {type: 'line', data: {datasets: sets}, options: {
         parsing: false,
         interaction: {mode: 'nearest', intersect: false},
-        scales: {x: {type: 'logarithmic', ticks: {maxRotation: 0, autoSkipPadding: 18, callback: (v) => seconds(Number(v))}},
-                 y: {min: 0, max: 1, ticks: tick(percent)}},
-        plugins: {tooltip: {callbacks: {label: (item) =>
+        scales: {x: {type: 'logarithmic', ticks: {maxRotation: 0, autoSkip: false, callback: logTick}},
+                 y: shares},
+        plugins: {legend: {labels: lineLegend}, tooltip: {callbacks: {label: (item) =>
           item.dataset.label + ': ' + percent(item.parsed.y) + ' within ' + seconds(item.parsed.x)}}},
       }};
     });
@@ -79,7 +95,7 @@
     names.forEach(([label, series], i) => {
       const colour = colours[i % colours.length];
       if (timeline.engines > 1) {
-        sets.push({label: label + ', lowest engine', data: at(series.low), borderWidth: 0, pointRadius: 0, hidden: false, band: true});
+        sets.push({label: label + ', lowest engine', data: at(series.low), borderWidth: 0, pointRadius: 0, band: true});
         sets.push({label: label + ', highest engine', data: at(series.high), borderWidth: 0, pointRadius: 0,
           backgroundColor: colour + '33', fill: '-1', band: true});
       }
@@ -105,9 +121,10 @@
         parsing: false,
         interaction: {mode: 'index', intersect: false},
         scales: {x: {type: 'linear', min: 0, max: points * timeline.point_seconds,
-                     ticks: {maxRotation: 0, autoSkipPadding: 18, callback: (v) => seconds(Number(v))}}, y},
+                     
+                     afterBuildTicks: timeTicks, ticks: {maxRotation: 0, callback: (v) => seconds(Number(v))}}, y},
         plugins: {
-          legend: {labels: {boxWidth: 12, filter: (item, all) => !all.datasets[item.datasetIndex].band}},
+          legend: {labels: {...lineLegend, filter: (item, all) => !all.datasets[item.datasetIndex].band}},
           tooltip: {callbacks: {title: (items) => seconds(items[0].parsed.x)}},
         },
       },
@@ -115,8 +132,8 @@
   }
   overTime('over_time_requests', [['running', timeline.running], ['waiting', timeline.waiting]], {min: 0});
   overTime('over_time_blocks', [['used by running requests', timeline.used], ['free, but findable', timeline.cached]],
-    {min: 0, max: 1, ticks: tick(percent)});
-  overTime('over_time_busy', [['busy', timeline.busy]], {min: 0, max: 1, ticks: tick(percent)});
+    shares);
+  overTime('over_time_busy', [['busy', timeline.busy]], shares);
 
   // Stacked bars: one bar a row, one colour a stage.
   function stages(id, chart, text, max) {
@@ -146,17 +163,27 @@
       sets.push({label: 'within SLO', data: data.turns.within, backgroundColor: colours[2], maxBarThickness: 34});
     }
     return {type: 'bar', data: {labels: data.turns.names.map((name) => 'turn ' + name), datasets: sets}, options: {
-      scales: {y: {min: 0, max: 1, ticks: tick(percent)}}, plugins: {tooltip: shareTooltip}}};
+      scales: {y: shares}, plugins: {tooltip: shareTooltip}}};
   });
 
+  const wantedLine = {id: 'wanted', afterDatasetsDraw(chart) {
+    const {ctx, chartArea, scales} = chart;
+    const y = scales.y.getPixelForValue(data.slos.wanted);
+    ctx.save();
+    ctx.strokeStyle = quiet;
+    ctx.setLineDash([5, 4]);
+    ctx.beginPath();
+    ctx.moveTo(chartArea.left, y);
+    ctx.lineTo(chartArea.right, y);
+    ctx.stroke();
+    ctx.restore();
+  }};
   draw('slos', data.slos.names.length === 0, () => ({
-    type: 'bar', data: {labels: data.slos.names, datasets: ['ttft', 'tpot', 'e2e', 'all']
+    type: 'bar', plugins: [wantedLine], data: {labels: data.slos.names, datasets: ['ttft', 'tpot', 'e2e', 'all']
       .filter((key) => data.slos[key].some((share) => share !== null))
       .map((key, i) => ({label: key === 'all' ? 'all targets' : key.toUpperCase(), data: data.slos[key],
-        backgroundColor: colours[i], maxBarThickness: 34}))
-      .concat([{type: 'line', label: 'wanted', data: data.slos.names.map(() => data.slos.wanted), borderColor: quiet,
-        borderDash: [5, 4], borderWidth: 1.2, pointRadius: 0}])},
-    options: {scales: {y: {min: 0, max: 1, ticks: tick(percent)}}, plugins: {tooltip: shareTooltip}},
+        backgroundColor: colours[i], maxBarThickness: 34}))},
+    options: {scales: {y: shares}, plugins: {tooltip: shareTooltip}},
   }));
 
   draw('lifetimes', data.lifetimes.rows.length === 0, () => ({

@@ -64,7 +64,9 @@ TEST_CASE("names in a page are text, not markup", "[analysis][html]") {
 TEST_CASE("the charts' data is JSON and keeps names as they are", "[analysis][html]") {
   const Result result = sample_result({});
   const auto data = nlohmann::json::parse(html_chart_data(result, summarise(result, {})));
-  CHECK(data["request_stages"]["rows"][2]["name"] == "<script>alert(\"1\")</script>");
+  std::vector<std::string> names;
+  for (const auto& row : data["request_stages"]["rows"]) names.push_back(row["name"]);
+  CHECK(std::ranges::count(names, "<script>alert(\"1\")</script>") == 1);
   for (const auto& row : data["ledger"]["rows"]) {
     double sum = 0;
     for (double part : row["parts"]) sum += part;
