@@ -35,7 +35,9 @@ class Names {
 };
 
 std::string whole(std::int64_t value) { return format_fixed(static_cast<double>(value), 0); }
-std::string seconds(std::int64_t ns) { return format_fixed(static_cast<double>(ns) * 1e-9, 9); }
+std::string seconds(std::int64_t ns) {
+  return ns == 0 ? "0" : format_fixed(static_cast<double>(ns) * 1e-9, 9);
+}
 
 }  // namespace
 
