@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "traces/check.h"
-#include "traces/field_range.h"
+#include "traces/log_numbers.h"
 #include "traces/text.h"
 
 namespace scsim {
@@ -127,19 +127,7 @@ Expected<bool> CsvRows::read_row() {
 
 Expected<std::int64_t> integer_field(const CsvRows& rows, std::size_t column, std::int64_t min,
                                      std::int64_t max) {
-  const std::string& name = rows.columns()[column];
-  std::string_view text = trim(rows.field(column));
-  std::string_view whole = text;
-  if (const std::size_t dot = text.find('.'); dot != text.npos) {
-    const bool only_zeros = text.find_first_not_of('0', dot + 1) == text.npos;
-    if (only_zeros) whole = text.substr(0, dot);
-  }
-  Expected<std::int64_t> value = parse_integer(whole);
-  if (!value) {
-    return Error{name + ": expected a whole number, found \"" + std::string(text) + "\""};
-  }
-  if (Expected<void> ok = check_range(name, *value, min, max); !ok) return ok.error();
-  return *value;
+  return parse_whole_number(rows.columns()[column], rows.field(column), min, max);
 }
 
 }  // namespace scsim

@@ -1,7 +1,6 @@
 #include "traces/file_header.h"
 
 #include "traces/text.h"
-#include "traces/version.h"
 
 namespace scsim {
 
@@ -10,12 +9,11 @@ proto::FileHeader to_file_header(const TraceHeader& header, std::string_view for
   proto::FileHeader message;
   message.set_format(std::string(format));
   message.set_version(version);
-  message.set_tool_version(header.tool_version.empty() ? std::string(tool_version())
-                                                       : header.tool_version);
-  message.set_made_by(header.made_by);
-  message.set_name(header.name);
+  message.set_tool_version(valid_utf8(header.tool_version));
+  message.set_made_by(valid_utf8(header.made_by));
+  message.set_name(valid_utf8(header.name));
   message.set_seed(header.seed);
-  message.set_notes(header.notes);
+  message.set_notes(valid_utf8(header.notes));
   return message;
 }
 

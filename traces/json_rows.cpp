@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "traces/check.h"
-#include "traces/field_range.h"
 #include "traces/files.h"
 #include "traces/hash.h"
+#include "traces/log_numbers.h"
 #include "traces/text.h"
 
 namespace scsim {

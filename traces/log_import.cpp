@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "traces/csv_rows.h"
-#include "traces/field_range.h"
 #include "traces/json_rows.h"
+#include "traces/log_numbers.h"
 #include "traces/text.h"
 
 namespace scsim {
@@ -209,7 +209,7 @@ class Emitter : public LogRows {
 std::vector<ImportOption> log_options() {
   return {{"time_zero", "first",
            "first: the trace begins with its first request; keep: times as logged"},
-          {"max_tokens", "auto",
+          {"default_max_tokens", "auto",
            "of requests whose log does not give it; auto: the longest answer, rounded up to a "
            "power of two"}};
 }
@@ -227,8 +227,8 @@ Expected<void> reject_row(ImportReport& report, bool strict, const std::string& 
 
 Expected<Tokens> max_tokens_of_all(const ImportOptions& options, Tokens longest_answer,
                                    std::vector<std::string>& assumptions) {
-  if (options.text("max_tokens") != "auto") {
-    Expected<std::int64_t> given = options.integer("max_tokens", 1);
+  if (options.text("default_max_tokens") != "auto") {
+    Expected<std::int64_t> given = options.integer("default_max_tokens", 1, kLongest.value());
     if (!given) return given.error();
     assumptions.push_back("max_tokens is " + format_integer(*given) +
                           " where the log does not give it, more where the answer was longer");

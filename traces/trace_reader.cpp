@@ -8,6 +8,7 @@
 #include "traces/content_lengths.h"
 #include "traces/file_header.h"
 #include "traces/record_file.h"
+#include "traces/slo_message.h"
 #include "traces/trace.h"
 
 namespace scsim {
@@ -142,19 +143,11 @@ struct TraceReader::State {
                std::to_string(expected) + " was expected");
   }
 
-  Expected<void> take_slo(const proto::SloClass& slo) {
-    if (slo.ttft_ns() > kLatestUnsigned || slo.tpot_ns() > kLatestUnsigned ||
-        slo.e2e_ns() > kLatestUnsigned) {
-      return bad("SLO " + std::to_string(slo.id()) + ": a target is too long");
-    }
-    const auto target = [](std::uint64_t ns) {
-      return ns == 0 ? std::nullopt
-                     : std::optional<Duration>(Duration(static_cast<std::int64_t>(ns)));
-    };
-    const std::size_t id = tables.slos.size();
-    tables.slos.push_back({SloId(id), slo.name(), target(slo.ttft_ns()), target(slo.tpot_ns()),
-                           target(slo.e2e_ns())});
-    return check_order("SLO", slo.id(), id);
+  Expected<void> take_slo(const proto::SloClass& message) {
+    Expected<SloClass> slo = from_message(message);
+    if (!slo) return bad(slo.error().message);
+    tables.slos.push_back(std::move(*slo));
+    return check_order("SLO", message.id(), tables.slos.size() - 1);
   }
 
   Expected<void> take_contents(const proto::ContentBatch& batch) {

@@ -4,8 +4,10 @@
 #include "traces/content_lengths.h"
 #include "traces/file_header.h"
 #include "traces/record_file.h"
+#include "traces/slo_message.h"
 #include "traces/text.h"
 #include "traces/trace.h"
+#include "traces/version.h"
 
 namespace scsim {
 namespace {
@@ -134,6 +136,9 @@ Expected<TraceWriter> TraceWriter::create(const std::string& path, const TraceHe
   if (!records) return records.error();
   proto::TraceRecord record;
   *record.mutable_header() = to_file_header(header, kTraceFormat, kTraceVersion);
+  if (header.tool_version.empty()) {
+    record.mutable_header()->set_tool_version(std::string(tool_version()));
+  }
   records->append(record);
   return TraceWriter(std::make_unique<State>(std::move(*records)));
 }
@@ -149,16 +154,9 @@ TenantId TraceWriter::add_tenant(std::string_view name, std::string_view price_c
 }
 
 SloId TraceWriter::add_slo(const SloClass& slo) {
-  const auto target = [](const std::optional<Duration>& wanted) {
-    return wanted ? unsigned_ns(wanted->ns()) : 0;
-  };
   proto::TraceRecord record;
-  proto::SloClass& entry = *record.mutable_slo();
-  entry.set_id(state_->slos);
-  entry.set_name(valid_utf8(slo.name));
-  entry.set_ttft_ns(target(slo.ttft));
-  entry.set_tpot_ns(target(slo.tpot));
-  entry.set_e2e_ns(target(slo.e2e));
+  *record.mutable_slo() = to_message(slo);
+  record.mutable_slo()->set_id(state_->slos);
   state_->records.append(record);
   return SloId(state_->slos++);
 }

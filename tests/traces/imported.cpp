@@ -71,9 +71,11 @@ Imported import_files(const std::string& format, const std::vector<std::string>&
   return imported;
 }
 
-Imported import_texts(const std::string& format, const std::map<std::string, std::string>& files,
-                      const Options& options, bool strict) {
-  Folder folder;
+namespace {
+
+Imported import_from(const Folder& folder, const std::string& format,
+                     const std::map<std::string, std::string>& files, const Options& options,
+                     bool strict) {
   std::vector<std::string> paths;
   for (const auto& [name, text] : files) {
     paths.push_back(folder / name);
@@ -83,6 +85,21 @@ Imported import_texts(const std::string& format, const std::map<std::string, std
   folder.leave_out_of(imported.error);
   for (std::string& message : imported.report.first_rejected) folder.leave_out_of(message);
   return imported;
+}
+
+}  // namespace
+
+Imported import_texts(const std::string& format, const std::map<std::string, std::string>& files,
+                      const Options& options, bool strict) {
+  return import_from(Folder(), format, files, options, strict);
+}
+
+Imported import_mapped(const std::string& format, const std::map<std::string, std::string>& files,
+                       const std::string& mapping, Options options) {
+  Folder folder;
+  options["mapping"] = folder / "mapping.yaml";
+  REQUIRE(write_file(options["mapping"], mapping).has_value());
+  return import_from(folder, format, files, options, false);
 }
 
 Imported import_text(const std::string& format, const std::string& text, const Options& options,

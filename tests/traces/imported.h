@@ -39,6 +39,10 @@ Imported import_text(const std::string& format, const std::string& text,
 Imported import_texts(const std::string& format, const std::map<std::string, std::string>& files,
                       const Options& options = {}, bool strict = false);
 
+// The same, with the option `mapping` naming a file mapping.yaml.
+Imported import_mapped(const std::string& format, const std::map<std::string, std::string>& files,
+                       const std::string& mapping, Options options);
+
 // "0:0+512 3:512+100": content, first token and count of each span of the prompt.
 std::string spans(const Request& request);
 

@@ -1,0 +1,144 @@
+// What would have to grow for requests to be served sooner?
+//
+//   1. 5 % of the requests or more were preempted: KV capacity.
+//   2. Where requests spend a fifth of their time or more in the queue, ask in every bin of the
+//      timeline in which an engine has requests waiting, each bin counting as many times as
+//      requests wait in it:
+//        another engine of the pool is idle for more than half of the bin and has nobody waiting:
+//                                                                     imbalance between engines
+//        90 % or more of the blocks are in use:                       KV capacity
+//        as many run (within 2 %) as ever did on this engine:         sequence limit
+//        none of these:                                               the time of a step, see 3
+//      The most frequent answer wins; the sequence limit only with more than half of all.
+//   3. While engines are busy, what bounds a step: the share of the time that host overhead takes,
+//      the share of peak HBM bandwidth, the share of peak operations; the largest of the three,
+//      where one reaches 30 %.
+// Where requests hardly queue and engines are idle for half of the window, nothing is short.
+#include <algorithm>
+
+#include "analysis/summary_parts.h"
+#include "traces/text.h"
+
+namespace scsim::analysis {
+namespace {
+
+constexpr double kPreempted = 0.05;
+constexpr double kQueueMatters = 0.2;
+constexpr double kFullBlocks = 0.9, kAtLimit = 0.98, kIdleNeighbour = 0.5;
+constexpr double kNobodyWaits = 0.05;  // requests, mean over a bin
+constexpr double kHalfIdle = 0.5;
+constexpr double kBounds = 0.3;
+
+// Requests waiting, summed over bins, by what they wait for.
+struct WaitCauses {
+  double imbalance = 0, blocks = 0, sequences = 0, steps = 0;
+  double total() const { return imbalance + blocks + sequences + steps; }
+};
+
+double at(const std::vector<float>& series, std::size_t i) {
+  return i < series.size() ? static_cast<double>(series[i]) : 0;
+}
+
+bool neighbour_idle(const Result& result, std::size_t engine, std::size_t bin) {
+  for (std::size_t other = 0; other < result.engines.size(); ++other) {
+    const EngineResult& e = result.engines[other];
+    if (other == engine || e.pool != result.engines[engine].pool) continue;
+    if (at(e.timeline.waiting, bin) < kNobodyWaits && at(e.timeline.busy, bin) < kIdleNeighbour)
+      return true;
+  }
+  return false;
+}
+
+WaitCauses causes_of_waiting(const Result& result, const Window& window) {
+  WaitCauses causes;
+  for (std::size_t e = 0; e < result.engines.size(); ++e) {
+    const EngineTimeline& timeline = result.engines[e].timeline;
+    if (timeline.running.empty()) continue;
+    const double most = static_cast<double>(std::ranges::max(timeline.running));
+    const BinRange bins = whole_bins(result.timeline_bin, timeline.waiting.size(), window);
+    for (std::size_t i = bins.first; i < bins.first + bins.count; ++i) {
+      const double waiting = at(timeline.waiting, i);
+      if (waiting < kNobodyWaits) continue;
+      if (neighbour_idle(result, e, i))
+        causes.imbalance += waiting;
+      else if (at(timeline.used_blocks, i) >= kFullBlocks)
+        causes.blocks += waiting;
+      else if (at(timeline.running, i) >= kAtLimit * most)
+        causes.sequences += waiting;
+      else
+        causes.steps += waiting;
+    }
+  }
+  return causes;
+}
+
+BottleneckFinding what_bounds_a_step(const Summary& summary, const std::string& why_asked) {
+  const ClusterSummary& cluster = summary.cluster;
+  const double busy = cluster.gpu_seconds() - cluster.idle_gpu_seconds;
+  if (busy <= 0) return {Bottleneck::kNone, "the engines were never busy"};
+  const auto part = [](double achieved, double peak) { return peak > 0 ? achieved / peak : 0; };
+  const double host = cluster.stage_gpu_seconds[static_cast<std::size_t>(Stage::kOther)] / busy;
+  const double memory = part(cluster.hbm_bytes_per_second, cluster.peak_hbm_bytes_per_second);
+  const double compute = part(cluster.flops_per_second, cluster.peak_flops_per_second);
+  const std::string numbers = "while busy, engines reach " + format_percent(memory) +
+                              " of peak HBM bandwidth and " + format_percent(compute) +
+                              " of peak compute, and spend " + format_percent(host) +
+                              " on host overhead";
+  const double largest = std::max({host, memory, compute});
+  if (largest < kBounds)
+    return {Bottleneck::kUnknown,
+            why_asked + numbers +
+                "; none of the three bounds a step by itself (communication and "
+                "changes between compute and bandwidth inside a step remain)"};
+  const Bottleneck what = largest == host     ? Bottleneck::kHostOverhead
+                          : largest == memory ? Bottleneck::kMemoryBandwidth
+                                              : Bottleneck::kCompute;
+  return {what, why_asked + numbers};
+}
+
+}  // namespace
+
+BottleneckFinding find_bottleneck(const Result& result, const Summary& summary) {
+  const GroupSummary& all = summary.all;
+  if (all.requests == 0) return {Bottleneck::kUnknown, "no request arrived in the window"};
+  const double preempted =
+      static_cast<double>(all.preempted_requests) / static_cast<double>(all.requests);
+  if (preempted >= kPreempted)
+    return {Bottleneck::kCacheCapacity,
+            format_percent(preempted) +
+                " of the requests were preempted for want of KV blocks, and " +
+                format_integer(all.recomputed_tokens) + " tokens computed again"};
+
+  const double queued =
+      all.e2e.mean.value > 0
+          ? all.stage_seconds[static_cast<std::size_t>(Stage::kQueue)] / all.e2e.mean.value
+          : 0;
+  const std::string queue_text =
+      "requests spend " + format_percent(queued) + " of their time waiting; ";
+  if (queued < kQueueMatters) {
+    const double busy = summary.cluster.utilisation.value_or(1);
+    if (busy < 1 - kHalfIdle)
+      return {Bottleneck::kNone, "engines are busy for " + format_percent(busy) +
+                                     " of the window, and requests hardly wait (" +
+                                     format_percent(queued) + " of their time)"};
+    return what_bounds_a_step(summary, "");
+  }
+
+  const WaitCauses causes = causes_of_waiting(result, summary.window);
+  const double total = causes.total();
+  const double most = std::max({causes.imbalance, causes.blocks, causes.steps,
+                                causes.sequences > total / 2 ? causes.sequences : 0.0});
+  if (total == 0 || most == causes.steps) return what_bounds_a_step(summary, queue_text);
+  const std::string share = format_percent(most / total) + " of the waiting happens while ";
+  if (most == causes.imbalance)
+    return {Bottleneck::kImbalance,
+            queue_text + share + "another engine of the same pool is mostly idle"};
+  if (most == causes.blocks)
+    return {Bottleneck::kCacheCapacity,
+            queue_text + share + "90 % or more of the KV blocks are in use"};
+  return {
+      Bottleneck::kSequenceLimit,
+      queue_text + share + "as many requests run as the engine ever runs, and KV blocks are free"};
+}
+
+}  // namespace scsim::analysis

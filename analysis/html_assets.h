@@ -1,0 +1,12 @@
+// What report.html carries inside: written into a .cpp at build time by html/embed.cmake.
+#pragma once
+
+#include <string_view>
+
+namespace scsim::analysis {
+
+std::string_view chart_js();    // Chart.js 3 as Debian's libjs-chart.js has it
+std::string_view report_js();   // html/report.js
+std::string_view report_css();  // html/report.css
+
+}  // namespace scsim::analysis

@@ -1,0 +1,88 @@
+#include "analysis/requests_csv.h"
+
+#include "analysis/request_times.h"
+#include "traces/files.h"
+#include "traces/text.h"
+
+namespace scsim::analysis {
+namespace {
+
+constexpr std::size_t kChunk = 1 << 20;  // bytes collected before they go to the file
+
+std::string header() {
+  std::string text =
+      "request,tenant,session,turn,slo_class,task,engine,outcome,arrival_s,scheduled_s,first_token_"
+      "s,"
+      "end_s,ttft_s,tpot_s,e2e_s,prompt_tokens,output_tokens,found_tokens,recomputed_tokens,"
+      "preemptions,within_slo";
+  for (std::string_view stage : kStageNames) text += "," + std::string(stage) + "_s";
+  return text + "\n";
+}
+
+// Names as they stand in the file, quoted once.
+class Names {
+ public:
+  template <class Items, class NameOf>
+  Names(const Items& items, const NameOf& name_of) {
+    for (const auto& item : items) fields_.push_back(csv_field(name_of(item)));
+  }
+  std::string of(std::size_t id) const {
+    return id < fields_.size() ? fields_[id] : format_fixed(static_cast<double>(id), 0);
+  }
+
+ private:
+  std::vector<std::string> fields_;
+};
+
+std::string whole(std::int64_t value) { return format_fixed(static_cast<double>(value), 0); }
+std::string seconds(std::int64_t ns) {
+  return ns == 0 ? "0" : format_fixed(static_cast<double>(ns) * 1e-9, 9);
+}
+
+}  // namespace
+
+Expected<void> write_requests_csv(const Result& result, const std::string& path) {
+  Expected<PartialFile> file = PartialFile::create(path);
+  if (!file) return file.error();
+  const Names tenants(result.tables.tenants, [](const Tenant& t) { return t.name; });
+  const Names slos(result.slos, [](const SloClass& slo) { return slo.name; });
+  const Names tasks(result.tables.tasks, [](const std::string& task) { return task; });
+
+  std::string text = header();
+  const auto add = [&](const std::string& cell) { text += cell, text += ','; };
+  for (const RequestResult& r : result.requests) {
+    const bool was_admitted = admitted(r);
+    const std::optional<double> first = ttft(r), per_token = tpot(r);
+    add(whole(static_cast<std::int64_t>(r.request)));
+    add(tenants.of(r.tenant));
+    add(whole(static_cast<std::int64_t>(r.session)));
+    add(whole(r.turn));
+    add(slos.of(r.slo));
+    add(tasks.of(r.task));
+    add(r.engine < 0 ? "" : whole(r.engine));
+    add(std::string(kOutcomeNames[static_cast<std::size_t>(r.outcome)]));
+    add(seconds(r.arrival.ns()));
+    add(was_admitted ? seconds(r.scheduled.ns()) : "");
+    add(first ? seconds(r.first_token.ns()) : "");
+    add(seconds(r.end.ns()));
+    add(first ? format_fixed(*first, 9) : "");
+    add(per_token ? format_fixed(*per_token, 9) : "");
+    add(finished(r) ? format_fixed(e2e(r), 9) : "");
+    add(whole(r.prompt_tokens));
+    add(whole(r.output_tokens));
+    add(was_admitted ? whole(r.found_tokens) : "");
+    add(whole(r.recomputed_tokens));
+    add(whole(r.preemptions));
+    const SloClass& slo = slo_of(result, r);
+    text += !has_targets(slo) ? "" : targets_met(r, slo).all() ? "1" : "0";
+    for (std::int64_t stage : r.stage_ns) text += ',', text += seconds(stage);
+    text += '\n';
+    if (text.size() < kChunk) continue;
+    file->write(text);
+    text.clear();
+  }
+  file->write(text);
+  return file->commit();
+}
+
+}  // namespace scsim::analysis

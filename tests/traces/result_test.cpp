@@ -1,0 +1,255 @@
+#include "traces/result.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/support/temporary_folder.h"
+#include "traces/files.h"
+#include "traces/proto/result.pb.h"
+#include "traces/record_file.h"
+#include "traces/rng.h"
+#include "traces/trace.h"
+
+namespace scsim {
+namespace {
+
+void fill(GapHistogram& gaps, Rng& rng) {
+  for (std::uint64_t& count : gaps.count) count = rng.chance(0.5) ? 0 : rng.below(1000);
+  gaps.sum_seconds = rng.exponential(100);
+  gaps.worst_ns = static_cast<std::int64_t>(rng.below(1'000'000'000));
+}
+
+// Every field of every struct has a value that is neither its default nor a neighbour's.
+Result some_result(std::size_t num_requests) {
+  Rng rng(1, "tests.result");
+  const auto number = [&] { return static_cast<std::int64_t>(1 + rng.below(1'000'000)); };
+  const auto time = [&] { return TimePoint(static_cast<std::int64_t>(rng.below(1ull << 50))); };
+  Result result;
+  result.trace = {"1.2.3", "scsim trace generate", "documents", 77, "4 characters per token"};
+  result.trace_path = "x.pb";
+  result.made_by = "scsim --trace x.pb";
+  result.tool_version = "3.2.1";
+  result.cluster_text = "name: a\npools:\n  - gpus: 8\n";
+  result.router = "prefix_aware";
+  result.honesty = {"uncalibrated: all", "unverified: preset"};
+  for (const std::string& name : {std::string("a"), std::string("b"), std::string("c")}) {
+    const std::size_t id = result.tables.tenants.size();
+    result.tables.tenants.push_back({TenantId(id), name, "price of " + name});
+    result.tables.slos.push_back({SloId(id), name, Duration(number()), {}, Duration(number())});
+    result.slos.push_back({SloId(id), name, {}, Duration(number()), {}});
+    result.tables.models.push_back("model " + name);
+    result.tables.tasks.push_back("task " + name);
+  }
+  result.end = time();
+  result.timeline_bin = Duration(number());
+  for (int i = 0; i < 2; ++i) {
+    EngineResult& engine = result.engines.emplace_back();
+    engine.pool = "pool " + std::to_string(i);
+    engine.model = "model b";
+    for (std::int64_t* field :
+         {&engine.num_blocks, &engine.block_tokens, &engine.steps, &engine.prefill_tokens,
+          &engine.decode_tokens, &engine.preemptions, &engine.evicted_blocks,
+          &engine.peak_used_blocks, &engine.idle_ns}) {
+      *field = number();
+    }
+    for (double* field :
+         {&engine.hbm_bytes, &engine.flops, &engine.link_bytes, &engine.peak_hbm_bytes_per_second,
+          &engine.peak_flops_per_second, &engine.price_per_gpu_hour}) {
+      *field = rng.exponential(1e12);
+    }
+    for (std::int64_t& ns : engine.stage_ns) ns = number();
+    engine.gpus = 4;
+    EngineTimeline& timeline = engine.timeline;
+    for (std::vector<float>* series : {&timeline.running, &timeline.waiting, &timeline.used_blocks,
+                                       &timeline.cached_blocks, &timeline.busy}) {
+      for (int bin = 0; bin < 10; ++bin) series->push_back(static_cast<float>(rng.uniform()));
+    }
+  }
+  for (std::size_t i = 0; i < num_requests; ++i) {
+    RequestResult& request = result.requests.emplace_back();
+    request.request = rng.below(1'000'000);
+    request.tenant = static_cast<std::uint32_t>(rng.below(3));
+    request.turn = static_cast<std::uint32_t>(rng.below(20));
+    request.slo = static_cast<std::uint32_t>(rng.below(3));
+    request.task = static_cast<std::uint32_t>(rng.below(3));
+    request.session = rng.next();
+    request.engine = static_cast<std::int32_t>(rng.below(3)) - 1;
+    request.outcome = static_cast<Outcome>(rng.below(kOutcomeNames.size()));
+    request.preemptions = static_cast<std::uint16_t>(rng.below(65536));
+    request.arrival = time();
+    if (rng.chance(0.9)) request.scheduled = time();
+    if (rng.chance(0.9)) request.first_token = time();
+    if (rng.chance(0.9)) request.end = time();
+    request.prompt_tokens = number();
+    request.output_tokens = number();
+    request.found_tokens = number();
+    request.recomputed_tokens = number();
+    for (std::int64_t& ns : request.stage_ns) ns = number();
+  }
+  fill(result.gaps, rng);
+  for (int i = 0; i < 3; ++i) fill(result.gaps_by_tenant.emplace_back(), rng);
+  for (int i = 0; i < 5; ++i) fill(result.gaps_by_turn.emplace_back(), rng);
+  for (auto& counts : result.lifetimes.count) {
+    for (std::uint64_t& count : counts) count = rng.below(1000);
+  }
+  for (double& seconds : result.lifetimes.sum_seconds) seconds = rng.exponential(100);
+  return result;
+}
+
+void check_same(const GapHistogram& a, const GapHistogram& b) {
+  CHECK((a.count == b.count));
+  CHECK(a.sum_seconds == b.sum_seconds);
+  CHECK(a.worst_ns == b.worst_ns);
+}
+
+void check_same(const std::vector<GapHistogram>& a, const std::vector<GapHistogram>& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) check_same(a[i], b[i]);
+}
+
+void check_same(const std::vector<SloClass>& a, const std::vector<SloClass>& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CHECK((a[i].id == b[i].id));
+    CHECK(a[i].name == b[i].name);
+    CHECK((a[i].ttft == b[i].ttft));
+    CHECK((a[i].tpot == b[i].tpot));
+    CHECK((a[i].e2e == b[i].e2e));
+  }
+}
+
+void check_same(const EngineResult& a, const EngineResult& b) {
+  CHECK(a.pool == b.pool);
+  CHECK(a.model == b.model);
+  for (const auto field :
+       {&EngineResult::num_blocks, &EngineResult::block_tokens, &EngineResult::steps,
+        &EngineResult::prefill_tokens, &EngineResult::decode_tokens, &EngineResult::preemptions,
+        &EngineResult::evicted_blocks, &EngineResult::peak_used_blocks, &EngineResult::idle_ns}) {
+    CHECK(a.*field == b.*field);
+  }
+  for (const auto field :
+       {&EngineResult::hbm_bytes, &EngineResult::flops, &EngineResult::link_bytes,
+        &EngineResult::peak_hbm_bytes_per_second, &EngineResult::peak_flops_per_second,
+        &EngineResult::price_per_gpu_hour}) {
+    CHECK(a.*field == b.*field);
+  }
+  CHECK(a.gpus == b.gpus);
+  CHECK((a.stage_ns == b.stage_ns));
+  for (const auto series :
+       {&EngineTimeline::running, &EngineTimeline::waiting, &EngineTimeline::used_blocks,
+        &EngineTimeline::cached_blocks, &EngineTimeline::busy}) {
+    CHECK((a.timeline.*series == b.timeline.*series));
+  }
+}
+
+bool same(const RequestResult& a, const RequestResult& b) {
+  return a.request == b.request && a.tenant == b.tenant && a.turn == b.turn && a.slo == b.slo &&
+         a.task == b.task && a.session == b.session && a.engine == b.engine &&
+         a.outcome == b.outcome && a.preemptions == b.preemptions && a.arrival == b.arrival &&
+         a.scheduled == b.scheduled && a.first_token == b.first_token && a.end == b.end &&
+         a.prompt_tokens == b.prompt_tokens && a.output_tokens == b.output_tokens &&
+         a.found_tokens == b.found_tokens && a.recomputed_tokens == b.recomputed_tokens &&
+         a.stage_ns == b.stage_ns;
+}
+
+void check_same(const Result& a, const Result& b) {
+  CHECK(a.trace.tool_version == b.trace.tool_version);
+  CHECK(a.trace.made_by == b.trace.made_by);
+  CHECK(a.trace.name == b.trace.name);
+  CHECK(a.trace.seed == b.trace.seed);
+  CHECK(a.trace.notes == b.trace.notes);
+  CHECK(a.trace_path == b.trace_path);
+  CHECK(a.made_by == b.made_by);
+  CHECK(a.tool_version == b.tool_version);
+  CHECK(a.cluster_text == b.cluster_text);
+  CHECK(a.router == b.router);
+  CHECK(a.honesty == b.honesty);
+  REQUIRE(a.tables.tenants.size() == b.tables.tenants.size());
+  for (std::size_t i = 0; i < a.tables.tenants.size(); ++i) {
+    CHECK((a.tables.tenants[i].id == b.tables.tenants[i].id));
+    CHECK(a.tables.tenants[i].name == b.tables.tenants[i].name);
+    CHECK(a.tables.tenants[i].price_class == b.tables.tenants[i].price_class);
+  }
+  check_same(a.tables.slos, b.tables.slos);
+  CHECK(a.tables.models == b.tables.models);
+  CHECK(a.tables.tasks == b.tables.tasks);
+  check_same(a.slos, b.slos);
+  CHECK((a.end == b.end));
+  CHECK((a.timeline_bin == b.timeline_bin));
+  REQUIRE(a.engines.size() == b.engines.size());
+  for (std::size_t i = 0; i < a.engines.size(); ++i) check_same(a.engines[i], b.engines[i]);
+  CHECK(std::ranges::equal(a.requests, b.requests, same));
+  check_same(a.gaps, b.gaps);
+  check_same(a.gaps_by_tenant, b.gaps_by_tenant);
+  check_same(a.gaps_by_turn, b.gaps_by_turn);
+  CHECK((a.lifetimes.count == b.lifetimes.count));
+  CHECK((a.lifetimes.sum_seconds == b.lifetimes.sum_seconds));
+}
+
+}  // namespace
+
+TEST_CASE("a result reads back with every field it had", "[traces][result]") {
+  test::TemporaryFolder folder;
+  for (const std::size_t num_requests : {0, 1, 4096, 10'000}) {
+    const Result result = some_result(num_requests);
+    const std::string path = folder.file("result.pb");
+    REQUIRE(write_result(result, path).has_value());
+    const Expected<Result> back = read_result(path);
+    REQUIRE(back.has_value());
+    check_same(*back, result);
+    REQUIRE(write_result(*back, folder.file("again.pb")).has_value());
+    CHECK(*read_file(path) == *read_file(folder.file("again.pb")));
+  }
+}
+
+TEST_CASE("a result with nothing in it reads back", "[traces][result]") {
+  test::TemporaryFolder folder;
+  REQUIRE(write_result(Result(), folder.file("result.pb")).has_value());
+  const Expected<Result> back = read_result(folder.file("result.pb"));
+  REQUIRE(back.has_value());
+  check_same(*back, Result());
+}
+
+TEST_CASE("a result that was cut anywhere is an error", "[traces][result]") {
+  test::TemporaryFolder folder;
+  const std::string path = folder.file("result.pb"), broken = folder.file("broken.pb");
+  REQUIRE(write_result(some_result(20), path).has_value());
+  const std::string bytes = *read_file(path);
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+    test::overwrite(broken, bytes.substr(0, cut));
+    REQUIRE_FALSE(read_result(broken).has_value());
+  }
+}
+
+TEST_CASE("a file of another kind or without its end is not a result", "[traces][result]") {
+  test::TemporaryFolder folder;
+  const std::string path = folder.file("x.pb");
+  Expected<TraceWriter> trace = TraceWriter::create(path, TraceHeader{});
+  REQUIRE((trace.has_value() && trace->finish().has_value()));
+  CHECK(read_result(path).error().message ==
+        path + ": is a file of format \"scsim.trace\"; expected \"scsim.result\"");
+
+  Expected<RecordWriter> writer = RecordWriter::create(path);
+  REQUIRE(writer.has_value());
+  proto::ResultRecord record;
+  record.mutable_header()->set_format("scsim.result");
+  record.mutable_header()->set_version(1);
+  writer->append(record);
+  REQUIRE(writer->finish().has_value());
+  CHECK(read_result(path).error().message == path + ": ends at offset " +
+                                                 std::to_string(read_file(path)->size()) +
+                                                 " without a footer; the file was cut");
+}
+
+TEST_CASE("a result whose requests refer to nothing is refused", "[traces][result]") {
+  test::TemporaryFolder folder;
+  const std::string path = folder.file("x.pb");
+  Result result = some_result(3);
+  result.requests[1].engine = 2;
+  REQUIRE(write_result(result, path).has_value());
+  CHECK(read_result(path).error().message ==
+        path + ": frame at offset 0: request " + std::to_string(result.requests[1].request) +
+            " refers to a tenant, SLO class, task, engine or outcome that is not there");
+}
+
+}  // namespace scsim
