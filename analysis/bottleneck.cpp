@@ -15,6 +15,7 @@
 //      where one reaches 30 %.
 // Where requests hardly queue and engines are idle for half of the window, nothing is short.
 #include <algorithm>
+#include <map>
 
 #include "analysis/summary_parts.h"
 #include "traces/text.h"
@@ -24,9 +25,8 @@ namespace {
 
 constexpr double kPreempted = 0.05;
 constexpr double kQueueMatters = 0.2;
-constexpr double kFullBlocks = 0.9, kAtLimit = 0.98, kIdleNeighbour = 0.5;
+constexpr double kFullBlocks = 0.9, kAtLimit = 0.98, kIdle = 0.5;
 constexpr double kNobodyWaits = 0.05;  // requests, mean over a bin
-constexpr double kHalfIdle = 0.5;
 constexpr double kBounds = 0.3;
 
 // Requests waiting, summed over bins, by what they wait for.
@@ -39,27 +39,32 @@ double at(const std::vector<float>& series, std::size_t i) {
   return i < series.size() ? static_cast<double>(series[i]) : 0;
 }
 
-bool neighbour_idle(const Result& result, std::size_t engine, std::size_t bin) {
-  for (std::size_t other = 0; other < result.engines.size(); ++other) {
-    const EngineResult& e = result.engines[other];
-    if (other == engine || e.pool != result.engines[engine].pool) continue;
-    if (at(e.timeline.waiting, bin) < kNobodyWaits && at(e.timeline.busy, bin) < kIdleNeighbour)
-      return true;
+// By pool and bin: whether one of its engines is mostly idle and has nobody waiting.
+std::map<std::string, std::vector<bool>> idle_engines(const Result& result) {
+  std::map<std::string, std::vector<bool>> idle;
+  for (const EngineResult& engine : result.engines) {
+    std::vector<bool>& bins = idle[engine.pool];
+    bins.resize(std::max(bins.size(), engine.timeline.waiting.size()));
+    for (std::size_t i = 0; i < engine.timeline.waiting.size(); ++i)
+      if (at(engine.timeline.waiting, i) < kNobodyWaits && at(engine.timeline.busy, i) < kIdle)
+        bins[i] = true;
   }
-  return false;
+  return idle;
 }
 
 WaitCauses causes_of_waiting(const Result& result, const Window& window) {
   WaitCauses causes;
-  for (std::size_t e = 0; e < result.engines.size(); ++e) {
-    const EngineTimeline& timeline = result.engines[e].timeline;
+  const auto idle = idle_engines(result);
+  for (const EngineResult& engine : result.engines) {
+    const EngineTimeline& timeline = engine.timeline;
     if (timeline.running.empty()) continue;
+    const std::vector<bool>& idle_neighbour = idle.at(engine.pool);
     const double most = static_cast<double>(std::ranges::max(timeline.running));
     const BinRange bins = whole_bins(result.timeline_bin, timeline.waiting.size(), window);
     for (std::size_t i = bins.first; i < bins.first + bins.count; ++i) {
       const double waiting = at(timeline.waiting, i);
       if (waiting < kNobodyWaits) continue;
-      if (neighbour_idle(result, e, i))
+      if (idle_neighbour[i])
         causes.imbalance += waiting;
       else if (at(timeline.used_blocks, i) >= kFullBlocks)
         causes.blocks += waiting;
@@ -117,7 +122,7 @@ BottleneckFinding find_bottleneck(const Result& result, const Summary& summary) 
       "requests spend " + format_percent(queued) + " of their time waiting; ";
   if (queued < kQueueMatters) {
     const double busy = summary.cluster.utilisation.value_or(1);
-    if (busy < 1 - kHalfIdle)
+    if (busy < kIdle)
       return {Bottleneck::kNone, "engines are busy for " + format_percent(busy) +
                                      " of the window, and requests hardly wait (" +
                                      format_percent(queued) + " of their time)"};

@@ -30,9 +30,10 @@ class EventWriter {
              ",\"tid\":" + whole(static_cast<std::int64_t>(thread)) +
              ",\"args\":{\"name\":" + json_quote(name) + "}}";
   }
-  // `args` is a JSON object, or empty.
+  // `args` is a JSON object; empty for the stages inside a request.
   void span(std::string_view name, std::int32_t engine, std::size_t thread, TimePoint from,
             TimePoint to, std::string_view args) {
+    if (args.empty() && from >= to) return;  // a stage that took no time
     begin();
     text_ += "{\"ph\":\"X\",\"name\":" + json_quote(name) + ",\"pid\":" + process(engine) +
              ",\"tid\":" + whole(static_cast<std::int64_t>(thread)) +

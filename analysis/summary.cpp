@@ -12,22 +12,26 @@ constexpr double kManyLeftOut = 0.01;
 
 // What this summary adds to the honesty of its result.
 void add_honesty(Summary& summary) {
-  summary.honesty.push_back(
-      "accuracy unknown: no accuracy was measured for this model and method; counts are answers "
-      "within the SLO");
+  const auto add = [&](const std::string& line) { summary.honesty.push_back(line); };
+  const bool accuracy_is_said = std::ranges::any_of(
+      summary.honesty, [](const std::string& line) { return line.starts_with("accuracy"); });
+  if (!accuracy_is_said)
+    add("accuracy unknown: no accuracy was measured for this model and method; counts are answers "
+        "within the SLO");
   const GroupSummary& all = summary.all;
   const std::int64_t left_out = all.requests - all.finished();
   if (static_cast<double>(left_out) > kManyLeftOut * static_cast<double>(all.requests))
-    summary.honesty.push_back("survivors only: latencies are of finished requests; " +
-                              format_integer(left_out) + " of " + format_integer(all.requests) +
-                              " did not finish, so the true tail is longer");
-  if (summary.verdict.near_saturation || summary.verdict.load == Load::kOverloaded)
-    summary.honesty.push_back(
-        "near saturation: a change of 1 % in load or speed moves waiting times by far more; point "
+    add("survivors only: latencies are of finished requests; " + format_integer(left_out) + " of " +
+        format_integer(all.requests) + " did not finish, so the true tail is longer");
+  if (summary.verdict.load == Load::kOverloaded)
+    add("overloaded: waiting times grow with the length of the run; latencies describe this run, "
+        "not "
+        "the cluster");
+  else if (summary.verdict.near_saturation)
+    add("near saturation: a change of 1 % in load or speed moves waiting times by far more; point "
         "estimates mean little here");
   if (all.ttft.mean.interval && all.ttft.mean.interval->correlated)
-    summary.honesty.push_back(
-        "short run: even in 8 batches neighbours resemble each other, so the intervals are too "
+    add("short run: even in 8 batches neighbours resemble each other, so the intervals are too "
         "narrow");
 }
 

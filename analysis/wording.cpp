@@ -100,15 +100,15 @@ std::string cache_worth_text(const Summary& summary) {
 
 std::string rates_text(const Summary& summary) {
   const Rates& rates = summary.rates;
-  std::string text = format_rate(rates.finished) + " requests finished of " +
-                     format_rate(rates.arrivals) + " arriving; " +
-                     format_rate(rates.prompt_tokens) + " prompt tokens, " +
-                     format_rate(rates.generated_tokens) + " generated; goodput ";
-  if (summary.all.slo.with_targets == 0) return text + "unknown without targets";
-  text += format_rate(rates.goodput);
-  if (rates.without_targets > 0)
-    text += ", and " + format_rate(rates.without_targets) + " without targets";
-  return text;
+  std::string text = "requests: " + format_rate(rates.arrivals) + " arriving, " +
+                     format_rate(rates.finished) + " finished";
+  if (summary.all.slo.with_targets > 0) {
+    text += ", " + format_rate(rates.goodput) + " within the SLO (goodput)";
+    if (rates.without_targets > 0)
+      text += ", " + format_rate(rates.without_targets) + " without targets";
+  }
+  return text + "; tokens: " + format_rate(rates.prompt_tokens) + " prompt, " +
+         format_rate(rates.generated_tokens) + " generated";
 }
 
 std::string money_text(const Money& money) {
