@@ -2,10 +2,10 @@
 // 2:4 sparsity, twice as much); link and host bandwidths are per direction (data sheets add both
 // up).
 //
-// What no data sheet says is taken from what such cards report in public logs, and each source says
+// What no data sheet says is taken from what such cards report in public logs, and `source` says
 // so: `usable_memory` is the total that the CUDA runtime gives (torch's out-of-memory messages
-// print it), `idle_watts` what nvidia-smi shows of an idle card. `link_latency` is published
-// nowhere per GPU; kNvlinkLatency and kPcieLatency below say where ours come from.
+// print it), `idle_watts` what nvidia-smi shows of an idle card. Nobody publishes `link_latency`
+// per GPU; the constants below say where ours come from.
 #include <algorithm>
 
 #include "cost_models/shapes.h"
@@ -18,7 +18,8 @@ constexpr double kGB = 1e9, kGiB = 1024.0 * 1024 * 1024, kTera = 1e12;
 // The all-reduce kernels of engines take 3.7 to 5.9 us for small sizes on 2 to 8 H100 (sgl-project/
 // sglang pull request 2904), and have two exchanges in our model.
 constexpr double kNvlinkLatency = 2.5e-6;
-// Over PCIe through the host bridge, an exchange costs a few microseconds more.
+// Without NVLink a small all-reduce goes through host memory and takes about 20 us, the usual
+// figure of NCCL over PCIe; an assumption rather than a measurement of these cards.
 constexpr double kPcieLatency = 10e-6;
 
 GpuShape h200() {
@@ -33,7 +34,7 @@ GpuShape h200() {
           .link_bandwidth = BytesPerSecond(450 * kGB),
           .link_latency = Seconds(kNvlinkLatency),
           .host_bandwidth = BytesPerSecond(64 * kGB),
-          .idle_watts = 75,
+          .idle_watts = 78,
           .peak_watts = 700};
 }
 
@@ -49,7 +50,7 @@ GpuShape h100() {
           .link_bandwidth = BytesPerSecond(450 * kGB),
           .link_latency = Seconds(kNvlinkLatency),
           .host_bandwidth = BytesPerSecond(64 * kGB),
-          .idle_watts = 70,
+          .idle_watts = 71,
           .peak_watts = 700};
 }
 
@@ -85,7 +86,7 @@ GpuShape l40s() {
           .link_bandwidth = BytesPerSecond(32 * kGB),
           .link_latency = Seconds(kPcieLatency),
           .host_bandwidth = BytesPerSecond(32 * kGB),
-          .idle_watts = 35,
+          .idle_watts = 20,
           .peak_watts = 350};
 }
 
@@ -97,7 +98,7 @@ GpuShape rtx_4090() {
               "links are PCIe 4.0 x16 through the host); usable memory and idle watts as "
               "cards report them",
           .memory = Bytes(24 * kGB),
-          .usable_memory = Bytes(23.6 * kGiB),
+          .usable_memory = Bytes(23.5 * kGiB),
           .memory_bandwidth = BytesPerSecond(1008 * kGB),
           .bf16 = FlopsPerSecond(165.2 * kTera),
           .fp8 = FlopsPerSecond(330.3 * kTera),

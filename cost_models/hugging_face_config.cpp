@@ -21,6 +21,9 @@ using Mixer = LayerClass::Mixer;
 
 // Recurrent models state no longest context; this bounds what a run may ask of one.
 constexpr std::int64_t kRecurrentMaxContext = 1 << 20;
+// Bounds of what a file may say, so that products of a shape stay within 64 bits.
+constexpr std::int64_t kMostOfDimension = 1'000'000, kMostTokens = 1'000'000'000,
+                       kMostLayers = 10'000;
 
 class Config {
  public:
@@ -29,22 +32,21 @@ class Config {
 
   bool has(const char* key) const { return object_.contains(key) && !object_[key].is_null(); }
 
-  std::int64_t integer(const char* key) {
+  std::int64_t integer(const char* key, std::int64_t most = kMostOfDimension) {
     if (!has(key)) return fail(key, "is missing");
     const Json& value = object_[key];
-    constexpr std::int64_t kMost = 1'000'000'000;
-    if (!value.is_number_integer() || value < 0 || value > kMost) {
-      return fail(key, "must be a whole number from 0 to 1,000,000,000, found " + value.dump());
+    if (!value.is_number_integer() || value < 0 || value > most) {
+      return fail(key, "must be a whole number from 0 to " + format_integer(most) + ", found " +
+                           value.dump());
     }
     return value.get<std::int64_t>();
   }
   std::int64_t integer_or(const char* key, std::int64_t otherwise) {
     return has(key) ? integer(key) : otherwise;
   }
-  std::int64_t positive(const char* key) {
-    const std::int64_t value = integer(key);
-    if (!error_ && value == 0) fail(key, "must not be 0");
-    return value;
+  std::int64_t positive(const char* key, std::int64_t most = kMostOfDimension) {
+    const std::int64_t value = integer(key, most);
+    return value > 0 ? value : fail(key, "must not be 0");
   }
   std::int64_t positive_or(const char* key, std::int64_t otherwise) {
     return has(key) ? positive(key) : otherwise;
@@ -83,9 +85,7 @@ class Config {
 using Layers = std::vector<LayerClass>;  // of count 1 each, in the model's order
 
 std::int64_t num_layers(Config& config) {
-  const std::int64_t count = config.positive("num_hidden_layers");
-  if (count > 10'000) return config.fail("num_hidden_layers", "must be at most 10,000");
-  return count;
+  return config.positive("num_hidden_layers", kMostLayers);
 }
 
 LayerClass attention(Config& config) {
@@ -115,7 +115,7 @@ void set_window(LayerClass& layer, std::int64_t window) {
 // Every `pattern`-th layer is full, the others slide; or as `layer_types` says, where it is given.
 void set_windows(Config& config, Layers& layers, std::int64_t pattern) {
   if (!config.has("layer_types")) {
-    const std::int64_t window = config.positive("sliding_window");
+    const std::int64_t window = config.positive("sliding_window", kMostTokens);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if ((static_cast<std::int64_t>(i) + 1) % pattern != 0) set_window(layers[i], window);
     }
@@ -129,7 +129,7 @@ void set_windows(Config& config, Layers& layers, std::int64_t pattern) {
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (types[i] == "sliding_attention") {
-      set_window(layers[i], config.positive("sliding_window"));
+      set_window(layers[i], config.positive("sliding_window", kMostTokens));
     } else if (types[i] != "full_attention") {
       config.fail("layer_types[" + std::to_string(i) + "]",
                   types[i].dump() + " is not supported; known: full_attention, sliding_attention");
@@ -147,7 +147,8 @@ Layers dense(Config& config) {
 Layers mistral(Config& config) {
   Layers layers = dense(config);
   if (config.has("sliding_window")) {
-    for (LayerClass& layer : layers) set_window(layer, config.positive("sliding_window"));
+    for (LayerClass& layer : layers)
+      set_window(layer, config.positive("sliding_window", kMostTokens));
   }
   return layers;
 }
@@ -168,7 +169,7 @@ void set_qwen_windows(Config& config, Layers& layers) {
   const std::int64_t first = config.integer("max_window_layers");
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (static_cast<std::int64_t>(i) >= first)
-      set_window(layers[i], config.positive("sliding_window"));
+      set_window(layers[i], config.positive("sliding_window", kMostTokens));
   }
 }
 
@@ -256,7 +257,7 @@ Layers chatglm(Config& config) {
                        : layer.query_heads;
   layer.head_dim = config.positive("kv_channels");
   layer.intermediate = config.positive("ffn_hidden_size");
-  return Layers(static_cast<std::size_t>(config.positive("num_layers")), layer);
+  return Layers(static_cast<std::size_t>(config.positive("num_layers", kMostLayers)), layer);
 }
 
 Layers mamba2(Config& config) {
@@ -336,11 +337,12 @@ Layers merge_like_layers(const Layers& layers) {
 }
 
 // The precision that a checkpoint stores; a number of bits to a name as users write it.
-std::string weight_dtype(Config& config, const Json& quantization) {
-  if (!quantization.is_object()) {
+std::string weight_dtype(Config& config) {
+  if (!config.has("quantization_config")) {
     const std::string dtype = config.text_or("torch_dtype", config.text_or("dtype", "bfloat16"));
     return dtype == "float16" ? "fp16" : "bf16";  // engines narrow float32 to bf16
   }
+  const Json& quantization = config["quantization_config"];
   const std::string method = quantization.value("quant_method", "");
   if (method == "fp8" || method == "mxfp4") return method;
   std::int64_t bits = quantization.value("bits", 0);
@@ -360,40 +362,45 @@ std::string weight_dtype(Config& config, const Json& quantization) {
   return "bf16";
 }
 
-std::string model_name(const std::string& path, const Json& root) {
+std::string model_name(const std::string& path, const std::string& otherwise) {
   const std::filesystem::path file(path);
   const std::string folder = file.parent_path().filename().string();
   if (file.filename() != "config.json") return file.stem().string();
   if (!folder.empty() && folder != "." && folder != "..") return folder;
-  return root.value("model_type", "model");
+  return otherwise;
 }
 
-ModelShape make_model(Config& config, const Family& family, const Json& root) {
+ModelShape make_model(Config& config, const Family& family) {
   const bool glm = family.model_type == "chatglm";
-  const bool recurrent = family.model_type == "mamba2";
+  const char* context = glm ? "seq_length" : "max_position_embeddings";
   ModelShape model;
-  model.name = model_name(config.path(), root);
+  model.name = model_name(config.path(), family.model_type);
   model.source = config.path();
   model.hidden = config.positive("hidden_size");
-  model.vocabulary = config.positive(glm ? "padded_vocab_size" : "vocab_size");
-  model.max_context = recurrent
-                          ? config.positive_or("max_position_embeddings", kRecurrentMaxContext)
-                          : config.positive(glm ? "seq_length" : "max_position_embeddings");
-  model.tied_embeddings = config.flag_or("tie_word_embeddings",
-                                         root.value("tie_word_embeddings", family.tied_embeddings));
+  model.vocabulary = config.positive(glm ? "padded_vocab_size" : "vocab_size", kMostTokens);
+  model.max_context = family.model_type == "mamba2" && !config.has(context)
+                          ? kRecurrentMaxContext
+                          : config.positive(context, kMostTokens);
+  model.tied_embeddings = config.flag_or("tie_word_embeddings", family.tied_embeddings);
   model.layers = merge_like_layers(family.make(config));
-  model.default_weight_dtype = weight_dtype(config, root.value("quantization_config", Json()));
+  model.default_weight_dtype = weight_dtype(config);
   model.only_experts_quantised = model.default_weight_dtype == "mxfp4";
   return model;
 }
 
 Expected<ModelShape> from_json(const Json& root, const std::string& path) {
   if (!root.is_object()) return Error{path + ": expected a JSON object"};
-  // Models of images and text keep the language model's keys in an object of their own.
-  const bool nested = root.contains("text_config") && !root.contains("hidden_size");
-  const Json& object = nested ? root["text_config"] : root;
-  const std::string prefix = nested ? "text_config." : "";
-  if (!object.is_object()) return Error{path + ": text_config must be an object"};
+  // Models of images and text keep the language model's keys in an object of their own, and some of
+  // what holds for both outside of it.
+  Json object = root;
+  std::string prefix;
+  if (root.contains("text_config") && !root.contains("hidden_size")) {
+    object = root["text_config"], prefix = "text_config.";
+    if (!object.is_object()) return Error{path + ": text_config must be an object"};
+    for (const char* key : {"tie_word_embeddings", "torch_dtype", "dtype", "quantization_config"}) {
+      if (!object.contains(key) && root.contains(key)) object[key] = root[key];
+    }
+  }
   Config config(object, path, prefix);
   if (!config.has("model_type")) return Error{path + ": " + prefix + "model_type is missing"};
   const std::string type = config.text_or("model_type", "");
@@ -403,7 +410,7 @@ Expected<ModelShape> from_json(const Json& root, const std::string& path) {
       names.push_back(family.model_type);
       continue;
     }
-    ModelShape model = make_model(config, family, root);
+    ModelShape model = make_model(config, family);
     if (config.error()) return *config.error();
     return model;
   }
