@@ -370,6 +370,20 @@ std::string model_name(const std::string& path, const std::string& otherwise) {
   return otherwise;
 }
 
+// What one key says against another.
+void check_layer(Config& config, const LayerClass& layer) {
+  if (layer.experts_per_token > layer.experts) {
+    config.fail("num_experts_per_tok", std::to_string(layer.experts_per_token) +
+                                           " is more than the " + std::to_string(layer.experts) +
+                                           " experts");
+  }
+  if (!layer.recurrent() && layer.query_heads % layer.kv_heads != 0) {
+    config.fail("num_attention_heads", std::to_string(layer.query_heads) +
+                                           " is no multiple of the " +
+                                           std::to_string(layer.kv_heads) + " key and value heads");
+  }
+}
+
 ModelShape make_model(Config& config, const Family& family) {
   const bool glm = family.model_type == "chatglm";
   const char* context = glm ? "seq_length" : "max_position_embeddings";
@@ -383,6 +397,7 @@ ModelShape make_model(Config& config, const Family& family) {
                           : config.positive(context, kMostTokens);
   model.tied_embeddings = config.flag_or("tie_word_embeddings", family.tied_embeddings);
   model.layers = merge_like_layers(family.make(config));
+  for (const LayerClass& layer : model.layers) check_layer(config, layer);
   model.default_weight_dtype = weight_dtype(config);
   model.only_experts_quantised = model.default_weight_dtype == "mxfp4";
   return model;

@@ -73,10 +73,12 @@ std::int64_t LayerClass::cache_elements() const {
 
 std::int64_t LayerClass::state_elements() const { return inner_dim * state_dim; }
 
+std::int64_t LayerClass::conv_channels() const {
+  return inner_dim + (mixer == Mixer::kMamba2 ? 2 * state_groups * state_dim : 0);
+}
+
 std::int64_t LayerClass::conv_elements() const {
-  if (!recurrent()) return 0;
-  const std::int64_t groups = mixer == Mixer::kMamba2 ? state_groups : 0;
-  return (inner_dim + 2 * groups * state_dim) * (conv_kernel - 1);
+  return recurrent() ? conv_channels() * (conv_kernel - 1) : 0;
 }
 
 std::int64_t ModelShape::num_layers() const {

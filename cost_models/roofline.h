@@ -6,8 +6,8 @@
 
 namespace scsim::cost_models {
 
-// GEMMs: the best mean that mamf-finder found on H100 SXM, 794.5 of 989 TFLOP/s in bf16 and 1,402.6 of
-// 1,979 in fp8 (github.com/stas00/ml-engineering, "Maximum achievable matmul FLOPS", torch 2.7).
+// GEMMs: the best mean that mamf-finder found on H100 SXM, 794.5 of 989 TFLOP/s in bf16 and 1,402.6
+// of 1,979 in fp8 (github.com/stas00/ml-engineering, "Maximum achievable matmul FLOPS", torch 2.7).
 inline constexpr double kBf16GemmFraction = 0.80;
 inline constexpr double kFp8GemmFraction = 0.71;
 // Attention: causal FlashAttention-3 forward on H100 SXM, head size 128, 616 of 989 TFLOP/s at 16 K

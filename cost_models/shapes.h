@@ -57,6 +57,7 @@ struct LayerClass {
   std::int64_t cache_elements() const;
   // Elements of one sequence's recurrent state in one layer: the scan's and the convolution's.
   std::int64_t state_elements() const, conv_elements() const;
+  std::int64_t conv_channels() const;
   bool operator==(const LayerClass&) const = default;
 };
 

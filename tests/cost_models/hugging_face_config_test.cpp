@@ -255,6 +255,11 @@ TEST_CASE("mistakes in a config name the file and the key", "[cost_models][confi
         "m/config.json: tie_word_embeddings must be true or false, found 1");
   CHECK(error_of(changed("\"model_type\": \"llama\",", "")) ==
         "m/config.json: model_type is missing");
+  CHECK(error_of(changed("\"num_key_value_heads\": 8", "\"num_key_value_heads\": 5")) ==
+        "m/config.json: num_attention_heads 32 is no multiple of the 5 key and value heads");
+  std::string mixtral = built_in_configs().at("mixtral-8x7b");
+  mixtral.replace(mixtral.find("\"num_experts_per_tok\": 2"), 24, "\"num_experts_per_tok\": 9");
+  CHECK(error_of(mixtral) == "m/config.json: num_experts_per_tok 9 is more than the 8 experts");
   CHECK(error_of("{\n\"a\": 1,\n oops\n}") == "m/config.json:3: not valid JSON");
   CHECK(error_of("[1, 2]") == "m/config.json: expected a JSON object");
   CHECK(error_of(R"({"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}})") ==

@@ -245,6 +245,21 @@ TEST_CASE("pipeline parallelism steps a batch as fast as one GPU steps its p-th 
   }
 }
 
+TEST_CASE("fp8 weights halve the bytes, and the operations where the GPU has the rate",
+          "[cost_models][roofline]") {
+  for (const std::string gpu : {"h200", "a100"}) {
+    const CostModelInputs wide = inputs_of("llama-3.1-8b", gpu);
+    CostModelInputs narrow = wide;
+    narrow.precision = *make_precision("fp8", "bf16");
+    INFO(gpu);
+    const double decodes = seconds(narrow, {decode(1)}) / seconds(wide, {decode(1)});
+    CHECK(decodes == Approx(0.54).epsilon(0.03));  // embeddings and logits keep 16 bits
+    const double prefills = seconds(narrow, {prefill(0, 4096)}) / seconds(wide, {prefill(0, 4096)});
+    CHECK(prefills <= 1.0);
+    CHECK((prefills < 0.75) == (gpu == "h200"));
+  }
+}
+
 TEST_CASE("experts on GPUs of several engines are read less often", "[cost_models][roofline]") {
   const std::vector<Sequence> batch(64, decode(1000));
   const double alone = seconds(inputs_of("deepseek-v3", "h200", {1, 1, 1}), batch);

@@ -81,7 +81,7 @@ Gpu::Gpu(const CostModelInputs& inputs, const std::vector<Sequence>& sequences)
       ep_(inputs.parallel.expert),
       hidden_(static_cast<double>(inputs.model.hidden)),
       bf16_rate_(inputs.gpu.bf16.value() * cost_models::kBf16GemmFraction),
-      fp8_rate_(inputs.gpu.fp8.value() * cost_models::kFp8GemmFraction),
+      fp8_rate_(std::max(bf16_rate_, inputs.gpu.fp8.value() * cost_models::kFp8GemmFraction)),
       attention_rate_(inputs.gpu.bf16.value() * cost_models::kAttentionFraction),
       bandwidth_(inputs.gpu.memory_bandwidth.value() * cost_models::kMemoryFraction),
       link_(inputs.gpu.link_bandwidth.value() * cost_models::kLinkFraction) {
@@ -254,7 +254,7 @@ void Gpu::experts(const LayerClass& each) {
   for (double i = 0; i + 1 <= group_tokens; ++i) untouched *= 1 - k / all;
   const double touched = here - untouched;  // exact where group_tokens is whole
   const double pairs = tokens_ * pairs_per_token;
-  divide(gemm(pairs, hidden_, 2 * width, touched / 1, true), share_);
+  divide(gemm(pairs, hidden_, 2 * width, touched, true), share_);
   memory_pass(3 * width * pairs_per_token);
   divide(gemm(pairs, width, hidden_, touched, true), share_);
   memory_pass((pairs_per_token + 1) * hidden_);  // sum over a token's experts
