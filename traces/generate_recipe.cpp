@@ -84,7 +84,7 @@ Expected<std::string> section_followed(const proto::Recipe& recipe,
   if (own.size() > 1)
     return Error{"has both " + own[0] + " and " + own[1] + "; expected one section"};
   return Error{common.empty()
-                   ? "says not what it does; expected a section enterprise_docs, agents or plain"
+                   ? "expected a section enterprise_docs, agents or plain"
                    : "could follow " + common[0] + " or " + common[1] +
                          "; give it the one it follows, such as `" + common[0] + ": {}`"};
 }

@@ -21,7 +21,19 @@ class Page {
   void heading(std::string_view text) {
     fmt::format_to(std::back_inserter(text_), "{}{}\n", text_.empty() ? "" : "\n", text);
   }
-  void note(std::string_view text) { fmt::format_to(std::back_inserter(text_), "  ({})\n", text); }
+  // In parentheses, broken into lines.
+  void note(const std::string& text) {
+    constexpr std::size_t kColumns = 98;
+    std::string line = " ";
+    for (const std::string& word : split("(" + text + ")", ' ')) {
+      if (line.size() + 1 + word.size() > kColumns) {
+        text_ += line + '\n';
+        line = "  ";
+      }
+      line += " " + word;
+    }
+    text_ += line + '\n';
+  }
   template <class... Args>
   void row(fmt::format_string<Args...> format, Args&&... args) {
     fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
@@ -90,6 +102,9 @@ void add_lengths(const TraceStat& stat, Page& page) {
 }
 
 void add_reuse(const TraceStat& stat, Page& page) {
+  const auto part_of_all = [&](std::int64_t tokens) {
+    return format_percent(ReuseCount{stat.prefix_tokens.total, tokens}.ratio());
+  };
   page.heading("sharing: what an unlimited cache in one pool would find");
   page.note("requests in file order, each judged before it touches anything; found / asked for");
   page.line("prefix, tokens", part_of(stat.prefix_tokens));
@@ -103,14 +118,9 @@ void add_reuse(const TraceStat& stat, Page& page) {
   page.note("the same where every output stays in the cache behind its prompt");
   page.line("position-free, tokens", part_of(stat.position_free));
   page.note("tokens of contents that any earlier prompt held, at whatever offset");
-  page.line("found from",
-            format_percent(stat.prefix_tokens.total == 0
-                               ? 0
-                               : static_cast<double>(stat.found_own_session) /
-                                     static_cast<double>(stat.prefix_tokens.total)) +
-                " own session, " + part_of(stat.found_own_tenant, stat.prefix_tokens.total) +
-                " others of the tenant, " +
-                part_of(stat.found_other_tenant, stat.prefix_tokens.total) + " other tenants");
+  page.line("found from", part_of_all(stat.found_own_session) + " own session, " +
+                              part_of_all(stat.found_own_tenant) + " others of the tenant, " +
+                              part_of_all(stat.found_other_tenant) + " other tenants");
   page.note("prefix tokens found, by whose prompt brought them first; of all tokens asked for");
 }
 
@@ -121,6 +131,7 @@ void add_fan_out(const TraceStat& stat, Page& page) {
   for (std::size_t i = 0; i < stat.unique_by_fan_out.size(); ++i) {
     const std::int64_t fewest = i == 0 ? 1 : most + 1;
     if (i > 0) most *= 2;
+    if (stat.unique_by_fan_out[i] == 0) continue;
     const std::string range =
         fewest == most ? std::to_string(most) : std::to_string(fewest) + "-" + std::to_string(most);
     page.line("  in " + range, part_of(stat.unique_by_fan_out[i], stat.unique_tokens));
