@@ -1,21 +1,12 @@
 #include "tests/support/trace_files.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <filesystem>
+#include <utility>
 
 #include "traces/files.h"
 
 namespace scsim::test {
-
-TraceFolder::TraceFolder() {
-  path_ = (std::filesystem::temp_directory_path() / "scsim_test_XXXXXX").string();
-  REQUIRE(mkdtemp(path_.data()) != nullptr);
-}
-
-TraceFolder::~TraceFolder() { std::filesystem::remove_all(path_); }
 
 LoadedTrace load_trace(const std::string& path) {
   Expected<TraceReader> reader = TraceReader::open(path);

@@ -1,29 +1,18 @@
-// Traces in files that are gone when the test is, and all of a trace in memory.
+// Traces written from memory and read into it.
 //
-//   TraceFolder folder;
-//   write_trace(folder / "a.pb", contents, requests);
-//   LoadedTrace trace = load_trace(folder / "a.pb");
+//   TemporaryFolder folder;
+//   write_trace(folder.file("a.pb"), contents, requests);
+//   LoadedTrace trace = load_trace(folder.file("a.pb"));
 #pragma once
 
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "tests/support/temporary_folder.h"
 #include "traces/trace.h"
 
 namespace scsim::test {
-
-class TraceFolder {
- public:
-  TraceFolder();
-  ~TraceFolder();
-  TraceFolder(const TraceFolder&) = delete;
-  TraceFolder& operator=(const TraceFolder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 struct LoadedTrace {
   TraceHeader header;

@@ -39,11 +39,11 @@ plain: {prompt: {distribution: gamma, mean: 300}, output: {distribution: exponen
 )";
 
 std::string bytes_of_recipe(const std::string& recipe, std::optional<std::uint64_t> seed) {
-  TraceFolder folder;
-  REQUIRE(write_file(folder / "recipe.yaml", recipe).has_value());
-  const RecipeInput input{.path = folder / "recipe.yaml", .seed = seed};
-  REQUIRE(generate_trace(input, folder / "out.pb", "test").has_value());
-  return bytes_of(folder / "out.pb");
+  TemporaryFolder folder;
+  REQUIRE(write_file(folder.file("recipe.yaml"), recipe).has_value());
+  const RecipeInput input{.path = folder.file("recipe.yaml"), .seed = seed};
+  REQUIRE(generate_trace(input, folder.file("out.pb"), "test").has_value());
+  return bytes_of(folder.file("out.pb"));
 }
 
 TEST_CASE("the same recipe and seed give the same bytes", "[traces][generate]") {
@@ -124,12 +124,12 @@ TEST_CASE("one knob moves one thing and leaves the rest of the workload as it wa
       {"enterprise_docs.sessions.max_tokens=100000", {"answers", "max_tokens"}},
       {"enterprise_docs.sessions.multi_request=0.9", {"modes"}},
   };
-  TraceFolder folder;
-  REQUIRE(write_file(folder / "recipe.yaml", kDocs).has_value());
+  TemporaryFolder folder;
+  REQUIRE(write_file(folder.file("recipe.yaml"), kDocs).has_value());
   const auto aspects = [&](const std::vector<std::string>& settings) {
-    const RecipeInput input{.path = folder / "recipe.yaml", .settings = settings};
-    REQUIRE(generate_trace(input, folder / "out.pb", "test").has_value());
-    return aspects_of(load_trace(folder / "out.pb"));
+    const RecipeInput input{.path = folder.file("recipe.yaml"), .settings = settings};
+    REQUIRE(generate_trace(input, folder.file("out.pb"), "test").has_value());
+    return aspects_of(load_trace(folder.file("out.pb")));
   };
   const auto before = aspects({});
   for (const Knob& knob : knobs) {
@@ -232,12 +232,12 @@ TEST_CASE("a recipe that cannot be followed is refused with the reason", "[trace
 }
 
 TEST_CASE("a recipe that is refused leaves no file behind", "[traces][generate]") {
-  TraceFolder folder;
-  REQUIRE(write_file(folder / "recipe.yaml", "enterprise_docs: {sessions: {context_limit: 10}}")
+  TemporaryFolder folder;
+  REQUIRE(write_file(folder.file("recipe.yaml"), "enterprise_docs: {sessions: {context_limit: 10}}")
               .has_value());
-  CHECK(!generate_trace({.path = folder / "recipe.yaml"}, folder / "out.pb", "test"));
-  CHECK(!read_file(folder / "out.pb").has_value());
-  CHECK(!read_file(folder / "out.pb.partial").has_value());
+  CHECK(!generate_trace({.path = folder.file("recipe.yaml")}, folder.file("out.pb"), "test"));
+  CHECK(!read_file(folder.file("out.pb")).has_value());
+  CHECK(!read_file(folder.file("out.pb.partial")).has_value());
 }
 
 }  // namespace

@@ -29,30 +29,31 @@ tenants: [{name: acme, price_class: gold}, {name: bolt}]
 class Cutter {
  public:
   explicit Cutter(const std::string& recipe = kRecipe) {
-    REQUIRE(write_file(folder_ / "recipe.yaml", recipe).has_value());
-    REQUIRE(generate_trace({.path = folder_ / "recipe.yaml"}, folder_ / "in.pb", "test"));
-    before = load_trace(folder_ / "in.pb");
+    REQUIRE(write_file(folder_.file("recipe.yaml"), recipe).has_value());
+    REQUIRE(generate_trace({.path = folder_.file("recipe.yaml")}, folder_.file("in.pb"), "test"));
+    before = load_trace(folder_.file("in.pb"));
   }
   LoadedTrace cut(const CutOptions& options) {
     const Expected<CutReport> done =
-        cut_trace(folder_ / "in.pb", folder_ / "out.pb", options, "cut for the test");
+        cut_trace(folder_.file("in.pb"), folder_.file("out.pb"), options, "cut for the test");
     if (!done) FAIL(done.error().message);
     report = *done;
-    LoadedTrace after = load_trace(folder_ / "out.pb");
+    LoadedTrace after = load_trace(folder_.file("out.pb"));
     CHECK(after.requests.size() == report.requests);
     return after;
   }
   std::string refusal(const CutOptions& options) {
-    const Expected<CutReport> done = cut_trace(folder_ / "in.pb", folder_ / "out.pb", options, "");
+    const Expected<CutReport> done =
+        cut_trace(folder_.file("in.pb"), folder_.file("out.pb"), options, "");
     return done ? "" : done.error().message;
   }
-  TraceStat stat() { return *stat_trace(folder_ / "out.pb"); }
+  TraceStat stat() { return *stat_trace(folder_.file("out.pb")); }
 
   LoadedTrace before;
   CutReport report;
 
  private:
-  TraceFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_CASE("a cut of everything is the same trace", "[traces][cut]") {
@@ -231,8 +232,8 @@ TEST_CASE("agents keep their joins when some of their parents are cut away", "[t
 }
 
 TEST_CASE("texts go with their contents", "[traces][cut]") {
-  TraceFolder folder;
-  Expected<TraceWriter> writer = TraceWriter::create(folder / "in.pb", TraceHeader{});
+  TemporaryFolder folder;
+  Expected<TraceWriter> writer = TraceWriter::create(folder.file("in.pb"), TraceHeader{});
   REQUIRE(writer.has_value());
   for (std::uint64_t i = 0; i < 4; ++i) {
     const ContentId content = writer->add_content(Tokens(3));
@@ -244,8 +245,9 @@ TEST_CASE("texts go with their contents", "[traces][cut]") {
     writer->add(request);
   }
   REQUIRE(writer->finish().has_value());
-  REQUIRE(cut_trace(folder / "in.pb", folder / "out.pb", {.tenants = {"b", "d"}, .repeat = 2}, ""));
-  const LoadedTrace after = load_trace(folder / "out.pb");
+  REQUIRE(cut_trace(folder.file("in.pb"), folder.file("out.pb"),
+                    {.tenants = {"b", "d"}, .repeat = 2}, ""));
+  const LoadedTrace after = load_trace(folder.file("out.pb"));
   using Text = std::tuple<ContentId, std::string, std::string>;
   CHECK(after.texts == std::vector<Text>{{ContentId(0), "user", "question 1"},
                                          {ContentId(1), "user", "question 3"},

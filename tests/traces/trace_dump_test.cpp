@@ -46,12 +46,12 @@ void write_sample(const std::string& path) {
 }
 
 TEST_CASE("a dump is one JSON object per request", "[traces][dump]") {
-  TraceFolder folder;
-  write_sample(folder / "t.pb");
-  const Expected<std::uint64_t> requests = dump_trace(folder / "t.pb", folder / "t.jsonl");
+  TemporaryFolder folder;
+  write_sample(folder.file("t.pb"));
+  const Expected<std::uint64_t> requests = dump_trace(folder.file("t.pb"), folder.file("t.jsonl"));
   REQUIRE(requests.has_value());
   CHECK(*requests == 2);
-  const std::vector<nlohmann::json> lines = lines_of(bytes_of(folder / "t.jsonl"));
+  const std::vector<nlohmann::json> lines = lines_of(bytes_of(folder.file("t.jsonl")));
   REQUIRE(lines.size() == 2);
   CHECK(lines[0] == nlohmann::json::parse(R"({"request": 0, "tenant": "a \"quoted\" name",
     "session": 4, "turn": 0, "parents": [], "arrival_ns": 1000000001, "model": "default",
@@ -65,10 +65,10 @@ TEST_CASE("a dump is one JSON object per request", "[traces][dump]") {
 }
 
 TEST_CASE("a dump with contents gives lengths and texts before the requests", "[traces][dump]") {
-  TraceFolder folder;
-  write_sample(folder / "t.pb");
-  REQUIRE(dump_trace(folder / "t.pb", folder / "t.jsonl", {.contents = true}).has_value());
-  const std::vector<nlohmann::json> lines = lines_of(bytes_of(folder / "t.jsonl"));
+  TemporaryFolder folder;
+  write_sample(folder.file("t.pb"));
+  REQUIRE(dump_trace(folder.file("t.pb"), folder.file("t.jsonl"), {.contents = true}).has_value());
+  const std::vector<nlohmann::json> lines = lines_of(bytes_of(folder.file("t.jsonl")));
   REQUIRE(lines.size() == 6);
   CHECK(lines[0] == nlohmann::json{{"content", 0}, {"tokens", 900}});
   CHECK(lines[3] == nlohmann::json{{"content", 1}, {"role", "user"}, {"text", "why\nnot?"}});
@@ -76,10 +76,10 @@ TEST_CASE("a dump with contents gives lengths and texts before the requests", "[
 }
 
 TEST_CASE("a dump of a file that is not a trace leaves nothing behind", "[traces][dump]") {
-  TraceFolder folder;
-  REQUIRE(write_file(folder / "t.pb", "no trace at all").has_value());
-  CHECK(!dump_trace(folder / "t.pb", folder / "t.jsonl").has_value());
-  CHECK(!read_file(folder / "t.jsonl").has_value());
+  TemporaryFolder folder;
+  REQUIRE(write_file(folder.file("t.pb"), "no trace at all").has_value());
+  CHECK(!dump_trace(folder.file("t.pb"), folder.file("t.jsonl")).has_value());
+  CHECK(!read_file(folder.file("t.jsonl")).has_value());
 }
 
 }  // namespace
