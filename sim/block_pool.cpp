@@ -27,7 +27,8 @@ std::int64_t BlockPool::agreement(std::int32_t id, PathId path, std::int32_t pie
   const std::int64_t limit = std::min(node.end, max_depth) * options_.block_tokens;
   const std::int64_t from = depth * options_.block_tokens;
   return paths_.agree_until(node.path, node.piece, path, piece, from, limit) /
-             options_.block_tokens - depth;
+             options_.block_tokens -
+         depth;
 }
 
 std::int32_t BlockPool::child(std::int32_t parent, PathId path, std::int32_t piece,
@@ -245,7 +246,8 @@ void BlockPool::record_end(const Copy& copy, std::int64_t from, std::int64_t to,
     if (blocks <= 0) return;
     const double seconds = (now - since).seconds().value();
     const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
-    const std::size_t bin = std::min<std::size_t>(std::max(width - 1, 0), LifetimeHistogram::kBins - 1);
+    const std::size_t bin =
+        std::min<std::size_t>(std::max(width - 1, 0), LifetimeHistogram::kBins - 1);
     const std::size_t reason = static_cast<std::size_t>(why);
     lifetimes_.count[reason][bin] += static_cast<std::uint64_t>(blocks);
     lifetimes_.sum_seconds[reason] += static_cast<double>(blocks) * seconds;
@@ -329,7 +331,8 @@ void BlockPool::take(std::int64_t count, TimePoint now) {
 void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
   const bool growing = chains_[id].growing;
   while (chains_[id].registered < to) {
-    // Growers that go the same way settle in their order, eagerly; the others do not matter to each other.
+    // Growers that go the same way settle in their order, eagerly; the others do not matter to each
+    // other.
     if (!growing && nodes_[chains_[id].tail].growers != kNone) {
       settle_growers(chains_[id].tail, chains_[id].path, chains_[id].registered, now, id);
     }
@@ -418,7 +421,8 @@ void BlockPool::leave_growers(ChainId id) {
   } else {
     chains_[chain.previous_grower].next_grower = chain.next_grower;
   }
-  if (chain.next_grower != kNone) chains_[chain.next_grower].previous_grower = chain.previous_grower;
+  if (chain.next_grower != kNone)
+    chains_[chain.next_grower].previous_grower = chain.previous_grower;
 }
 
 void BlockPool::start_growing(ChainId id, TimePoint now) {
@@ -445,13 +449,16 @@ void BlockPool::settle(ChainId id, TimePoint now) {
   if (full > chains_[id].registered) register_blocks(id, full, now);
 }
 
-bool BlockPool::follows(ChainId id, ChainId other) const { return meets(id, chains_[other].path, 0); }
+bool BlockPool::follows(ChainId id, ChainId other) const {
+  return meets(id, chains_[other].path, 0);
+}
 
 bool BlockPool::meets(ChainId id, PathId path, std::int64_t agreed) const {
   const Chain& chain = chains_[id];
   const std::int64_t tokens = (chain.registered + 1) * options_.block_tokens;
   if (paths_.tokens(path) < tokens || paths_.tokens(chain.path) < tokens) return false;
-  return paths_.agree_until(chain.path, 0, path, 0, agreed * options_.block_tokens, tokens) == tokens;
+  return paths_.agree_until(chain.path, 0, path, 0, agreed * options_.block_tokens, tokens) ==
+         tokens;
 }
 
 void BlockPool::settle_growers(std::int32_t node, PathId path, std::int64_t depth, TimePoint now,
@@ -492,7 +499,8 @@ void BlockPool::check_everything() const {
   SCSIM_CHECK_EQ(cached, cached_);
   SCSIM_CHECK_EQ(held, held_);
   std::int64_t listed = 0;
-  for (std::int32_t c = oldest_; c != kNone; c = copies_[c].newer) listed += length(nodes_[copies_[c].node]);
+  for (std::int32_t c = oldest_; c != kNone; c = copies_[c].newer)
+    listed += length(nodes_[copies_[c].node]);
   SCSIM_CHECK_EQ(listed, cached_);
   SCSIM_CHECK_EQ(blank_ + cached_ + held_ + unregistered_, options_.num_blocks);
 }

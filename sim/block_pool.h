@@ -1,22 +1,25 @@
 // The KV blocks of one engine: a prefix cache that keeps runs of blocks, not blocks.
 //
-// What it decides is exactly what a block-by-block pool in the manner of vLLM V1's decides (the oracle
-// in tests/oracle/block_pool_oracle.h, and the recorded scheduler behind tests/sim/steps_test.cpp):
+// What it decides is exactly what a block-by-block pool in the manner of vLLM V1's decides (the
+// oracle in tests/oracle/block_pool_oracle.h, and the recorded scheduler behind
+// tests/sim/steps_test.cpp):
 //   * a block can be found when it is full and registered; a hit is the longest registered prefix;
-//   * free blocks are taken in this order: those that hold nothing findable, then the least recently
+//   * free blocks are taken in this order: those that hold nothing findable, then the least
+//   recently
 //     released; a request releases its blocks last to first, so leaves of the prefix tree go first;
 //   * the same tokens may lie in several blocks at once (a request always computes its last token);
 //     a lookup finds the copy registered first.
 //
 // Registered blocks form a tree of *nodes*, each a run of blocks that are always used together. A
-// node is described by a token path and a range of depths in blocks. Each *copy* of a node is one set
-// of physical blocks with a count of the requests that hold it. A node is split where two requests
-// part or where one of several copies is cut. So cost grows with the pieces of prompts and the
-// branches of the tree, never with blocks.
+// node is described by a token path and a range of depths in blocks. Each *copy* of a node is one
+// set of physical blocks with a count of the requests that hold it. A node is split where two
+// requests part or where one of several copies is cut. So cost grows with the pieces of prompts and
+// the branches of the tree, never with blocks.
 //
-// A request's blocks are its *chain*: the copies it holds from the root down (registered), and behind
-// them blocks that nobody can find yet (counted by the caller). While a request decodes, its chain
-// grows by a block every so many steps; nothing is done for that until somebody looks (`settle`).
+// A request's blocks are its *chain*: the copies it holds from the root down (registered), and
+// behind them blocks that nobody can find yet (counted by the caller). While a request decodes, its
+// chain grows by a block every so many steps; nothing is done for that until somebody looks
+// (`settle`).
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -101,25 +104,26 @@ class BlockPool {
   static constexpr std::int32_t kRoot = 0;
 
   struct Node {
-    std::uint64_t key = 0;  // hash of parent and first block
+    std::uint64_t key = 0;            // hash of parent and first block
     std::int64_t begin = 0, end = 0;  // depth, in blocks
     PathId path = kNoPath;
-    std::int32_t piece = 0;           // of the path, at or before the first token
+    std::int32_t piece = 0;  // of the path, at or before the first token
     std::int32_t parent = kNone;
     std::int32_t children = 0;
     std::int32_t first_copy = kNone;
     std::int32_t next_same_key = kNone;
-    ChainId growers = kNone;          // chains that end here and grow
+    ChainId growers = kNone;  // chains that end here and grow
   };
   struct Copy {
-    TimePoint computed, answered;     // when its blocks below / from `answer_begin` on were registered
-    std::int64_t answer_begin = 0;    // depth
+    TimePoint computed, answered;  // when its blocks below / from `answer_begin` on were registered
+    std::int64_t answer_begin = 0;  // depth
     std::int32_t node = kNone;
     std::int32_t holders = 0;
     std::int32_t older = kNone, newer = kNone;  // neighbours in the order of release, while free
     std::int32_t next_copy = kNone;
     // When a node is split, the copy keeps its identity for the lower part, which is where chains
-    // end; those who held it before hold the upper part as well: all `upper` of splits after their hold.
+    // end; those who held it before hold the upper part as well: all `upper` of splits after their
+    // hold.
     std::int32_t upper = kNone, next_upper = kNone;
     std::uint32_t upper_split = 0, next_upper_split = 0;
   };
@@ -131,21 +135,23 @@ class BlockPool {
     PathId path = kNoPath;
     std::vector<Hold> holds;
     std::int64_t registered = 0;
-    std::int32_t tail = kRoot;        // node
+    std::int32_t tail = kRoot;  // node
     ChainId next_grower = kNone, previous_grower = kNone;
     bool growing = false;
   };
 
   std::int64_t length(const Node& node) const { return node.end - node.begin; }
-  std::uint64_t child_key(std::int32_t parent, PathId path, std::int32_t piece, std::int64_t depth) const;
-  // The child of `parent` that begins with the block of `path` at `depth`, and how many blocks agree.
+  std::uint64_t child_key(std::int32_t parent, PathId path, std::int32_t piece,
+                          std::int64_t depth) const;
+  // The child of `parent` that begins with the block of `path` at `depth`, and how many blocks
+  // agree.
   std::int32_t child(std::int32_t parent, PathId path, std::int32_t piece, std::int64_t depth,
                      std::int64_t max_depth, std::int64_t& agree) const;
   std::int64_t agreement(std::int32_t node, PathId path, std::int32_t piece, std::int64_t depth,
                          std::int64_t max_depth) const;
   bool grows_in_place(const Chain& chain) const;
-  // Every chain but `except` that grows at `node` registers what it has; those whose next block is one
-  // of `path` grow eagerly from now on. The path agrees with the node up to `depth`.
+  // Every chain but `except` that grows at `node` registers what it has; those whose next block is
+  // one of `path` grow eagerly from now on. The path agrees with the node up to `depth`.
   void settle_growers(std::int32_t node, PathId path, std::int64_t depth, TimePoint now,
                       ChainId except = kNone);
   // Whether the chain's next block is one of `path`, which it agrees with up to depth `agreed`.
@@ -163,7 +169,8 @@ class BlockPool {
   void append_newest(std::int32_t copy);
   void unlink(std::int32_t copy);
   void evict(std::int64_t count, TimePoint now);
-  void record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why, TimePoint now);
+  void record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why,
+                  TimePoint now);
   void leave_growers(ChainId chain);
 
   Options options_;

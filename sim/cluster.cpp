@@ -17,6 +17,7 @@ proto::PoolConfig default_pool() {
   pool.set_gpus(8);
   pool.set_tensor_parallel(1);
   pool.set_pipeline_parallel(1);
+  pool.set_expert_parallel(1);
   pool.set_cache_dtype("bf16");
   pool.set_cost_model("roofline");
   pool.mutable_engine()->set_preset("vllm");
@@ -38,22 +39,25 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
 
   pool.parallel.tensor = static_cast<int>(config.tensor_parallel());
   pool.parallel.pipeline = static_cast<int>(config.pipeline_parallel());
-  pool.parallel.expert = config.expert_parallel() > 0 ? static_cast<int>(config.expert_parallel()) : pool.parallel.tensor;
-  if (pool.parallel.expert % pool.parallel.tensor != 0) {
-    return Error{"expert_parallel: " + std::to_string(pool.parallel.expert) + " is not a multiple of tensor_parallel " +
-                 std::to_string(pool.parallel.tensor)};
+  pool.parallel.expert = static_cast<int>(config.expert_parallel());
+  if (pool.parallel.expert > 1 && pool.parallel.expert % pool.parallel.tensor != 0) {
+    return Error{"expert_parallel: " + std::to_string(pool.parallel.expert) +
+                 " is not a multiple of tensor_parallel " + std::to_string(pool.parallel.tensor)};
   }
   pool.gpus_per_engine = pool.parallel.tensor * pool.parallel.pipeline;
   if (config.gpus() % static_cast<std::uint32_t>(pool.gpus_per_engine) != 0) {
-    return Error{"gpus: " + std::to_string(config.gpus()) + " is not a multiple of tensor_parallel * pipeline_parallel = " +
+    return Error{"gpus: " + std::to_string(config.gpus()) +
+                 " is not a multiple of tensor_parallel * pipeline_parallel = " +
                  std::to_string(pool.gpus_per_engine)};
   }
   if (pool.parallel.expert > static_cast<int>(config.gpus()) / pool.parallel.pipeline) {
-    return Error{"expert_parallel: " + std::to_string(pool.parallel.expert) + " GPUs are more than the pool has"};
+    return Error{"expert_parallel: " + std::to_string(pool.parallel.expert) +
+                 " GPUs are more than the pool has"};
   }
   pool.engines = static_cast<int>(config.gpus()) / pool.gpus_per_engine;
 
-  const std::string weights = config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
+  const std::string weights =
+      config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
   auto weight_bits = cost_models::dtype_bits(weights);
   if (!weight_bits) return Error{"weight_dtype: " + weight_bits.error().message};
   auto cache_bits = cost_models::dtype_bits(config.cache_dtype());
@@ -68,27 +72,33 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
     honesty.push_back("prefix caching is off in pool " + pool.name + ": " + pool.model.name +
                       " has recurrent layers, whose state can be reused at saved points only");
   }
-  auto memory = cost_models::plan_memory(pool.model, pool.gpu, pool.parallel, pool.precision,
-                                         pool.knobs.gpu_memory_utilization, pool.knobs.max_batched_tokens,
-                                         pool.knobs.max_sequences, pool.knobs.block_tokens);
-  if (!memory) return memory.error();
+  auto memory = cost_models::plan_memory(
+      pool.model, pool.gpu, pool.parallel, pool.precision, pool.knobs.gpu_memory_utilization,
+      pool.knobs.max_batched_tokens, pool.knobs.max_sequences, pool.knobs.block_tokens);
+  if (!memory) return Error{"gpu: " + memory.error().message};
   pool.memory = *memory;
   // vLLM keeps one block of its pool for itself.
-  pool.num_blocks = (config.engine().has_num_blocks() ? static_cast<std::int64_t>(config.engine().num_blocks())
-                                                      : pool.memory.num_blocks) - 1;
-  if (pool.num_blocks < 1) return Error{"engine.num_blocks: the memory plan leaves no room for KV blocks"};
-  const std::int64_t allowed = pool.model.max_context > 0 ? pool.model.max_context : std::int64_t{1} << 30;
+  pool.num_blocks =
+      (config.engine().has_num_blocks() ? static_cast<std::int64_t>(config.engine().num_blocks())
+                                        : pool.memory.num_blocks) -
+      1;
+  if (pool.num_blocks < 1)
+    return Error{"engine.num_blocks: the memory plan leaves no room for KV blocks"};
+  const std::int64_t allowed =
+      pool.model.max_context > 0 ? pool.model.max_context : std::int64_t{1} << 30;
   pool.max_model_len = pool.knobs.max_model_len > 0 ? pool.knobs.max_model_len : allowed;
 
   auto cost_model = cost_models::make_cost_model(
-      config.cost_model(), {pool.gpu, pool.model, pool.parallel, pool.precision,
-                            Seconds(pool.knobs.step_overhead_s), Seconds(pool.knobs.request_overhead_s)});
+      config.cost_model(),
+      {pool.gpu, pool.model, pool.parallel, pool.precision, Seconds(pool.knobs.step_overhead_s),
+       Seconds(pool.knobs.request_overhead_s)});
   if (!cost_model) return Error{"cost_model: " + cost_model.error().message};
   pool.cost_model = std::move(*cost_model);
   for (const std::string& line : pool.cost_model->honesty()) honesty.push_back(line);
   for (const EnginePreset& preset : engine_presets()) {
     if (preset.name != config.engine().preset() || preset.verified) continue;
-    honesty.push_back("unverified: no recorded run of " + preset.name + " backs the engine preset of pool " + pool.name);
+    honesty.push_back("unverified: no recorded run of " + preset.name +
+                      " backs the engine preset of pool " + pool.name);
   }
   return pool;
 }
@@ -129,7 +139,8 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
     cluster.pools.push_back(std::move(*pool));
   }
   cluster.router = config.router().policy();
-  for (const auto& [key, value] : config.router().parameters()) cluster.router_parameters[key] = value;
+  for (const auto& [key, value] : config.router().parameters())
+    cluster.router_parameters[key] = value;
   cluster.staleness = Duration(static_cast<std::int64_t>(config.router().staleness_ns()));
   cluster.seed = config.seed();
   auto router = make_router(cluster.router, cluster.router_parameters, cluster.seed);

@@ -1,5 +1,5 @@
-// A cluster as the simulator runs it: pools of like engines, a router, service targets. Made from the
-// configuration that people write (traces/proto/cluster.proto).
+// A cluster as the simulator runs it: pools of like engines, a router, service targets. Made from
+// the configuration that people write (traces/proto/cluster.proto).
 #pragma once
 
 #include <memory>
@@ -28,7 +28,7 @@ struct Pool {
   cost_models::Precision precision;
   cost_models::MemoryPlan memory;
   EngineKnobs knobs;
-  std::int64_t num_blocks = 0;      // usable by requests, per engine
+  std::int64_t num_blocks = 0;  // usable by requests, per engine
   std::int64_t max_model_len = 0;
   int engines = 0, gpus_per_engine = 0;
   double price_per_gpu_hour = 0;
@@ -42,17 +42,18 @@ struct Cluster {
   std::string router;
   PolicyParameters router_parameters;
   Duration staleness{};
-  std::vector<SloClass> slos;       // by name; "default" for requests whose class is not among them
-  Duration request_timeout{};       // 0: never
+  std::vector<SloClass> slos;  // by name; "default" for requests whose class is not among them
+  Duration request_timeout{};  // 0: never
   std::uint64_t seed = 0;
-  std::string text;                 // the configuration in full, as YAML
+  std::string text;  // the configuration in full, as YAML
   std::vector<std::string> honesty;
 };
 
 // The built-in cluster: one node of 8 H200 that serves Llama-3.1-8B, an engine per GPU.
 proto::ClusterConfig default_cluster_config();
 
-// Keys that are absent are as in the built-in cluster (a pool's as in its pool). Errors name the key.
+// Keys that are absent are as in the built-in cluster (a pool's as in its pool). Errors name the
+// key.
 Expected<Cluster> resolve_cluster(const proto::ClusterConfig& config);
 
 }  // namespace scsim::sim

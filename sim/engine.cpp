@@ -62,7 +62,8 @@ Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeli
 JobId Engine::submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t turn, TimePoint now) {
   advance_timeline(now);
   const JobId job = scheduler_.add(spec);
-  if (static_cast<std::size_t>(job) >= jobs_.size()) jobs_.resize(static_cast<std::size_t>(job) + 1);
+  if (static_cast<std::size_t>(job) >= jobs_.size())
+    jobs_.resize(static_cast<std::size_t>(job) + 1);
   JobInfo& info = jobs_[job];
   info = JobInfo{};
   info.tenant = tenant;
@@ -110,7 +111,8 @@ const StepCost& Engine::cost_of(const Step& step) {
     shape.prefill_cached_tokens += static_cast<double>(prefill.cached);
     for (std::size_t w = 0; w < model.windows().size(); ++w) {
       const std::int64_t window = model.windows()[w];
-      shape.windowed_prefill_pairs[w] += cost_models::causal_pairs(prefill.cached, prefill.fresh, window);
+      shape.windowed_prefill_pairs[w] +=
+          cost_models::causal_pairs(prefill.cached, prefill.fresh, window);
       shape.windowed_prefill_cached[w] += static_cast<double>(std::min(prefill.cached, window));
     }
   }
@@ -120,10 +122,12 @@ const StepCost& Engine::cost_of(const Step& step) {
 
 void Engine::price_segment(const Step& step) {
   cost_ = &cost_of(step);
-  const auto windowed_growth = steps_ > 1 ? scheduler_.windowed_growth() : std::array<std::int64_t, 2>{};
+  const auto windowed_growth =
+      steps_ > 1 ? scheduler_.windowed_growth() : std::array<std::int64_t, 2>{};
   base_total_ = growth_total_ = 0;
   for (std::size_t s = 0; s < kNumStages; ++s) {
-    base_[s] = cost_->fixed[s] + cost_->per_context_token[s] * static_cast<double>(step.decode_context);
+    base_[s] =
+        cost_->fixed[s] + cost_->per_context_token[s] * static_cast<double>(step.decode_context);
     growth_[s] = cost_->per_context_token[s] * static_cast<double>(step.decodes);
     for (std::size_t w = 0; w < cost_models::kMaxWindows; ++w) {
       base_[s] += cost_->per_windowed_token[w][s] * static_cast<double>(step.windowed_context[w]);
@@ -132,8 +136,9 @@ void Engine::price_segment(const Step& step) {
   }
   const std::int64_t swapped = step.swapped_in + step.swapped_out;
   if (swapped > 0) {
-    base_[static_cast<std::size_t>(Stage::kRetrieval)] +=
-        static_cast<double>(swapped) * settings_.cache_bytes_per_token / settings_.host_bytes_per_second;
+    base_[static_cast<std::size_t>(Stage::kRetrieval)] += static_cast<double>(swapped) *
+                                                          settings_.cache_bytes_per_token /
+                                                          settings_.host_bytes_per_second;
   }
   for (std::size_t s = 0; s < kNumStages; ++s) {
     base_total_ += base_[s];
@@ -225,7 +230,8 @@ void Engine::account(std::int64_t steps, TimePoint now) {
   totals_.steps += steps;
   totals_.decode_tokens += steps * step.decodes;
   for (const Step::Prefill& prefill : step.prefills) totals_.prefill_tokens += prefill.fresh;
-  const double context = k * static_cast<double>(step.decode_context) + pairs * static_cast<double>(step.decodes);
+  const double context =
+      k * static_cast<double>(step.decode_context) + pairs * static_cast<double>(step.decodes);
   totals_.hbm_bytes += k * cost_->hbm_bytes + context * cost_->hbm_bytes_per_context_token;
   totals_.flops += k * cost_->flops + context * cost_->flops_per_context_token;
   totals_.link_bytes += k * cost_->link_bytes;
@@ -257,14 +263,14 @@ void Engine::complete(TimePoint now, Listener& listener) {
 
 void Engine::advance_timeline(TimePoint now) {
   const double blocks = static_cast<double>(settings_.num_blocks);
-  timeline_.advance(now, {static_cast<double>(scheduler_.running()),
-                          static_cast<double>(scheduler_.waiting()),
-                          static_cast<double>(scheduler_.pool().used_blocks()) / blocks,
-                          static_cast<double>(scheduler_.pool().cached_blocks()) / blocks,
-                          in_step_ ? 1.0 : 0.0});
+  timeline_.advance(
+      now, {static_cast<double>(scheduler_.running()), static_cast<double>(scheduler_.waiting()),
+            static_cast<double>(scheduler_.pool().used_blocks()) / blocks,
+            static_cast<double>(scheduler_.pool().cached_blocks()) / blocks, in_step_ ? 1.0 : 0.0});
 }
 
-EngineResult Engine::end_of_run(TimePoint end, Duration timeline_width, LifetimeHistogram& lifetimes) {
+EngineResult Engine::end_of_run(TimePoint end, Duration timeline_width,
+                                LifetimeHistogram& lifetimes) {
   SCSIM_CHECK(!in_step_);
   advance_timeline(end);
   timeline_.widen(timeline_width);

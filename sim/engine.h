@@ -1,8 +1,8 @@
 // One engine under the clock: its scheduler decides steps, its cost model says how long they take.
 //
-// A planned step that repeats with nothing to decide is one *segment*. The end of its k-th step is its
-// start plus the rounded closed-form cost of k steps, so a segment of a thousand decode steps is one
-// event; an arrival or a cancellation cuts it at the end of the step under way.
+// A planned step that repeats with nothing to decide is one *segment*. The end of its k-th step is
+// its start plus the rounded closed-form cost of k steps, so a segment of a thousand decode steps
+// is one event; an arrival or a cancellation cuts it at the end of the step under way.
 #pragma once
 
 #include <memory>
@@ -20,10 +20,10 @@ namespace scsim::sim {
 struct EngineSettings {
   std::string pool, model;
   EngineKnobs knobs;
-  std::int64_t num_blocks = 0;      // usable
+  std::int64_t num_blocks = 0;  // usable
   std::int64_t max_model_len = 0;
-  double cache_bytes_per_token = 0; // of all its GPUs together
-  double host_bytes_per_second = 0; // of all its GPUs together, per direction
+  double cache_bytes_per_token = 0;  // of all its GPUs together
+  double host_bytes_per_second = 0;  // of all its GPUs together, per direction
   double peak_hbm_bytes_per_second = 0, peak_flops_per_second = 0;
   int gpus = 1;
   double price_per_gpu_hour = 0;
@@ -60,8 +60,8 @@ class Engine {
 
   // Decides the next segment; gives its end, or nothing when there is nothing to do.
   std::optional<TimePoint> start(TimePoint now, Listener& listener);
-  // Cuts the segment under way at the end of the step in which `now` lies; gives its new end if that
-  // is earlier than before. REQUIRES: in_step().
+  // Cuts the segment under way at the end of the step in which `now` lies; gives its new end if
+  // that is earlier than before. REQUIRES: in_step().
   std::optional<TimePoint> cut(TimePoint now);
   // The segment has ended at `now`.
   void complete(TimePoint now, Listener& listener);
@@ -74,9 +74,9 @@ class Engine {
   struct JobInfo {
     std::uint32_t tenant = 0, turn = 0;  // groups of the gap book
     std::int64_t prompt = 0;
-    bool decoding = false;               // the gap tracker knows it
-    bool answered = false;               // has produced a token
-    TimePoint last_token;                // while not decoding
+    bool decoding = false;  // the gap tracker knows it
+    bool answered = false;  // has produced a token
+    TimePoint last_token;   // while not decoding
   };
   class Completion;  // Scheduler::Listener
 

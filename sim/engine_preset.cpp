@@ -10,10 +10,14 @@ EnginePreset vllm() {
   EnginePreset preset;
   preset.name = "vllm";
   preset.version = "0.33.0";
-  preset.sentence = "vLLM's V1 scheduler: decodes and prefill chunks in one step, blocks shared in the step that computes them";
+  preset.sentence =
+      "vLLM's V1 scheduler: decodes and prefill chunks in one step, blocks shared in the step that "
+      "computes them";
   preset.source =
-      "vLLM 0.33.0, V1 scheduler and KV cache manager; defaults of its API server on GPUs of 70 GiB to 160 GiB "
-      "(max_num_batched_tokens 8192, max_num_seqs 1024, block_size 16, gpu_memory_utilization 0.92). "
+      "vLLM 0.33.0, V1 scheduler and KV cache manager; defaults of its API server on GPUs of 70 "
+      "GiB to 160 GiB "
+      "(max_num_batched_tokens 8192, max_num_seqs 1024, block_size 16, gpu_memory_utilization "
+      "0.92). "
       "Scheduling is synchronous, as recorded";
   preset.verified = true;
   EngineKnobs& knobs = preset.knobs;
@@ -22,7 +26,8 @@ EnginePreset vllm() {
   knobs.max_sequences = 1024;
   knobs.gpu_memory_utilization = 0.92;
   // BLIS's fit to vLLM on H100 and the reports of its users put the host's share of a step at
-  // milliseconds (reference: inference-sim PR 480, aisimulate 277); the split below is an assumption.
+  // milliseconds (reference: inference-sim PR 480, aisimulate 277); the split below is an
+  // assumption.
   knobs.step_overhead_s = 2e-3;
   knobs.request_overhead_s = 2e-5;
   return preset;
@@ -32,9 +37,13 @@ EnginePreset sglang() {
   EnginePreset preset = vllm();
   preset.name = "sglang";
   preset.version = "0.5";
-  preset.sentence = "SGLang: prefill in steps of its own that go first, radix cache of single tokens, output partly reserved";
-  preset.source = "SGLang server arguments (chunked_prefill_size 8192, page_size 1, schedule_conservativeness 1.0: "
-                  "new-token ratio 0.7 at admission); its decay with time is left out";
+  preset.sentence =
+      "SGLang: prefill in steps of its own that go first, radix cache of single tokens, output "
+      "partly reserved";
+  preset.source =
+      "SGLang server arguments (chunked_prefill_size 8192, page_size 1, schedule_conservativeness "
+      "1.0: "
+      "new-token ratio 0.7 at admission); its decay with time is left out";
   preset.verified = false;
   EngineKnobs& knobs = preset.knobs;
   knobs.block_tokens = 1;
@@ -52,9 +61,14 @@ EnginePreset trtllm() {
   EnginePreset preset = vllm();
   preset.name = "trtllm";
   preset.version = "1.0";
-  preset.sentence = "TensorRT-LLM: in-flight batching, whole prompts, room for max_tokens reserved so that nothing is preempted";
-  preset.source = "TensorRT-LLM LLM API: capacity scheduler GUARANTEED_NO_EVICT, tokens_per_block 32, max_num_tokens 8192, "
-                  "max_batch_size 2048, free_gpu_memory_fraction 0.9; chunked context on, as long contexts need";
+  preset.sentence =
+      "TensorRT-LLM: in-flight batching, whole prompts, room for max_tokens reserved so that "
+      "nothing is preempted";
+  preset.source =
+      "TensorRT-LLM LLM API: capacity scheduler GUARANTEED_NO_EVICT, tokens_per_block 32, "
+      "max_num_tokens 8192, "
+      "max_batch_size 2048, free_gpu_memory_fraction 0.9; chunked context on, as long contexts "
+      "need";
   preset.verified = false;
   EngineKnobs& knobs = preset.knobs;
   knobs.block_tokens = 32;
@@ -88,18 +102,23 @@ Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config) {
   EngineKnobs knobs = preset->knobs;
   const auto integer = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
   if (config.has_block_tokens()) knobs.block_tokens = integer(config.block_tokens());
-  if (config.has_max_batched_tokens()) knobs.max_batched_tokens = integer(config.max_batched_tokens());
+  if (config.has_max_batched_tokens())
+    knobs.max_batched_tokens = integer(config.max_batched_tokens());
   if (config.has_max_sequences()) knobs.max_sequences = integer(config.max_sequences());
   if (config.has_max_model_len()) knobs.max_model_len = integer(config.max_model_len());
   if (config.has_order()) {
-    knobs.order = config.order() == "priority" ? EngineKnobs::Order::kPriority : EngineKnobs::Order::kFirstCome;
+    knobs.order = config.order() == "priority" ? EngineKnobs::Order::kPriority
+                                               : EngineKnobs::Order::kFirstCome;
   }
   if (config.has_batching()) {
-    knobs.batching = config.batching() == "mixed" ? EngineKnobs::Batching::kMixed : EngineKnobs::Batching::kPrefillFirst;
+    knobs.batching = config.batching() == "mixed" ? EngineKnobs::Batching::kMixed
+                                                  : EngineKnobs::Batching::kPrefillFirst;
   }
   if (config.has_chunked_prefill()) knobs.chunked_prefill = config.chunked_prefill();
-  if (config.has_long_prefill_threshold()) knobs.long_prefill_threshold = integer(config.long_prefill_threshold());
-  if (config.has_prefill_interval()) knobs.prefill_interval = std::max<std::int64_t>(integer(config.prefill_interval()), 1);
+  if (config.has_long_prefill_threshold())
+    knobs.long_prefill_threshold = integer(config.long_prefill_threshold());
+  if (config.has_prefill_interval())
+    knobs.prefill_interval = std::max<std::int64_t>(integer(config.prefill_interval()), 1);
   if (config.has_watermark()) knobs.watermark = config.watermark();
   if (config.has_reserve_full_prompt()) knobs.reserve_full_prompt = config.reserve_full_prompt();
   if (config.has_reserve_output()) knobs.reserve_output = config.reserve_output();
@@ -111,12 +130,15 @@ Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config) {
                                                            : EngineKnobs::Visible::kFinished;
   }
   if (config.has_preemption()) {
-    knobs.preemption = config.preemption() == "swap" ? EngineKnobs::Preemption::kSwap : EngineKnobs::Preemption::kRecompute;
+    knobs.preemption = config.preemption() == "swap" ? EngineKnobs::Preemption::kSwap
+                                                     : EngineKnobs::Preemption::kRecompute;
   }
-  if (config.has_gpu_memory_utilization()) knobs.gpu_memory_utilization = config.gpu_memory_utilization();
+  if (config.has_gpu_memory_utilization())
+    knobs.gpu_memory_utilization = config.gpu_memory_utilization();
   if (config.has_step_overhead_s()) knobs.step_overhead_s = config.step_overhead_s();
   if (config.has_request_overhead_s()) knobs.request_overhead_s = config.request_overhead_s();
-  if (knobs.max_batched_tokens < knobs.max_sequences && knobs.batching == EngineKnobs::Batching::kMixed) {
+  if (knobs.max_batched_tokens < knobs.max_sequences &&
+      knobs.batching == EngineKnobs::Batching::kMixed) {
     return Error{"engine.max_batched_tokens: " + format_integer(knobs.max_batched_tokens) +
                  " is below engine.max_sequences " + format_integer(knobs.max_sequences) +
                  "; every running request needs a token a step"};

@@ -15,8 +15,8 @@ namespace scsim::sim {
 
 struct EngineKnobs {
   enum class Order { kFirstCome, kPriority };
-  // kMixed: prefill chunks ride in the same step as decodes. kPrefillFirst: a step is either prefill
-  // or decode, and prefill goes first.
+  // kMixed: prefill chunks ride in the same step as decodes. kPrefillFirst: a step is either
+  // prefill or decode, and prefill goes first.
   enum class Batching { kMixed, kPrefillFirst };
   // When others can find a block: in the very step that computes it, after that step, or at the
   // end of its request.
@@ -46,7 +46,7 @@ struct EngineKnobs {
 
 struct EnginePreset {
   std::string name, sentence, source;
-  std::string version;     // of the engine whose behaviour it describes
+  std::string version;    // of the engine whose behaviour it describes
   bool verified = false;  // recorded steps of the real engine back it (tests/sim/steps_test.cpp)
   EngineKnobs knobs;
 };

@@ -44,8 +44,8 @@ class EventQueue {
   void schedule_at(TimePoint when, Phase phase, Event event) {
     schedule_ordered(when, phase, sequence_++, std::move(event));
   }
-  // The same with a place of the caller's within the phase of the instant; such events have a phase of
-  // their own, or mix with others in an order that only `rank` decides. REQUIRES: rank < 2^60.
+  // The same with a place of the caller's within the phase of the instant; such events have a phase
+  // of their own, or mix with others in an order that only `rank` decides. REQUIRES: rank < 2^60.
   void schedule_ordered(TimePoint when, Phase phase, std::uint64_t rank, Event event) {
     SCSIM_CHECK_GE(when, now_);
     if (when == now_) SCSIM_CHECK_GE(static_cast<int>(phase), static_cast<int>(phase_));

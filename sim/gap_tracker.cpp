@@ -113,7 +113,8 @@ void GapTracker::steps(std::int64_t count, TimePoint first_end, double second, d
   for (std::size_t bin = gap_bin(second); bin < last_bin && growth > 0; ++bin) {
     const double upto = (lower_edges()[bin + 1] - second) / growth;  // steps shorter than the edge
     const std::int64_t done = (count - 1) - left;
-    const std::int64_t here = std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(upto)) - done, 0, left);
+    const std::int64_t here =
+        std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(upto)) - done, 0, left);
     count_gap(bin, static_cast<std::uint32_t>(here));
     left -= here;
   }

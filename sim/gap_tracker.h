@@ -1,9 +1,9 @@
 // Gaps between tokens (ITL) of every request, without visiting requests at every step.
 //
-// All members of an engine's decode group see the same gap: from the end of one step of the group to
-// the end of the next. So the engine keeps one cumulative histogram of its gaps; a member remembers
-// what it read when it came, and the difference when it leaves is its own. A newcomer's first gap
-// begins at its own last token instead and is counted apart.
+// All members of an engine's decode group see the same gap: from the end of one step of the group
+// to the end of the next. So the engine keeps one cumulative histogram of its gaps; a member
+// remembers what it read when it came, and the difference when it leaves is its own. A newcomer's
+// first gap begins at its own last token instead and is counted apart.
 #pragma once
 
 #include <array>
@@ -34,9 +34,10 @@ class GapTracker {
   // time of its last token).
   void leave(Member member);
   TimePoint last_token(Member member) const;
-  // The group took `count` steps. The first ended at `first_end`; the others, from `second` to `last`
-  // seconds long and evenly growing between, end at `last_end`.
-  void steps(std::int64_t count, TimePoint first_end, double second, double last, TimePoint last_end);
+  // The group took `count` steps. The first ended at `first_end`; the others, from `second` to
+  // `last` seconds long and evenly growing between, end at `last_end`.
+  void steps(std::int64_t count, TimePoint first_end, double second, double last,
+             TimePoint last_end);
 
  private:
   struct Reading {

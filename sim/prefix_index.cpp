@@ -9,7 +9,8 @@ namespace {
 
 // The node behind `before` tokens-exact path `key` that continues with `content` from `first` on.
 std::uint64_t next_key(std::uint64_t key, const Span& span) {
-  return scramble(scramble(key ^ span.content.value()) + static_cast<std::uint64_t>(span.first.value()));
+  return scramble(scramble(key ^ span.content.value()) +
+                  static_cast<std::uint64_t>(span.first.value()));
 }
 
 // The path key once `count` tokens of the node were passed.
@@ -66,7 +67,8 @@ void PrefixIndex::insert(std::span<const Span> prompt, ContentId answer, std::si
   for (std::size_t i = prompt.size(); i-- > 0;) {
     touch(keys_[i], engine, prompt[i].count.value(), false);
   }
-  while (recency_[engine].tokens > capacity && recency_[engine].oldest != kNone) forget_oldest(engine);
+  while (recency_[engine].tokens > capacity && recency_[engine].oldest != kNone)
+    forget_oldest(engine);
 }
 
 void PrefixIndex::touch(std::uint64_t key, std::size_t engine, std::int64_t tokens, bool answer) {
@@ -83,7 +85,8 @@ void PrefixIndex::touch(std::uint64_t key, std::size_t engine, std::int64_t toke
   }
   Node& node = nodes_[place->second];
   std::int32_t e = node.first_entry;
-  while (e != kNone && entries_[e].engine != static_cast<std::int32_t>(engine)) e = entries_[e].next;
+  while (e != kNone && entries_[e].engine != static_cast<std::int32_t>(engine))
+    e = entries_[e].next;
   if (e == kNone) {
     if (unused_entries_.empty()) {
       e = static_cast<std::int32_t>(entries_.size());

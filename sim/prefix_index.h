@@ -1,9 +1,9 @@
 // What a router believes each engine has cached: the prefixes it sent there, as paths of spans.
 //
 // A node is reached by a sequence of spans; each engine's entry in it says how many tokens of the
-// node's content the engine was last sent behind that path. An engine's entries are forgotten, least
-// recently used and deepest first, when their tokens exceed what the engine's cache holds. So cost and
-// memory grow with spans, and the index is an estimate: it hears nothing from the engines.
+// node's content the engine was last sent behind that path. An engine's entries are forgotten,
+// least recently used and deepest first, when their tokens exceed what the engine's cache holds. So
+// cost and memory grow with spans, and the index is an estimate: it hears nothing from the engines.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -18,19 +18,21 @@ namespace scsim::sim {
 class PrefixIndex {
  public:
   // Tokens of the prompt's prefix that each engine is believed to have; `matched` is resized.
-  void match(std::span<const Span> prompt, std::size_t num_engines, std::vector<std::int64_t>& matched);
+  void match(std::span<const Span> prompt, std::size_t num_engines,
+             std::vector<std::int64_t>& matched);
   // The engine was sent this prompt and will have its answer behind it. `capacity` in tokens.
-  void insert(std::span<const Span> prompt, ContentId answer, std::size_t engine, std::int64_t capacity);
+  void insert(std::span<const Span> prompt, ContentId answer, std::size_t engine,
+              std::int64_t capacity);
 
  private:
   static constexpr std::int32_t kNone = -1;
-  struct Entry {             // one engine at one node
+  struct Entry {  // one engine at one node
     std::int32_t engine = kNone;
     std::int32_t node = kNone;
-    std::int32_t next = kNone;               // at the node
+    std::int32_t next = kNone;  // at the node
     std::int32_t older = kNone, newer = kNone;
-    std::int64_t tokens = 0;                 // of the node's content, from where the node begins
-    bool answer = false;                     // of unknown length: matches whatever is quoted of it
+    std::int64_t tokens = 0;  // of the node's content, from where the node begins
+    bool answer = false;      // of unknown length: matches whatever is quoted of it
   };
   struct Node {
     std::uint64_t key = 0;

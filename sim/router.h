@@ -1,10 +1,10 @@
 // Routers: which engine a request goes to.
 //
-// A router is a function of what it has heard: the request as its client sent it, views of the engines
-// that are `staleness` old, and its own earlier decisions. It cannot reach into the simulator, and
-// nothing it is given tells how long an answer will be or when its client comes back (INV-ORACLE).
-// One file in sim/policies/, one test and one line `add_policy(x)` add a router; round_robin.cpp is the
-// shortest and the one to copy.
+// A router is a function of what it has heard: the request as its client sent it, views of the
+// engines that are `staleness` old, and its own earlier decisions. It cannot reach into the
+// simulator, and nothing it is given tells how long an answer will be or when its client comes back
+// (INV-ORACLE). One file in sim/policies/, one test and one line `add_policy(x)` add a router;
+// round_robin.cpp is the shortest and the one to copy.
 #pragma once
 
 #include <cstdint>
@@ -29,18 +29,19 @@ struct RoutableRequest {
   int turn = 0;
   std::span<const Span> prompt;
   std::int64_t prompt_tokens = 0;
-  std::int64_t max_tokens = 0;   // 0: the client set no limit
-  ContentId answer;              // names the answer to come, so that its continuation can be recognised
+  std::int64_t max_tokens = 0;  // 0: the client set no limit
+  ContentId answer;  // names the answer to come, so that its continuation can be recognised
   int priority = 0;
 };
 
-// What an engine said of itself, `as_of` some moment in the past, and what the router sent it since.
+// What an engine said of itself, `as_of` some moment in the past, and what the router sent it
+// since.
 struct EngineView {
   TimePoint as_of;
   std::int64_t waiting = 0, running = 0;
-  std::int64_t pending_tokens = 0;   // prompt tokens of requests that wait or are being prefilled
-  double used_blocks = 0;            // share of its KV blocks held by running requests
-  std::int64_t cache_tokens = 0;     // size of its KV pool; constant
+  std::int64_t pending_tokens = 0;  // prompt tokens of requests that wait or are being prefilled
+  double used_blocks = 0;           // share of its KV blocks held by running requests
+  std::int64_t cache_tokens = 0;    // size of its KV pool; constant
   std::int64_t sent_requests = 0, sent_tokens = 0;  // by the router since `as_of`
 };
 
@@ -49,7 +50,8 @@ class Router {
   virtual ~Router() = default;
   // The place in `engines` of the one the request goes to. REQUIRES: at least one engine, and the
   // same number at every call.
-  virtual std::size_t route(const RoutableRequest& request, std::span<const EngineView> engines) = 0;
+  virtual std::size_t route(const RoutableRequest& request,
+                            std::span<const EngineView> engines) = 0;
 };
 
 struct PolicyParameter {
@@ -64,16 +66,18 @@ struct PolicyEntry {
   std::string name, sentence, source;
   std::vector<PolicyParameter> parameters;
   // All parameters are present and in range; `seed` is for random choices.
-  std::function<std::unique_ptr<Router>(const PolicyParameters& parameters, std::uint64_t seed)> make;
+  std::function<std::unique_ptr<Router>(const PolicyParameters& parameters, std::uint64_t seed)>
+      make;
 };
 
 const std::vector<PolicyEntry>& router_table();
 // Errors name an unknown router or parameter with the nearest known one, and a value out of range.
-Expected<std::unique_ptr<Router>> make_router(const std::string& name, const PolicyParameters& given,
-                                              std::uint64_t seed);
+Expected<std::unique_ptr<Router>> make_router(const std::string& name,
+                                              const PolicyParameters& given, std::uint64_t seed);
 
 // Least loaded, as several routers need it: fewest requests, waiting ones weighing `waiting_weight`
 // times a running one; of equals the one after `last` in turn.
-std::size_t least_loaded_engine(std::span<const EngineView> engines, double waiting_weight, std::size_t last);
+std::size_t least_loaded_engine(std::span<const EngineView> engines, double waiting_weight,
+                                std::size_t last);
 
 }  // namespace scsim::sim

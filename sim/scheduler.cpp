@@ -32,21 +32,24 @@ Scheduler::Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int
       BlockPool::Options{num_blocks, knobs.block_tokens, knobs.share_duplicates}, paths_, growth);
 }
 
-std::optional<std::string> Scheduler::refuse(std::int64_t prompt_tokens,
-                                             std::int64_t output_tokens) const {
-  if (prompt_tokens < 1) return "its prompt is empty";
+std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens,
+                                                    std::int64_t output_tokens) const {
+  const auto tokens = [](std::int64_t count) { return format_integer(count) + " tokens"; };
+  if (prompt_tokens < 1) return Refusal{"empty prompt", ""};
   if (prompt_tokens >= max_model_len_) {
-    return "its prompt of " + format_integer(prompt_tokens) + " tokens reaches max_model_len " +
-           format_integer(max_model_len_);
+    return Refusal{"prompt reaches max_model_len (" + tokens(max_model_len_) + ")",
+                   tokens(prompt_tokens)};
   }
   if (!knobs_.chunked_prefill && prompt_tokens > knobs_.max_batched_tokens) {
-    return "its prompt of " + format_integer(prompt_tokens) + " tokens exceeds max_batched_tokens " +
-           format_integer(knobs_.max_batched_tokens) + " and prefill is not chunked";
+    return Refusal{"prompt exceeds max_batched_tokens (" + tokens(knobs_.max_batched_tokens) +
+                       ") and prefill is not chunked",
+                   tokens(prompt_tokens)};
   }
   const std::int64_t most = std::min(prompt_tokens + output_tokens - 1, max_model_len_);
   if (blocks_for(most) > pool_->num_blocks()) {
-    return "its " + format_integer(most) + " tokens need more than the " +
-           format_integer(pool_->num_blocks()) + " blocks there are";
+    return Refusal{"prompt and answer need more than all KV blocks (" +
+                       tokens(pool_->num_blocks() * knobs_.block_tokens) + ")",
+                   tokens(most)};
   }
   return std::nullopt;
 }
@@ -83,8 +86,8 @@ JobId Scheduler::add(const JobSpec& spec) {
   job.prompt = paths_.tokens(job.path) - spec.output_tokens;
   job.known = job.prompt;
   job.target = std::min(job.prompt + spec.output_tokens, max_model_len_);
-  job.reserve = spec.max_tokens > 0 ? std::min(job.prompt + spec.max_tokens, max_model_len_)
-                                    : max_model_len_;
+  job.reserve =
+      spec.max_tokens > 0 ? std::min(job.prompt + spec.max_tokens, max_model_len_) : max_model_len_;
   job.chain = pool_->open_chain(job.path);
   if (static_cast<std::size_t>(job.chain) >= job_of_chain_.size()) {
     job_of_chain_.resize(static_cast<std::size_t>(job.chain) + 1, kNoJob);
@@ -174,7 +177,8 @@ void Scheduler::join_group(JobId id) {
   finishing_.push({epoch_ + job.target - (job.computed + 1), job.sequence, id, job.generation});
   for (std::size_t w = 0; w < windows_.size(); ++w) {
     if (job.computed + 1 < windows_[w]) {
-      crossing_[w].push({epoch_ + windows_[w] - (job.computed + 1), job.sequence, id, job.generation});
+      crossing_[w].push(
+          {epoch_ + windows_[w] - (job.computed + 1), job.sequence, id, job.generation});
     }
   }
 }
@@ -258,7 +262,8 @@ bool Scheduler::plan(TimePoint now) {
   crossed_ = false;
   prefill_scheduled_ = false;
   const std::int64_t interval = knobs_.prefill_interval;
-  deferring_ = interval > 1 && !bound_ && executed_ + 1 - last_prefill_ < interval && group_size_ > 0;
+  deferring_ =
+      interval > 1 && !bound_ && executed_ + 1 - last_prefill_ < interval && group_size_ > 0;
   threshold_ = num_running_ + num_waiting_ > 1 ? knobs_.long_prefill_threshold : 0;
   std::int64_t budget = knobs_.max_batched_tokens;
 
@@ -301,7 +306,8 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool decode, TimePoi
     for (const JobId id : prefilling_) {
       const Job& job = jobs_[id];
       const std::int64_t tokens = std::min(wanted(job), left);
-      // Budget goes by the order of admission: if it runs out before the last of them, those behind go short.
+      // Budget goes by the order of admission: if it runs out before the last of them, those behind
+      // go short.
       if (tokens < wanted(job) && id != last_running_) return false;
       left -= tokens;
       blocks += blocks_for(job.computed + tokens) - job.blocks;
@@ -468,7 +474,8 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   if (knobs_.reserve_output > 0 && num_running_ > 0) {
     const double later = knobs_.reserve_output *
                          static_cast<double>(blocks_for(job.reserve) - blocks_for(job.known));
-    if (static_cast<double>(need(job.known)) + later + reserved_blocks() > static_cast<double>(free)) {
+    if (static_cast<double>(need(job.known)) + later + reserved_blocks() >
+        static_cast<double>(free)) {
       return false;
     }
   }
@@ -513,7 +520,8 @@ void Scheduler::schedule_prefill(JobId id, std::int64_t fresh, TimePoint now) {
 
 void Scheduler::register_computed(const Job& job, TimePoint now) {
   if (!knobs_.prefix_caching) return;
-  const std::int64_t most = knobs_.cache_outputs ? job.computed : std::min(job.computed, job.prompt);
+  const std::int64_t most =
+      knobs_.cache_outputs ? job.computed : std::min(job.computed, job.prompt);
   const std::int64_t full = most / knobs_.block_tokens;
   if (full > pool_->registered(job.chain)) pool_->register_blocks(job.chain, full, now);
 }

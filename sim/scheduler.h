@@ -1,20 +1,23 @@
-// What an engine decides at each step: who runs, how many tokens of whom, who waits, who is preempted.
+// What an engine decides at each step: who runs, how many tokens of whom, who waits, who is
+// preempted.
 //
 //   Scheduler scheduler(knobs, num_blocks, max_model_len);
 //   JobId job = scheduler.add(spec);
 //   while (scheduler.plan(now)) {                  // decides one step; scheduler.step() says what
-//     std::int64_t steps = scheduler.repeats();    // how often that step repeats with nothing to decide
-//     scheduler.complete(steps, now, hear);        // what happened by their end
+//     std::int64_t steps = scheduler.repeats();    // how often that step repeats with nothing to
+//     decide scheduler.complete(steps, now, hear);        // what happened by their end
 //   }
 //
-// The decisions are those of vLLM's V1 scheduler (0.33.0), step by step, which recorded scenarios and
-// tests hold it to; knobs turn it into others. What differs is the cost: requests that decode are
-// not visited. They form a group whose members all advance by one token a step; what a step needs
-// (tokens, new blocks, context read) follows from sums over the group, and the next step at which one
-// of them finishes or the blocks run out is known in advance. A step in which the group cannot advance
-// as a whole (budget or blocks too few) is decided member by member, in vLLM's order.
+// The decisions are those of vLLM's V1 scheduler (0.33.0), step by step, which recorded scenarios
+// and tests hold it to; knobs turn it into others. What differs is the cost: requests that decode
+// are not visited. They form a group whose members all advance by one token a step; what a step
+// needs (tokens, new blocks, context read) follows from sums over the group, and the next step at
+// which one of them finishes or the blocks run out is known in advance. A step in which the group
+// cannot advance as a whole (budget or blocks too few) is decided member by member, in vLLM's
+// order.
 //
-// INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing else.
+// INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing
+// else.
 #pragma once
 
 #include <array>
@@ -45,9 +48,9 @@ struct JobSpec {
   std::int64_t output_tokens = 0;  // when it ends
   std::int64_t max_tokens = 0;     // what admission may reserve for
   std::uint64_t salt = 0;
-  std::int32_t priority = 0;       // smaller goes first
-  std::int64_t arrival = 0;        // orders equal priorities
-  std::uint64_t tie = 0;           // orders equal arrivals
+  std::int32_t priority = 0;  // smaller goes first
+  std::int64_t arrival = 0;   // orders equal priorities
+  std::uint64_t tie = 0;      // orders equal arrivals
 };
 
 // One step as a cost model sees it (and as a log shows it).
@@ -60,7 +63,7 @@ struct Step {
   };
   struct Admitted {
     JobId job;
-    std::int64_t found;   // tokens found in the prefix cache
+    std::int64_t found;  // tokens found in the prefix cache
     bool resumed;
   };
   std::vector<Prefill> prefills;    // in the order they were scheduled
@@ -69,7 +72,7 @@ struct Step {
   std::array<std::int64_t, 2> windowed_context{};  // the same, no more than the window each
   std::vector<Admitted> admitted;
   std::vector<JobId> preempted;
-  std::vector<JobId> idle;  // running, but no token in this step
+  std::vector<JobId> idle;                       // running, but no token in this step
   std::int64_t swapped_out = 0, swapped_in = 0;  // tokens whose KV moves to the host, and back
 
   bool empty() const { return prefills.empty() && decodes == 0; }
@@ -89,8 +92,11 @@ class Scheduler final : private ChainGrowth {
   Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int64_t max_model_len,
             std::vector<std::int64_t> windows = {});
 
-  // Whether it could ever run here; the reason if not.
-  std::optional<std::string> refuse(std::int64_t prompt_tokens, std::int64_t output_tokens) const;
+  // Why such a request could never run here, if so: a kind of reason, and what it was for this one.
+  struct Refusal {
+    std::string kind, detail;
+  };
+  std::optional<Refusal> refuse(std::int64_t prompt_tokens, std::int64_t output_tokens) const;
   JobId add(const JobSpec& spec);
   void cancel(JobId job, TimePoint now);  // waiting or running, between steps
 
@@ -106,8 +112,8 @@ class Scheduler final : private ChainGrowth {
   void complete(std::int64_t steps, TimePoint now, Listener& listener);
 
   std::uint64_t tag(JobId job) const { return jobs_[job].tag; }
-  std::int64_t produced(JobId job) const;        // tokens answered
-  std::int64_t known_tokens(JobId job) const;    // prompt and answer so far
+  std::int64_t produced(JobId job) const;      // tokens answered
+  std::int64_t known_tokens(JobId job) const;  // prompt and answer so far
   bool decoding(JobId job) const { return jobs_[job].state == State::kDecode; }
   std::int64_t waiting() const { return num_waiting_; }
   std::int64_t running() const { return num_running_; }
@@ -116,7 +122,8 @@ class Scheduler final : private ChainGrowth {
   void for_each_running(F f) const {
     for (JobId job = first_running_; job != kNoJob; job = jobs_[job].next) f(job);
   }
-  // What the planned step gives each running job, in the order of admission; cost O(running), for logs.
+  // What the planned step gives each running job, in the order of admission; cost O(running), for
+  // logs.
   std::vector<std::pair<JobId, std::int64_t>> scheduled_tokens() const;
   const BlockPool& pool() const { return *pool_; }
   BlockPool& pool() { return *pool_; }
@@ -134,14 +141,14 @@ class Scheduler final : private ChainGrowth {
     std::int64_t arrival = 0;
     std::uint64_t tie = 0;
     std::int64_t prompt = 0;
-    std::int64_t target = 0;          // tokens at which it ends
-    std::int64_t reserve = 0;         // tokens that admission may reserve for
-    std::int64_t known = 0;           // prompt and answer so far; stale while in the group
-    std::int64_t computed = 0;        // of those; while in the group: when it joined
-    std::int64_t joined = 0;          // epoch at which it joined the group
-    std::int64_t blocks = 0;          // held; stale while in the group, where ceil(computed / block) are
-    std::int64_t swapped_tokens = 0;  // KV on the host
-    std::uint64_t sequence = 0;       // order of admission
+    std::int64_t target = 0;    // tokens at which it ends
+    std::int64_t reserve = 0;   // tokens that admission may reserve for
+    std::int64_t known = 0;     // prompt and answer so far; stale while in the group
+    std::int64_t computed = 0;  // of those; while in the group: when it joined
+    std::int64_t joined = 0;    // epoch at which it joined the group
+    std::int64_t blocks = 0;    // held; stale while in the group, where ceil(computed / block) are
+    std::int64_t swapped_tokens = 0;         // KV on the host
+    std::uint64_t sequence = 0;              // order of admission
     JobId next = kNoJob, previous = kNoJob;  // in the list of its state: waiting or running
     std::uint32_t generation = 0;            // tells stale heap entries
   };
@@ -173,7 +180,9 @@ class Scheduler final : private ChainGrowth {
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + knobs_.block_tokens - 1) / knobs_.block_tokens;
   }
-  std::int64_t decode_computed(const Job& job) const { return job.computed + (epoch_ - job.joined); }
+  std::int64_t decode_computed(const Job& job) const {
+    return job.computed + (epoch_ - job.joined);
+  }
   std::int64_t blocks_of(const Job& job) const;
 
   // The waiting queue and the running list.
@@ -188,7 +197,8 @@ class Scheduler final : private ChainGrowth {
   void join_group(JobId job);
   void leave_group(JobId job);
   void advance_group(std::int64_t steps);
-  std::int64_t need_at(std::int64_t epoch) const;  // blocks the group takes in the step of that epoch
+  std::int64_t need_at(
+      std::int64_t epoch) const;  // blocks the group takes in the step of that epoch
   std::int64_t need_between(std::int64_t from, std::int64_t to) const;
   std::int64_t next_finish();
   bool answers_are_cached() const;
@@ -196,7 +206,7 @@ class Scheduler final : private ChainGrowth {
   void settle_eager(TimePoint now);
 
   // Planning.
-  std::int64_t wanted(const Job& job) const;       // tokens a prefill takes if the budget allows
+  std::int64_t wanted(const Job& job) const;  // tokens a prefill takes if the budget allows
   bool plan_running_together(std::int64_t& budget, bool decode, TimePoint now);
   void plan_running_one_by_one(std::int64_t& budget, TimePoint now);
   void withdraw(JobId job, std::int64_t tokens);
@@ -231,12 +241,14 @@ class Scheduler final : private ChainGrowth {
   // The decode group at epoch_, which counts the steps it took.
   std::int64_t epoch_ = 0;
   std::int64_t group_size_ = 0;
-  std::int64_t group_context_ = 0;                  // sum of computed tokens
-  std::array<std::int64_t, 2> group_windowed_{};    // sum of min(computed + 1, window) of the next step
-  std::array<std::int64_t, 2> group_below_{};       // members with computed + 1 < window
-  std::vector<std::int64_t> members_by_residue_;    // members by the epoch (mod block) that needs a block
+  std::int64_t group_context_ = 0;  // sum of computed tokens
+  std::array<std::int64_t, 2>
+      group_windowed_{};                       // sum of min(computed + 1, window) of the next step
+  std::array<std::int64_t, 2> group_below_{};  // members with computed + 1 < window
+  std::vector<std::int64_t>
+      members_by_residue_;  // members by the epoch (mod block) that needs a block
   Heap finishing_;
-  std::array<Heap, 2> crossing_;                    // epochs at which members outgrow a window
+  std::array<Heap, 2> crossing_;  // epochs at which members outgrow a window
   std::vector<JobId> eager_;
 
   std::int64_t held_blocks_ = 0;     // sum over running jobs, shared blocks counted by each
@@ -250,10 +262,10 @@ class Scheduler final : private ChainGrowth {
   // The planned step.
   Step step_;
   bool planned_ = false;
-  bool together_ = true;           // every running job advances as it wants
-  bool group_in_flight_ = false;   // the group takes part; epoch_ already counts it
-  bool crossed_ = false;           // a member reached a window's size in it
-  bool deferring_ = false;         // no prefill in it
+  bool together_ = true;          // every running job advances as it wants
+  bool group_in_flight_ = false;  // the group takes part; epoch_ already counts it
+  bool crossed_ = false;          // a member reached a window's size in it
+  bool deferring_ = false;        // no prefill in it
   bool prefill_scheduled_ = false;
   bool withdrawn_ = false;
   std::int64_t threshold_ = 0;

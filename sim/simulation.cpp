@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
 #include <variant>
 
 #include "sim/engine.h"
@@ -18,7 +19,7 @@ struct Arrival {
 };
 struct StepDone {
   std::uint32_t engine;
-  std::uint64_t plan;      // void if the engine has another plan by then
+  std::uint64_t plan;  // void if the engine has another plan by then
 };
 struct Dispatch {
   std::uint32_t engine;
@@ -45,17 +46,17 @@ struct Active {
   JobId job = kNoJob;
   std::uint32_t generation = 0;
   enum class Phase : std::uint8_t { kQueue, kPrefill, kDecode } phase = Phase::kQueue;
-  bool doomed = false;     // to be cancelled at the end of the step
+  bool doomed = false;  // to be cancelled at the end of the step
   Outcome fate = Outcome::kCancelled;
-  TimePoint since;                     // of the phase
-  PerStage<std::int64_t> ledger{};     // of the engine at that time
+  TimePoint since;                  // of the phase
+  PerStage<std::int64_t> ledger{};  // of the engine at that time
 };
 
 // Engines among which a router chooses, for the models that they serve.
 struct Group {
   std::vector<std::uint32_t> engines;
   std::unique_ptr<Router> router;
-  std::vector<EngineView> views;    // what the router knows
+  std::vector<EngineView> views;  // what the router knows
 };
 
 class Simulation final : private Engine::Listener {
@@ -101,27 +102,33 @@ class Simulation final : private Engine::Listener {
 
   GapBook gaps_;
   std::vector<std::unique_ptr<Engine>> engines_;
-  std::vector<std::uint64_t> plan_;           // number of each engine's plan
-  std::vector<char> dispatching_;             // a Dispatch event is on its way
+  std::vector<std::uint64_t> plan_;                 // number of each engine's plan
+  std::vector<char> dispatching_;                   // a Dispatch event is on its way
   std::vector<std::vector<std::uint32_t>> doomed_;  // active requests to cancel, by engine
   std::vector<Group> groups_;
-  std::vector<std::int32_t> group_of_model_;  // by trace model; -1: nobody serves it, -2: not yet known
+  std::vector<std::int32_t>
+      group_of_model_;  // by trace model; -1: nobody serves it, -2: not yet known
   struct Place {
     std::uint32_t group, place;
   };
-  std::vector<std::vector<Place>> places_;    // of an engine in the groups' views
-  std::vector<char> stale_;                   // the engine changed since it was observed
+  std::vector<std::vector<Place>> places_;  // of an engine in the groups' views
+  std::vector<char> stale_;                 // the engine changed since it was observed
   std::vector<std::uint32_t> stale_engines_;
-  bool observing_ = false;                    // an Observe event is on its way
+  bool observing_ = false;  // an Observe event is on its way
 
-  bool more_ = true;                          // the trace has not ended
+  bool more_ = true;  // the trace has not ended
   std::vector<Incoming> incoming_;
   std::vector<std::uint32_t> unused_incoming_;
-  std::vector<TimePoint> ends_;               // by request; never() while it has not ended
+  std::vector<TimePoint> ends_;  // by request; never() while it has not ended
   boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>> children_;
   std::vector<Active> active_;
   std::vector<std::uint32_t> unused_active_;
 
+  struct Refused {
+    std::uint64_t count = 0;
+    std::string first;
+  };
+  std::map<std::string, Refused> refused_;  // by kind of reason
   std::uint64_t num_ended_ = 0;
   std::vector<RequestResult> results_;
 };
@@ -146,7 +153,8 @@ Expected<void> Simulation::build() {
         (pool.precision.fp8_compute ? pool.gpu.fp8 : pool.gpu.bf16).value() * settings.gpus;
     settings.price_per_gpu_hour = pool.price_per_gpu_hour;
     settings.cost_model = pool.cost_model.get();
-    for (int i = 0; i < pool.engines; ++i) engines_.push_back(std::make_unique<Engine>(settings, gaps_, bins));
+    for (int i = 0; i < pool.engines; ++i)
+      engines_.push_back(std::make_unique<Engine>(settings, gaps_, bins));
   }
   plan_.resize(total);
   dispatching_.resize(total);
@@ -166,7 +174,8 @@ Group* Simulation::group_of(ModelId model) {
     std::uint32_t engine = 0;
     for (const Pool& pool : cluster_.pools) {
       for (int i = 0; i < pool.engines; ++i, ++engine) {
-        if (pool.name == name || pool.model_name == name || pool.model.name == name) named.push_back(engine);
+        if (pool.name == name || pool.model_name == name || pool.model.name == name)
+          named.push_back(engine);
         if (pool.serves_every_model) any.push_back(engine);
       }
     }
@@ -189,7 +198,8 @@ Group* Simulation::group_of(ModelId model) {
       }
     }
   }
-  return group_of_model_[index] < 0 ? nullptr : &groups_[static_cast<std::size_t>(group_of_model_[index])];
+  return group_of_model_[index] < 0 ? nullptr
+                                    : &groups_[static_cast<std::size_t>(group_of_model_[index])];
 }
 
 // ---- what routers see ----
@@ -230,10 +240,12 @@ Expected<void> Simulation::handle(const Observe&) {
 // ---- arrivals ----
 
 void Simulation::schedule_arrival(std::uint32_t incoming, TimePoint when) {
-  queue_.schedule_ordered(when, Phase::kArrival, incoming_[incoming].request.id.value(), Arrival{incoming});
+  queue_.schedule_ordered(when, Phase::kArrival, incoming_[incoming].request.id.value(),
+                          Arrival{incoming});
 }
 
-// Reads until the next open-loop request is scheduled, so that everything that may arrive by then is known.
+// Reads until the next open-loop request is scheduled, so that everything that may arrive by then
+// is known.
 Expected<void> Simulation::read_ahead() {
   while (more_) {
     std::uint32_t place;
@@ -315,21 +327,26 @@ Expected<void> Simulation::handle(const Arrival& event) {
 
     Group* group = group_of(request.model);
     std::size_t place = 0;
-    bool refused = group == nullptr;
-    if (!refused) {
-      const RoutableRequest routable{request.tenant, request.session, request.turn, request.prompt,
-                                     result.prompt_tokens, request.max_tokens.value(), request.output,
-                                     request.priority};
+    std::optional<Scheduler::Refusal> refused;
+    if (group == nullptr) {
+      refused = {"no pool serves the model it names",
+                 trace_.tables().models[request.model.value()]};
+    } else {
+      const RoutableRequest routable{request.tenant,       request.session,
+                                     request.turn,         request.prompt,
+                                     result.prompt_tokens, request.max_tokens.value(),
+                                     request.output,       request.priority};
       place = group->router->route(routable, group->views);
       SCSIM_CHECK_LT(place, group->engines.size());
-      refused = engines_[group->engines[place]]
-                    ->scheduler()
-                    .refuse(result.prompt_tokens, request.output_tokens.value())
-                    .has_value();
+      refused = engines_[group->engines[place]]->scheduler().refuse(result.prompt_tokens,
+                                                                    request.output_tokens.value());
     }
     if (refused) {
       result.outcome = Outcome::kRefused;
       result.end = now;
+      Refused& kind = refused_[refused->kind];
+      if (kind.count++ == 0)
+        kind.first = "request " + std::to_string(result.request) + ": " + refused->detail;
       settle_end(request.id, now);
     } else {
       const std::uint32_t engine = group->engines[place];
@@ -355,7 +372,8 @@ Expected<void> Simulation::handle(const Arrival& event) {
       spec.arrival = now.ns();
       spec.tie = request.id.value();
       Engine& target = *engines_[engine];
-      // Behind others that wait, first come first served, it cannot change what the engine does now.
+      // Behind others that wait, first come first served, it cannot change what the engine does
+      // now.
       const bool matters = target.scheduler().waiting() == 0 ||
                            target.settings().knobs.order == EngineKnobs::Order::kPriority;
       active.job = target.submit(spec, result.tenant,
@@ -425,7 +443,8 @@ Expected<void> Simulation::handle(const StepDone& event) {
 
 Expected<void> Simulation::handle(const Dispatch& event) {
   dispatching_[event.engine] = 0;
-  if (const auto end = engines_[event.engine]->start(queue_.now(), *this)) plan_changed(event.engine, *end);
+  if (const auto end = engines_[event.engine]->start(queue_.now(), *this))
+    plan_changed(event.engine, *end);
   changed(event.engine);
   return {};
 }
@@ -456,7 +475,8 @@ void Simulation::close_phase(Active& active) {
   for (std::size_t s = 0; s < kNumStages; ++s) {
     const std::int64_t spent = ledger[s] - active.ledger[s];
     // A prefill waits for its steps whatever else rides in them.
-    const bool kept = active.phase == Active::Phase::kDecode || s == at(Stage::kOther) || s == at(Stage::kRetrieval);
+    const bool kept = active.phase == Active::Phase::kDecode || s == at(Stage::kOther) ||
+                      s == at(Stage::kRetrieval);
     result.stage_ns[kept ? s : at(Stage::kGeneration)] += spent;
   }
 }
@@ -524,7 +544,8 @@ Expected<Result> Simulation::run() {
   if (auto read = read_ahead(); !read) return read.error();
   while (!queue_.empty()) {
     const auto entry = queue_.pop();
-    const Expected<void> handled = std::visit([this](const auto& event) { return handle(event); }, entry.event);
+    const Expected<void> handled =
+        std::visit([this](const auto& event) { return handle(event); }, entry.event);
     if (!handled) return handled.error();
     if (options_.progress && (queue_.popped() & 0x1FFF) == 0 &&
         !options_.progress(trace_.progress(), num_ended_)) {
@@ -546,6 +567,11 @@ void Simulation::finish_result(Result& result) {
   result.cluster_text = cluster_.text;
   result.router = cluster_.router;
   result.honesty = cluster_.honesty;
+  for (const auto& [kind, refused] : refused_) {
+    result.honesty.push_back(
+        "refused: " + format_integer(static_cast<std::int64_t>(refused.count)) + " requests, " +
+        kind + "; the first, " + refused.first);
+  }
   const SloClass* fallback = nullptr;
   for (const SloClass& slo : cluster_.slos) {
     if (slo.name == "default") fallback = &slo;
@@ -554,7 +580,9 @@ void Simulation::finish_result(Result& result) {
     SloClass target = declared;
     const bool untargeted = !declared.ttft && !declared.tpot && !declared.e2e;
     const auto named = std::ranges::find(cluster_.slos, declared.name, &SloClass::name);
-    const SloClass* source = named != cluster_.slos.end() ? &*named : untargeted ? fallback : nullptr;
+    const SloClass* source = named != cluster_.slos.end() ? &*named
+                             : untargeted                 ? fallback
+                                                          : nullptr;
     if (source != nullptr) {
       target.ttft = source->ttft;
       target.tpot = source->tpot;
@@ -568,7 +596,8 @@ void Simulation::finish_result(Result& result) {
   result.gaps_by_tenant = std::move(gaps_.by_tenant);
   result.gaps_by_turn = std::move(gaps_.by_turn);
   for (const GapHistogram& tenant : result.gaps_by_tenant) {
-    for (std::size_t bin = 0; bin < GapHistogram::kBins; ++bin) result.gaps.count[bin] += tenant.count[bin];
+    for (std::size_t bin = 0; bin < GapHistogram::kBins; ++bin)
+      result.gaps.count[bin] += tenant.count[bin];
     result.gaps.sum_seconds += tenant.sum_seconds;
     result.gaps.worst_ns = std::max(result.gaps.worst_ns, tenant.worst_ns);
   }
@@ -582,7 +611,8 @@ void Simulation::finish_result(Result& result) {
 
 }  // namespace
 
-Expected<Result> simulate(TraceReader& trace, const Cluster& cluster, const SimulationOptions& options) {
+Expected<Result> simulate(TraceReader& trace, const Cluster& cluster,
+                          const SimulationOptions& options) {
   return Simulation(trace, cluster, options).run();
 }
 

@@ -16,7 +16,7 @@ struct Entry {
   std::string id;
   std::int64_t arrival_step = 0, output_tokens = 0;
   std::vector<Span> prompt;
-  ContentId output;        // "out:ID", which other prompts may name
+  ContentId output;  // "out:ID", which other prompts may name
   std::int32_t priority = 0;
   std::uint64_t salt = 0;  // 0: none
   std::uint64_t rank = 0;  // of its id among all ids: the last word on who goes first
@@ -25,7 +25,8 @@ struct Entry {
 // Collects the first problem; every accessor gives a harmless value after one.
 class Fields {
  public:
-  Fields(const Json& object, std::string where, std::vector<std::string> known, std::string& problem)
+  Fields(const Json& object, std::string where, std::vector<std::string> known,
+         std::string& problem)
       : object_(object), where_(std::move(where)), known_(std::move(known)), problem_(problem) {
     if (!object_.is_object()) {
       fail(where_ + ": expected an object");
@@ -37,7 +38,8 @@ class Fields {
       }
     }
   }
-  std::int64_t integer(const std::string& key, std::int64_t least, std::optional<std::int64_t> absent = {}) {
+  std::int64_t integer(const std::string& key, std::int64_t least,
+                       std::optional<std::int64_t> absent = {}) {
     if (!object_.contains(key)) {
       if (!absent) fail(where_ + ": " + key + " is missing");
       return absent.value_or(least);
@@ -61,7 +63,8 @@ class Fields {
   }
   bool boolean(const std::string& key, bool absent) {
     if (!object_.contains(key)) return absent;
-    if (!object_.at(key).is_boolean()) fail(where_ + ": " + key + ": expected true or false, got " + object_.at(key).dump());
+    if (!object_.at(key).is_boolean())
+      fail(where_ + ": " + key + ": expected true or false, got " + object_.at(key).dump());
     return object_.at(key) == true;
   }
   std::string text(const std::string& key, std::optional<std::string> absent = {}) {
@@ -100,25 +103,29 @@ struct Scenario {
   std::vector<Entry> requests;
 };
 
-Expected<Scenario> parse(const std::string& text, const std::string& name, const EngineKnobs& preset) {
+Expected<Scenario> parse(const std::string& text, const std::string& name,
+                         const EngineKnobs& preset) {
   const Json root = Json::parse(text, nullptr, false);
   if (root.is_discarded()) return Error{name + ": not valid JSON"};
   std::string problem;
   Scenario scenario;
   EngineKnobs& knobs = scenario.knobs = preset;
-  Fields fields(root, name,
-                {"name", "block_size", "num_blocks", "max_num_batched_tokens", "max_num_seqs", "policy",
-                 "long_prefill_token_threshold", "watermark", "scheduler_reserve_full_isl",
-                 "prefill_schedule_interval", "max_model_len", "requests"},
-                problem);
+  Fields fields(
+      root, name,
+      {"name", "block_size", "num_blocks", "max_num_batched_tokens", "max_num_seqs", "policy",
+       "long_prefill_token_threshold", "watermark", "scheduler_reserve_full_isl",
+       "prefill_schedule_interval", "max_model_len", "requests"},
+      problem);
   if (!problem.empty()) return Error{problem};
   knobs.block_tokens = fields.integer("block_size", 1);
   scenario.num_blocks = fields.integer("num_blocks", 2);
   knobs.max_batched_tokens = fields.integer("max_num_batched_tokens", 1);
   knobs.max_sequences = fields.integer("max_num_seqs", 1);
-  knobs.long_prefill_threshold = fields.integer("long_prefill_token_threshold", 0, knobs.long_prefill_threshold);
+  knobs.long_prefill_threshold =
+      fields.integer("long_prefill_token_threshold", 0, knobs.long_prefill_threshold);
   knobs.watermark = fields.fraction("watermark", knobs.watermark);
-  knobs.reserve_full_prompt = fields.boolean("scheduler_reserve_full_isl", knobs.reserve_full_prompt);
+  knobs.reserve_full_prompt =
+      fields.boolean("scheduler_reserve_full_isl", knobs.reserve_full_prompt);
   knobs.prefill_interval = fields.integer("prefill_schedule_interval", 1, knobs.prefill_interval);
   scenario.max_model_len = fields.integer("max_model_len", 1, 65536);
   const std::string policy = fields.text("policy", "fcfs");
@@ -135,23 +142,28 @@ Expected<Scenario> parse(const std::string& text, const std::string& name, const
   std::map<std::string, int> ids;
   for (const Json& item : fields.list("requests")) {
     const std::string where = name + ": requests[" + std::to_string(scenario.requests.size()) + "]";
-    Fields request(item, where, {"id", "arrival_step", "prompt", "output_tokens", "priority", "salt"}, problem);
+    Fields request(item, where,
+                   {"id", "arrival_step", "prompt", "output_tokens", "priority", "salt"}, problem);
     if (!problem.empty()) break;
     Entry entry;
     entry.id = request.text("id");
     if (++ids[entry.id] > 1) request.fail(where + ": id \"" + entry.id + "\" is there twice");
     entry.arrival_step = request.integer("arrival_step", 1);
     entry.output_tokens = request.integer("output_tokens", 1);
-    entry.priority = static_cast<std::int32_t>(request.integer("priority", std::numeric_limits<std::int32_t>::min(), 0));
-    if (const std::string salt = request.text("salt", ""); !salt.empty()) entry.salt = number(salts, salt);
+    entry.priority = static_cast<std::int32_t>(
+        request.integer("priority", std::numeric_limits<std::int32_t>::min(), 0));
+    if (const std::string salt = request.text("salt", ""); !salt.empty())
+      entry.salt = number(salts, salt);
     for (const Json& span : request.list("prompt")) {
-      if (!span.is_array() || span.size() != 3 || !span[0].is_string() || !span[1].is_number_unsigned() ||
-          !span[2].is_number_unsigned()) {
-        request.fail(where + ": prompt: expected [content, first token, count], got " + span.dump());
+      if (!span.is_array() || span.size() != 3 || !span[0].is_string() ||
+          !span[1].is_number_unsigned() || !span[2].is_number_unsigned()) {
+        request.fail(where + ": prompt: expected [content, first token, count], got " +
+                     span.dump());
         break;
       }
       entry.prompt.push_back({ContentId(number(contents, span[0].get<std::string>())),
-                              Tokens(span[1].get<std::int64_t>()), Tokens(span[2].get<std::int64_t>())});
+                              Tokens(span[1].get<std::int64_t>()),
+                              Tokens(span[2].get<std::int64_t>())});
     }
     scenario.requests.push_back(std::move(entry));
   }
@@ -190,7 +202,8 @@ class Run final : private Scheduler::Listener {
       line["step"] = step;
       line["scheduled"] = Json::object();
       if (any) {
-        for (const auto& [job, tokens] : scheduler_.scheduled_tokens()) line["scheduled"][id(job)] = tokens;
+        for (const auto& [job, tokens] : scheduler_.scheduled_tokens())
+          line["scheduled"][id(job)] = tokens;
       }
       line["new"] = Json::array();
       line["resumed"] = Json::array();
@@ -211,8 +224,9 @@ class Run final : private Scheduler::Listener {
       lines.push_back(line.dump(-1, ' ', true));
       idle = any ? 0 : idle + 1;
       if (idle > 1000) {
-        return Error{name + ": nothing was scheduled for 1,000 steps from step " + std::to_string(step - 1000) +
-                     " on; " + format_integer(scheduler_.waiting()) + " requests wait, the first of them for memory"};
+        return Error{name + ": nothing was scheduled for 1,000 steps from step " +
+                     std::to_string(step - 1000) + " on; " + format_integer(scheduler_.waiting()) +
+                     " requests wait, the first of them for memory"};
       }
     }
     Json totals;
@@ -253,8 +267,8 @@ class Run final : private Scheduler::Listener {
 
 }  // namespace
 
-Expected<std::vector<std::string>> run_steps(const std::string& scenario_json, const std::string& name,
-                                             const EnginePreset& preset) {
+Expected<std::vector<std::string>> run_steps(const std::string& scenario_json,
+                                             const std::string& name, const EnginePreset& preset) {
   Expected<Scenario> scenario = parse(scenario_json, name, preset.knobs);
   if (!scenario) return scenario.error();
   return Run(*scenario).log(name, preset);

@@ -14,8 +14,8 @@ void TokenPaths::append(Path& path, std::uint64_t content, std::int64_t first, s
       return;
     }
   }
-  path.pieces.push_back({content, static_cast<std::int32_t>(first),
-                         static_cast<std::int32_t>(path.tokens)});
+  path.pieces.push_back(
+      {content, static_cast<std::int32_t>(first), static_cast<std::int32_t>(path.tokens)});
   path.tokens += count;
 }
 
@@ -83,8 +83,9 @@ std::uint64_t TokenPaths::hash(PathId id, std::int32_t hint, std::int64_t from,
   for (std::int64_t position = from; position < to; ++piece) {
     const Piece& p = path.pieces[piece];
     const std::int64_t end = std::min(to, piece_end(path, piece));
-    h = scramble(h ^ scramble(p.content) ^ (static_cast<std::uint64_t>(p.first + (position - p.begin)) << 32) ^
-            static_cast<std::uint64_t>(end - position));
+    h = scramble(h ^ scramble(p.content) ^
+                 (static_cast<std::uint64_t>(p.first + (position - p.begin)) << 32) ^
+                 static_cast<std::uint64_t>(end - position));
     position = end;
   }
   return h;

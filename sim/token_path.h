@@ -1,8 +1,9 @@
 // The tokens of a request, in order, as merged pieces of contents: its prompt and then its answer.
 //
 // Two paths agree on a token where the content and the index in it agree; nothing is stored per
-// token or per block. Paths are shared: the request that made one holds it, and so does every run of
-// cached blocks that was described by it (sim/block_pool.h), so they are counted references in a slab.
+// token or per block. Paths are shared: the request that made one holds it, and so does every run
+// of cached blocks that was described by it (sim/block_pool.h), so they are counted references in a
+// slab.
 #pragma once
 
 #include <cstdint>

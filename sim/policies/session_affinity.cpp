@@ -1,6 +1,6 @@
-// Session affinity: all turns of a session go to one engine, chosen by hash, so that later turns find
-// what earlier ones left in its cache. Rendezvous hashing: when the number of engines changes, few
-// sessions move.
+// Session affinity: all turns of a session go to one engine, chosen by hash, so that later turns
+// find what earlier ones left in its cache. Rendezvous hashing: when the number of engines changes,
+// few sessions move.
 #include "sim/router.h"
 #include "traces/hash.h"
 
@@ -35,7 +35,9 @@ PolicyEntry session_affinity_policy() {
           "all turns of a session to one engine, chosen by rendezvous hash of the session",
           "Thaler and Ravishankar, 1998 (rendezvous hashing)",
           {},
-          [](const PolicyParameters&, std::uint64_t seed) { return std::make_unique<SessionAffinity>(seed); }};
+          [](const PolicyParameters&, std::uint64_t seed) {
+            return std::make_unique<SessionAffinity>(seed);
+          }};
 }
 
 }  // namespace scsim::sim

@@ -1,5 +1,5 @@
-// Recorded decisions of vLLM's own V1 scheduler, step by step, against ours. The scenarios and how more of
-// them are made: tests/data/vllm_v1/README.md.
+// Recorded decisions of vLLM's own V1 scheduler, step by step, against ours. The scenarios and how
+// more of them are made: tests/data/vllm_v1/README.md.
 #include "sim/steps.h"
 
 #include <catch2/catch.hpp>
@@ -24,7 +24,8 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("the vllm preset decides every recorded scenario as vLLM did, line for line", "[sim][steps]") {
+TEST_CASE("the vllm preset decides every recorded scenario as vLLM did, line for line",
+          "[sim][steps]") {
   const auto preset = find_engine_preset("vllm");
   REQUIRE(preset);
   int scenarios = 0;
@@ -48,15 +49,18 @@ TEST_CASE("the vllm preset decides every recorded scenario as vLLM did, line for
   CHECK(scenarios >= 20);
 }
 
-TEST_CASE("a scenario with a misspelt key names the key and the nearest known one", "[sim][steps]") {
-  const auto log = run_steps(R"({"block_size":16,"num_blocks":10,"max_num_batched_tokens":64,"max_num_seq":4,"requests":[]})",
-                             "s.json", *find_engine_preset("vllm"));
+TEST_CASE("a scenario with a misspelt key names the key and the nearest known one",
+          "[sim][steps]") {
+  const auto log = run_steps(
+      R"({"block_size":16,"num_blocks":10,"max_num_batched_tokens":64,"max_num_seq":4,"requests":[]})",
+      "s.json", *find_engine_preset("vllm"));
   REQUIRE(!log);
   CHECK(log.error().message.find("s.json: unknown key \"max_num_seq\"") == 0);
   CHECK(log.error().message.find("max_num_seqs") != std::string::npos);
 }
 
-TEST_CASE("a request that can never fit ends the log with its reason instead of idling forever", "[sim][steps]") {
+TEST_CASE("a request that can never fit ends the log with its reason instead of idling forever",
+          "[sim][steps]") {
   const auto log = run_steps(
       R"({"block_size":16,"num_blocks":4,"max_num_batched_tokens":64,"max_num_seqs":4,
           "requests":[{"id":"a","arrival_step":1,"prompt":[["p",0,100]],"output_tokens":3}]})",
