@@ -22,17 +22,17 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "sim/block_pool.h"
+#include "sim/decode_group.h"
 #include "sim/engine_preset.h"
 #include "sim/token_path.h"
+#include "sim/waiting_queue.h"
 #include "traces/time.h"
 #include "traces/trace.h"
 
@@ -107,7 +107,7 @@ class Scheduler final : private ChainGrowth {
   // before something has to be decided. At least 1. Arrivals and cancellations cut it short.
   std::int64_t repeats() const { return repeats_; }
   // Growth of step().windowed_context[i] per repeat. REQUIRES: repeats() > 1.
-  std::array<std::int64_t, 2> windowed_growth() const { return group_below_; }
+  std::array<std::int64_t, 2> windowed_growth() const { return group_.windowed_growth(); }
   // REQUIRES: 1 <= steps <= repeats().
   void complete(std::int64_t steps, TimePoint now, Listener& listener);
 
@@ -115,7 +115,7 @@ class Scheduler final : private ChainGrowth {
   std::int64_t produced(JobId job) const;      // tokens answered
   std::int64_t known_tokens(JobId job) const;  // prompt and answer so far
   bool decoding(JobId job) const { return jobs_[job].state == State::kDecode; }
-  std::int64_t waiting() const { return num_waiting_; }
+  std::int64_t waiting() const { return waiting_.size(); }
   std::int64_t running() const { return num_running_; }
   // Calls f(job) for each running job in the order of admission.
   template <class F>
@@ -137,70 +137,36 @@ class Scheduler final : private ChainGrowth {
     State state = State::kFree;
     bool preempted = false;  // waiting again after having run
     bool eager = false;
-    std::int32_t priority = 0;
-    std::int64_t arrival = 0;
-    std::uint64_t tie = 0;
+    WaitingQueue::Key key;
     std::int64_t prompt = 0;
     std::int64_t target = 0;    // tokens at which it ends
     std::int64_t reserve = 0;   // tokens that admission may reserve for
     std::int64_t known = 0;     // prompt and answer so far; stale while in the group
     std::int64_t computed = 0;  // of those; while in the group: when it joined
-    std::int64_t joined = 0;    // epoch at which it joined the group
     std::int64_t blocks = 0;    // held; stale while in the group, where ceil(computed / block) are
     std::int64_t swapped_tokens = 0;         // KV on the host
     std::uint64_t sequence = 0;              // order of admission
-    JobId next = kNoJob, previous = kNoJob;  // in the list of its state: waiting or running
-    std::uint32_t generation = 0;            // tells stale heap entries
+    JobId next = kNoJob, previous = kNoJob;  // in the running list
   };
-  struct HeapEntry {
-    std::int64_t epoch;
-    std::uint64_t sequence;
-    JobId job;
-    std::uint32_t generation;
-    bool operator>(const HeapEntry& other) const {
-      return epoch != other.epoch ? epoch > other.epoch : sequence > other.sequence;
-    }
-  };
-  struct Heap {
-    std::vector<HeapEntry> entries;
-    void push(HeapEntry entry);
-    void pop();
-  };
-  struct WaitingKey {
-    std::int32_t priority;
-    std::int64_t arrival;
-    std::uint64_t tie;
-    JobId job;
-    auto operator<=>(const WaitingKey&) const = default;
-  };
-
   std::int64_t full_blocks(ChainId chain) const override;
   void grow_eagerly(ChainId chain) override;
 
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + knobs_.block_tokens - 1) / knobs_.block_tokens;
   }
-  std::int64_t decode_computed(const Job& job) const {
-    return job.computed + (epoch_ - job.joined);
+  // Tokens computed, the step in flight included.
+  std::int64_t computed_of(JobId job) const {
+    return grouped_ && jobs_[job].state == State::kDecode ? group_.computed(job)
+                                                          : jobs_[job].computed;
   }
-  std::int64_t blocks_of(const Job& job) const;
+  std::int64_t blocks_of(JobId job) const;
 
-  // The waiting queue and the running list.
-  void push_waiting(JobId job, bool first);
-  JobId first_waiting() const;
-  void remove_waiting(JobId job);
+  // The running list.
   void append_running(JobId job);
   void remove_running(JobId job);
 
-  // The decode group.
-  void count_member(const Job& job, std::int64_t sign);
+  // Decoding and its cache.
   void join_group(JobId job);
-  void leave_group(JobId job);
-  void advance_group(std::int64_t steps);
-  std::int64_t need_at(
-      std::int64_t epoch) const;  // blocks the group takes in the step of that epoch
-  std::int64_t need_between(std::int64_t from, std::int64_t to) const;
-  std::int64_t next_finish();
   bool answers_are_cached() const;
   void start_growing(JobId job, TimePoint now);
   void settle_eager(TimePoint now);
@@ -231,24 +197,14 @@ class Scheduler final : private ChainGrowth {
   std::vector<Job> jobs_;
   std::vector<JobId> unused_;
   std::vector<JobId> job_of_chain_;
-  JobId first_waiting_ = kNoJob, last_waiting_ = kNoJob;  // first come
-  std::set<WaitingKey> by_priority_;
+  WaitingQueue waiting_;
   JobId first_running_ = kNoJob, last_running_ = kNoJob;
-  std::int64_t num_waiting_ = 0, num_running_ = 0;
+  std::int64_t num_running_ = 0;
   std::uint64_t next_sequence_ = 0;
   std::vector<JobId> prefilling_;  // running, prompt not all computed, in the order of admission
 
-  // The decode group at epoch_, which counts the steps it took.
-  std::int64_t epoch_ = 0;
-  std::int64_t group_size_ = 0;
-  std::int64_t group_context_ = 0;  // sum of computed tokens
-  std::array<std::int64_t, 2>
-      group_windowed_{};                       // sum of min(computed + 1, window) of the next step
-  std::array<std::int64_t, 2> group_below_{};  // members with computed + 1 < window
-  std::vector<std::int64_t>
-      members_by_residue_;  // members by the epoch (mod block) that needs a block
-  Heap finishing_;
-  std::array<Heap, 2> crossing_;  // epochs at which members outgrow a window
+  DecodeGroup group_;
+  bool grouped_ = true;  // false while a step is decided member by member
   std::vector<JobId> eager_;
 
   std::int64_t held_blocks_ = 0;     // sum over running jobs, shared blocks counted by each
@@ -263,8 +219,8 @@ class Scheduler final : private ChainGrowth {
   Step step_;
   bool planned_ = false;
   bool together_ = true;          // every running job advances as it wants
-  bool group_in_flight_ = false;  // the group takes part; epoch_ already counts it
-  bool crossed_ = false;          // a member reached a window's size in it
+  bool group_in_flight_ = false;  // the group takes part and counts it as taken
+  std::int64_t linear_ = 0;       // for how many steps the windowed context grows evenly
   bool deferring_ = false;        // no prefill in it
   bool prefill_scheduled_ = false;
   bool withdrawn_ = false;
