@@ -11,7 +11,7 @@ namespace scsim::cost_models {
 inline constexpr double kBf16GemmFraction = 0.80;
 inline constexpr double kFp8GemmFraction = 0.71;
 // Attention: causal FlashAttention-3 forward on H100 SXM, head size 128, 616 of 989 TFLOP/s at 16 K
-// tokens (arXiv 2407.08608, figure 5).
+// tokens (charts of arXiv 2407.08608).
 inline constexpr double kAttentionFraction = 0.62;
 // Memory: XQA decode attention on H200, 4.31 to 4.37 of 4.8 TB/s (TensorRT-LLM documentation).
 inline constexpr double kMemoryFraction = 0.90;

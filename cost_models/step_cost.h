@@ -3,7 +3,9 @@
 // An engine advances many decode steps at once (sim/engine.h), so a cost model gives it the step's
 // cost for a fixed batch in closed form: a fixed part, and a slope per token of context that the
 // decoding sequences read. A step's cost with decode context C and windowed contexts W_i is
-//     fixed + per_context_token * C + sum_i per_windowed_token[i] * W_i      for each stage.
+//     fixed + per_context_token * C + sum_i per_windowed_token[i] * W_i      for each stage,
+// where a sequence's context is all tokens that its new token attends to, itself included, and its
+// windowed context is that, but at most the window. The sum over the stages is the step's time.
 // Every cost model keeps to this: attention of a decode step is bytes over bandwidth or operations
 // over rate, both linear in the context; all else depends on the number of tokens only.
 #pragma once

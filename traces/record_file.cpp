@@ -5,6 +5,7 @@
 #include "traces/record_file.h"
 
 #include <google/protobuf/message_lite.h>
+#include <google/protobuf/stubs/logging.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -269,6 +270,11 @@ bool RecordReader::at_end() {
   const int byte = std::fgetc(file);
   if (byte != EOF) std::ungetc(byte, file);
   return byte == EOF && !std::ferror(file);
+}
+
+bool parse_record(std::string_view bytes, google::protobuf::MessageLite& message) {
+  const google::protobuf::LogSilencer silence;  // it would print what is wrong with a text
+  return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 }  // namespace scsim

@@ -63,4 +63,7 @@ class RecordReader {
   std::unique_ptr<State> state_;
 };
 
+// Parses the bytes of a record; false if they are no such message. Nothing is printed.
+bool parse_record(std::string_view bytes, google::protobuf::MessageLite& message);
+
 }  // namespace scsim

@@ -365,7 +365,7 @@ Expected<Result> read_result(const std::string& path) {
       return Error{path + ": ends at offset " + std::to_string(reader->offset()) +
                    " without a footer; the file was cut"};
     }
-    const bool parsed = record.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()));
+    const bool parsed = parse_record(*bytes, record);
     if (reader->records() == 1) {
       if (!parsed || !record.has_header()) {
         return Error{path + ": does not begin with a header; it is not a file of SCSim"};

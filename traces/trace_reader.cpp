@@ -61,8 +61,7 @@ struct TraceReader::State {
   Expected<void> read_header() {
     Expected<std::string_view> bytes = records.next();
     if (!bytes) return bytes.error();
-    if (!record.ParseFromArray(bytes->data(), static_cast<int>(bytes->size())) ||
-        !record.has_header()) {
+    if (!parse_record(*bytes, record) || !record.has_header()) {
       return Error{path + ": does not begin with a header; it is not a file of SCSim"};
     }
     Expected<void> known = check_file_header(record.header(), kTraceFormat, kTraceVersion, path);
@@ -81,7 +80,7 @@ struct TraceReader::State {
                      " without a footer; the file was cut"};
       }
       if (parse_request_alone(*bytes, request)) return take(request, out);
-      if (!record.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
+      if (!parse_record(*bytes, record)) {
         return bad("a record cannot be parsed");
       }
       if (record.has_request()) return take(record.request(), out);
