@@ -58,11 +58,9 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
 
   const std::string weights =
       config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
-  auto weight_bits = cost_models::dtype_bits(weights);
-  if (!weight_bits) return Error{"weight_dtype: " + weight_bits.error().message};
-  auto cache_bits = cost_models::dtype_bits(config.cache_dtype());
-  if (!cache_bits) return Error{"cache_dtype: " + cache_bits.error().message};
-  pool.precision = {*weight_bits, *cache_bits, weights == "fp8"};
+  auto precision = cost_models::make_precision(weights, config.cache_dtype());
+  if (!precision) return precision.error();
+  pool.precision = *precision;
 
   auto knobs = resolve_knobs(config.engine());
   if (!knobs) return knobs.error();

@@ -113,7 +113,7 @@ const StepCost& Engine::cost_of(const Step& step) {
       const std::int64_t window = model.windows()[w];
       shape.windowed_prefill_pairs[w] +=
           cost_models::causal_pairs(prefill.cached, prefill.fresh, window);
-      shape.windowed_prefill_cached[w] += static_cast<double>(std::min(prefill.cached, window));
+      shape.windowed_prefill_cached[w] += static_cast<double>(std::min(prefill.cached, window - 1));
     }
   }
   mixed_cost_ = model.step(shape);

@@ -25,9 +25,8 @@ EnginePreset vllm() {
   knobs.max_batched_tokens = 8192;
   knobs.max_sequences = 1024;
   knobs.gpu_memory_utilization = 0.92;
-  // BLIS's fit to vLLM on H100 and the reports of its users put the host's share of a step at
-  // milliseconds (reference: inference-sim PR 480, aisimulate 277); the split below is an
-  // assumption.
+  // Assumed, not measured. Leaving the host out is what broke the predictions of others
+  // (inference-sim PR 480, aisimulate issue 277); calibration replaces these two.
   knobs.step_overhead_s = 2e-3;
   knobs.request_overhead_s = 2e-5;
   return preset;

@@ -1,12 +1,13 @@
 #include "sim/simulation.h"
 
 #include <algorithm>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <variant>
 
+#include "sim/arrivals.h"
 #include "sim/engine.h"
 #include "sim/event_queue.h"
+#include "sim/frontend.h"
 #include "traces/text.h"
 
 namespace scsim::sim {
@@ -15,7 +16,7 @@ namespace {
 // ---- events; each is small and says what happened ----
 
 struct Arrival {
-  std::uint32_t incoming;  // place among the incoming requests
+  Arrivals::Place place;
 };
 struct StepDone {
   std::uint32_t engine;
@@ -32,13 +33,6 @@ struct Observe {};
 
 using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe>;
 
-// Requests read and not yet arrived. Closed-loop ones wait for their parents.
-struct Incoming {
-  Request request;
-  std::size_t parents_left = 0;
-  TimePoint last_end;
-};
-
 // Requests between arrival and end.
 struct Active {
   std::size_t result = 0;  // place in Result::requests
@@ -52,42 +46,30 @@ struct Active {
   PerStage<std::int64_t> ledger{};  // of the engine at that time
 };
 
-// Engines among which a router chooses, for the models that they serve.
-struct Group {
-  std::vector<std::uint32_t> engines;
-  std::unique_ptr<Router> router;
-  std::vector<EngineView> views;  // what the router knows
-};
-
 class Simulation final : private Engine::Listener {
  public:
-  Simulation(TraceReader& trace, const Cluster& cluster, const SimulationOptions& options)
-      : trace_(trace), cluster_(cluster), options_(options) {}
-
+  Simulation(TraceReader& trace, const Cluster& cluster, const SimulationOptions& options);
   Expected<Result> run();
 
  private:
-  Expected<void> build();
-  Expected<void> read_ahead();
-  Group* group_of(ModelId model);
-  void refresh(std::uint32_t engine);
-  void observe_later();
-  void changed(std::uint32_t engine);
-
   Expected<void> handle(const Arrival& event);
   Expected<void> handle(const StepDone& event);
   Expected<void> handle(const Dispatch& event);
   Expected<void> handle(const Deadline& event);
   Expected<void> handle(const Observe& event);
 
-  void schedule_arrival(std::uint32_t incoming, TimePoint when);
+  Expected<void> read_trace();
+  void schedule_due();
+  void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
+  void submit(const Request& request, std::uint32_t engine);
+  void set_deadline(const Request& request, std::uint32_t slot);
   void plan_changed(std::uint32_t engine, TimePoint end);
   void dispatch_soon(std::uint32_t engine);
+  void changed(std::uint32_t engine);
+  std::uint32_t new_active();
   void close_phase(Active& active);
   void open_phase(Active& active, Active::Phase phase);
-  void end_request(std::uint32_t active, Outcome outcome, std::int64_t produced);
-  void settle_end(RequestId request, TimePoint end);
-  std::uint32_t new_active();
+  void end_request(std::uint32_t slot, Outcome outcome, std::int64_t produced);
   void finish_result(Result& result);
 
   void admitted(std::uint64_t tag, std::int64_t found, bool resumed, JobId job) override;
@@ -99,46 +81,33 @@ class Simulation final : private Engine::Listener {
   const Cluster& cluster_;
   const SimulationOptions& options_;
   EventQueue<Event> queue_;
+  Arrivals arrivals_;
+  std::vector<Arrivals::Due> due_;
 
   GapBook gaps_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::uint64_t> plan_;                 // number of each engine's plan
   std::vector<char> dispatching_;                   // a Dispatch event is on its way
   std::vector<std::vector<std::uint32_t>> doomed_;  // active requests to cancel, by engine
-  std::vector<Group> groups_;
-  std::vector<std::int32_t>
-      group_of_model_;  // by trace model; -1: nobody serves it, -2: not yet known
-  struct Place {
-    std::uint32_t group, place;
-  };
-  std::vector<std::vector<Place>> places_;  // of an engine in the groups' views
-  std::vector<char> stale_;                 // the engine changed since it was observed
-  std::vector<std::uint32_t> stale_engines_;
-  bool observing_ = false;  // an Observe event is on its way
+  Frontend frontend_;
 
-  bool more_ = true;  // the trace has not ended
-  std::vector<Incoming> incoming_;
-  std::vector<std::uint32_t> unused_incoming_;
-  std::vector<TimePoint> ends_;  // by request; never() while it has not ended
-  boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>> children_;
   std::vector<Active> active_;
   std::vector<std::uint32_t> unused_active_;
-
+  std::vector<RequestResult> results_;
   struct Refused {
     std::uint64_t count = 0;
     std::string first;
   };
   std::map<std::string, Refused> refused_;  // by kind of reason
-  std::uint64_t num_ended_ = 0;
-  std::vector<RequestResult> results_;
 };
 
-Expected<void> Simulation::build() {
+std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBook& gaps) {
   std::size_t total = 0;
-  for (const Pool& pool : cluster_.pools) total += static_cast<std::size_t>(pool.engines);
+  for (const Pool& pool : cluster.pools) total += static_cast<std::size_t>(pool.engines);
   // About 65,000 points of timelines in all, so that ten thousand engines stay affordable.
   const std::size_t bins = std::clamp<std::size_t>(65536 / total, 16, 512) & ~std::size_t{1};
-  for (const Pool& pool : cluster_.pools) {
+  std::vector<std::unique_ptr<Engine>> engines;
+  for (const Pool& pool : cluster.pools) {
     EngineSettings settings;
     settings.pool = pool.name;
     settings.model = pool.model.name;
@@ -149,154 +118,44 @@ Expected<void> Simulation::build() {
     settings.gpus = pool.gpus_per_engine;
     settings.host_bytes_per_second = pool.gpu.host_bandwidth.value() * settings.gpus;
     settings.peak_hbm_bytes_per_second = pool.gpu.memory_bandwidth.value() * settings.gpus;
-    settings.peak_flops_per_second =
-        (pool.precision.fp8_compute ? pool.gpu.fp8 : pool.gpu.bf16).value() * settings.gpus;
+    const FlopsPerSecond peak = pool.precision.fp8_compute ? pool.gpu.fp8 : pool.gpu.bf16;
+    settings.peak_flops_per_second = peak.value() * settings.gpus;
     settings.price_per_gpu_hour = pool.price_per_gpu_hour;
     settings.cost_model = pool.cost_model.get();
-    for (int i = 0; i < pool.engines; ++i)
-      engines_.push_back(std::make_unique<Engine>(settings, gaps_, bins));
+    for (int i = 0; i < pool.engines; ++i) {
+      engines.push_back(std::make_unique<Engine>(settings, gaps, bins));
+    }
   }
-  plan_.resize(total);
-  dispatching_.resize(total);
-  doomed_.resize(total);
-  places_.resize(total);
-  stale_.resize(total);
+  return engines;
+}
+
+Simulation::Simulation(TraceReader& trace, const Cluster& cluster, const SimulationOptions& options)
+    : trace_(trace),
+      cluster_(cluster),
+      options_(options),
+      arrivals_(trace),
+      engines_(make_engines(cluster, gaps_)),
+      plan_(engines_.size()),
+      dispatching_(engines_.size()),
+      doomed_(engines_.size()),
+      frontend_(cluster, engines_) {
   gaps_.by_turn.resize(Result::kMaxTurnGroup + 1);
-  return {};
-}
-
-Group* Simulation::group_of(ModelId model) {
-  const std::size_t index = static_cast<std::size_t>(model.value());
-  if (index >= group_of_model_.size()) group_of_model_.resize(index + 1, -2);
-  if (group_of_model_[index] == -2) {
-    const std::string& name = trace_.tables().models[index];
-    std::vector<std::uint32_t> named, any;
-    std::uint32_t engine = 0;
-    for (const Pool& pool : cluster_.pools) {
-      for (int i = 0; i < pool.engines; ++i, ++engine) {
-        if (pool.name == name || pool.model_name == name || pool.model.name == name)
-          named.push_back(engine);
-        if (pool.serves_every_model) any.push_back(engine);
-      }
-    }
-    const std::vector<std::uint32_t>& engines = named.empty() ? any : named;
-    group_of_model_[index] = -1;
-    if (!engines.empty()) {
-      const auto same = std::ranges::find(groups_, engines, &Group::engines);
-      group_of_model_[index] = static_cast<std::int32_t>(same - groups_.begin());
-      if (same == groups_.end()) {
-        Group group;
-        group.engines = engines;
-        group.router = *make_router(cluster_.router, cluster_.router_parameters, cluster_.seed);
-        group.views.resize(engines.size());
-        for (std::uint32_t place = 0; place < engines.size(); ++place) {
-          const EngineSettings& settings = engines_[engines[place]]->settings();
-          group.views[place].cache_tokens = settings.num_blocks * settings.knobs.block_tokens;
-          places_[engines[place]].push_back({static_cast<std::uint32_t>(groups_.size()), place});
-        }
-        groups_.push_back(std::move(group));
-      }
-    }
-  }
-  return group_of_model_[index] < 0 ? nullptr
-                                    : &groups_[static_cast<std::size_t>(group_of_model_[index])];
-}
-
-// ---- what routers see ----
-
-void Simulation::refresh(std::uint32_t engine) {
-  const Scheduler& scheduler = engines_[engine]->scheduler();
-  for (const Place& at : places_[engine]) {
-    EngineView& view = groups_[at.group].views[at.place];
-    view.as_of = queue_.now();
-    view.waiting = scheduler.waiting();
-    view.running = scheduler.running();
-    view.pending_tokens = engines_[engine]->pending_tokens();
-    view.used_blocks = static_cast<double>(scheduler.pool().used_blocks()) /
-                       static_cast<double>(scheduler.pool().num_blocks());
-    view.sent_requests = view.sent_tokens = 0;
-  }
-}
-
-// Called whenever an engine's state changed.
-void Simulation::observe_later() {
-  if (observing_ || stale_engines_.empty()) return;
-  observing_ = true;
-  const std::int64_t period = cluster_.staleness.ns();
-  const std::int64_t next = (queue_.now().ns() / period + 1) * period;
-  queue_.schedule_at(TimePoint(next), Phase::kObservation, Observe{});
-}
-
-Expected<void> Simulation::handle(const Observe&) {
-  observing_ = false;
-  for (const std::uint32_t engine : stale_engines_) {
-    stale_[engine] = 0;
-    refresh(engine);
-  }
-  stale_engines_.clear();
-  return {};
 }
 
 // ---- arrivals ----
 
-void Simulation::schedule_arrival(std::uint32_t incoming, TimePoint when) {
-  queue_.schedule_ordered(when, Phase::kArrival, incoming_[incoming].request.id.value(),
-                          Arrival{incoming});
+void Simulation::schedule_due() {
+  for (const Arrivals::Due& due : due_) {
+    // Arrivals of one instant are taken in the order of the file.
+    queue_.schedule_ordered(due.when, Phase::kArrival, due.request.value(), Arrival{due.place});
+  }
+  due_.clear();
 }
 
-// Reads until the next open-loop request is scheduled, so that everything that may arrive by then
-// is known.
-Expected<void> Simulation::read_ahead() {
-  while (more_) {
-    std::uint32_t place;
-    if (unused_incoming_.empty()) {
-      place = static_cast<std::uint32_t>(incoming_.size());
-      incoming_.emplace_back();
-    } else {
-      place = unused_incoming_.back();
-      unused_incoming_.pop_back();
-    }
-    Incoming& incoming = incoming_[place];
-    Expected<bool> any = trace_.next(incoming.request);
-    if (!any) return any.error();
-    more_ = *any;
-    if (!more_) return {};
-    ends_.push_back(TimePoint::never());
-    const Request& request = incoming.request;
-    if (request.arrival) {
-      schedule_arrival(place, *request.arrival);
-      return {};
-    }
-    incoming.parents_left = 0;
-    incoming.last_end = TimePoint{};
-    for (const RequestId parent : request.parents) {
-      const TimePoint end = ends_[parent.value()];
-      if (end == TimePoint::never()) {
-        ++incoming.parents_left;
-        children_[parent.value()].push_back(place);
-      } else {
-        incoming.last_end = std::max(incoming.last_end, end);
-      }
-    }
-    if (incoming.parents_left == 0) {
-      schedule_arrival(place, std::max(incoming.last_end + request.think, queue_.now()));
-    }
-  }
+Expected<void> Simulation::read_trace() {
+  if (Expected<void> read = arrivals_.read(queue_.now(), due_); !read) return read.error();
+  schedule_due();
   return {};
-}
-
-void Simulation::settle_end(RequestId request, TimePoint end) {
-  ends_[request.value()] = end;
-  ++num_ended_;
-  const auto found = children_.find(request.value());
-  if (found == children_.end()) return;
-  const std::vector<std::uint32_t> children = std::move(found->second);
-  children_.erase(found);
-  for (const std::uint32_t place : children) {
-    Incoming& child = incoming_[place];
-    child.last_end = std::max(child.last_end, end);
-    if (--child.parents_left == 0) schedule_arrival(place, child.last_end + child.request.think);
-  }
 }
 
 std::uint32_t Simulation::new_active() {
@@ -310,107 +169,101 @@ std::uint32_t Simulation::new_active() {
 }
 
 Expected<void> Simulation::handle(const Arrival& event) {
-  const TimePoint now = queue_.now();
-  const bool open_loop = incoming_[event.incoming].request.arrival.has_value();
-  {
-    const Request& request = incoming_[event.incoming].request;
-    RequestResult& result = results_.emplace_back();
-    result.request = request.id.value();
-    result.tenant = static_cast<std::uint32_t>(request.tenant.value());
-    result.turn = static_cast<std::uint32_t>(request.turn);
-    result.slo = static_cast<std::uint32_t>(request.slo.value());
-    result.task = static_cast<std::uint32_t>(request.task.value());
-    result.session = request.session.value();
-    result.arrival = now;
-    result.prompt_tokens = request.prompt_tokens().value();
-    if (result.tenant >= gaps_.by_tenant.size()) gaps_.by_tenant.resize(result.tenant + 1);
+  const Request& request = arrivals_.request(event.place);
+  const bool open_loop = request.arrival.has_value();
+  RequestResult& result = results_.emplace_back();
+  result.request = request.id.value();
+  result.tenant = static_cast<std::uint32_t>(request.tenant.value());
+  result.turn = static_cast<std::uint32_t>(request.turn);
+  result.slo = static_cast<std::uint32_t>(request.slo.value());
+  result.task = static_cast<std::uint32_t>(request.task.value());
+  result.session = request.session.value();
+  result.arrival = queue_.now();
+  result.prompt_tokens = request.prompt_tokens().value();
+  if (result.tenant >= gaps_.by_tenant.size()) gaps_.by_tenant.resize(result.tenant + 1);
 
-    Group* group = group_of(request.model);
-    std::size_t place = 0;
-    std::optional<Scheduler::Refusal> refused;
-    if (group == nullptr) {
-      refused = {"no pool serves the model it names",
-                 trace_.tables().models[request.model.value()]};
-    } else {
-      const RoutableRequest routable{request.tenant,       request.session,
-                                     request.turn,         request.prompt,
-                                     result.prompt_tokens, request.max_tokens.value(),
-                                     request.output,       request.priority};
-      place = group->router->route(routable, group->views);
-      SCSIM_CHECK_LT(place, group->engines.size());
-      refused = engines_[group->engines[place]]->scheduler().refuse(result.prompt_tokens,
-                                                                    request.output_tokens.value());
-    }
-    if (refused) {
-      result.outcome = Outcome::kRefused;
-      result.end = now;
-      Refused& kind = refused_[refused->kind];
-      if (kind.count++ == 0)
-        kind.first = "request " + std::to_string(result.request) + ": " + refused->detail;
-      settle_end(request.id, now);
-    } else {
-      const std::uint32_t engine = group->engines[place];
-      group->views[place].sent_requests += 1;
-      group->views[place].sent_tokens += result.prompt_tokens;
-      result.engine = static_cast<std::int32_t>(engine);
-
-      const std::uint32_t slot = new_active();
-      Active& active = active_[slot];
-      const std::uint32_t generation = active.generation + 1;
-      active = Active{};
-      active.generation = generation;
-      active.result = results_.size() - 1;
-      active.engine = engine;
-      active.since = now;
-      JobSpec spec;
-      spec.tag = slot;
-      spec.prompt = request.prompt;
-      spec.output = request.output;
-      spec.output_tokens = request.output_tokens.value();
-      spec.max_tokens = request.max_tokens.value();
-      spec.priority = request.priority;
-      spec.arrival = now.ns();
-      spec.tie = request.id.value();
-      Engine& target = *engines_[engine];
-      // Behind others that wait, first come first served, it cannot change what the engine does
-      // now.
-      const bool matters = target.scheduler().waiting() == 0 ||
-                           target.settings().knobs.order == EngineKnobs::Order::kPriority;
-      active.job = target.submit(spec, result.tenant,
-                                 std::min<std::uint32_t>(result.turn, Result::kMaxTurnGroup), now);
-      if (!target.in_step()) {
-        dispatch_soon(engine);
-      } else if (matters) {
-        if (const auto end = target.cut(now)) plan_changed(engine, *end);
-      }
-      changed(engine);
-      Duration patience = request.cancel_after.value_or(Duration{});
-      active.fate = Outcome::kCancelled;
-      const Duration limit = cluster_.request_timeout;
-      if (limit > Duration{} && (patience == Duration{} || limit < patience)) {
-        patience = limit;
-        active.fate = Outcome::kTimedOut;
-      }
-      if (patience > Duration{}) {
-        queue_.schedule_in(patience, Phase::kCompletion, Deadline{slot, generation});
-      }
-    }
+  const RoutableRequest routable{request.tenant, request.session,      request.turn,
+                                 request.prompt, result.prompt_tokens, request.max_tokens.value(),
+                                 request.output, request.priority};
+  const std::string& model = trace_.tables().models[request.model.value()];
+  if (const auto engine = frontend_.route(routable, request.model, model); !engine) {
+    refuse(result, "no pool serves the model it names", model);
+  } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
+                 result.prompt_tokens, request.output_tokens.value())) {
+    refuse(result, refusal->kind, refusal->detail);
+  } else {
+    submit(request, *engine);
   }
-  unused_incoming_.push_back(event.incoming);
-  if (open_loop) return read_ahead();
-  return {};
+  arrivals_.forget(event.place);
+  return open_loop ? read_trace() : Expected<void>{};
+}
+
+void Simulation::refuse(RequestResult& result, const std::string& kind, const std::string& detail) {
+  result.outcome = Outcome::kRefused;
+  result.end = queue_.now();
+  Refused& refused = refused_[kind];
+  if (refused.count++ == 0)
+    refused.first = "request " + std::to_string(result.request) + ": " + detail;
+  arrivals_.ended(RequestId(result.request), result.end, due_);
+  schedule_due();
+}
+
+void Simulation::submit(const Request& request, std::uint32_t engine) {
+  const std::uint32_t slot = new_active();
+  Active& active = active_[slot];
+  const std::uint32_t generation = active.generation + 1;
+  active = Active{};
+  active.generation = generation;
+  active.result = results_.size() - 1;
+  active.engine = engine;
+  active.since = queue_.now();
+  RequestResult& result = results_.back();
+  result.engine = static_cast<std::int32_t>(engine);
+
+  JobSpec spec;
+  spec.tag = slot;
+  spec.prompt = request.prompt;
+  spec.output = request.output;
+  spec.output_tokens = request.output_tokens.value();
+  spec.max_tokens = request.max_tokens.value();
+  spec.priority = request.priority;
+  spec.arrival = queue_.now().ns();
+  spec.tie = request.id.value();
+  Engine& target = *engines_[engine];
+  // Behind others that wait, first come first served, it cannot change what the engine does now.
+  const bool matters = target.scheduler().waiting() == 0 ||
+                       target.settings().knobs.order == EngineKnobs::Order::kPriority;
+  const std::uint32_t turn = std::min<std::uint32_t>(result.turn, Result::kMaxTurnGroup);
+  active.job = target.submit(spec, result.tenant, turn, queue_.now());
+  if (!target.in_step()) {
+    dispatch_soon(engine);
+  } else if (matters) {
+    if (const auto end = target.cut(queue_.now())) plan_changed(engine, *end);
+  }
+  changed(engine);
+  set_deadline(request, slot);
+}
+
+void Simulation::set_deadline(const Request& request, std::uint32_t slot) {
+  const Duration limit = cluster_.request_timeout;
+  Duration patience = request.cancel_after.value_or(Duration{});
+  if (limit > Duration{} && (patience == Duration{} || limit < patience)) {
+    patience = limit;
+    active_[slot].fate = Outcome::kTimedOut;
+  }
+  if (patience == Duration{}) return;
+  queue_.schedule_in(patience, Phase::kCompletion, Deadline{slot, active_[slot].generation});
 }
 
 void Simulation::changed(std::uint32_t engine) {
-  if (cluster_.staleness == Duration{}) {
-    refresh(engine);
-    return;
+  if (const auto when = frontend_.changed(engine, queue_.now())) {
+    queue_.schedule_at(*when, Phase::kObservation, Observe{});
   }
-  if (!stale_[engine]) {
-    stale_[engine] = 1;
-    stale_engines_.push_back(engine);
-  }
-  observe_later();
+}
+
+Expected<void> Simulation::handle(const Observe&) {
+  frontend_.observe(queue_.now());
+  return {};
 }
 
 // ---- engines ----
@@ -534,28 +387,28 @@ void Simulation::end_request(std::uint32_t slot, Outcome outcome, std::int64_t p
   active.job = kNoJob;
   active.doomed = false;
   unused_active_.push_back(slot);
-  settle_end(RequestId(result.request), result.end);
+  arrivals_.ended(RequestId(result.request), result.end, due_);
+  schedule_due();
 }
 
 // ---- the run ----
 
 Expected<Result> Simulation::run() {
-  if (auto built = build(); !built) return built.error();
-  if (auto read = read_ahead(); !read) return read.error();
+  if (Expected<void> read = read_trace(); !read) return read.error();
   while (!queue_.empty()) {
     const auto entry = queue_.pop();
     const Expected<void> handled =
         std::visit([this](const auto& event) { return handle(event); }, entry.event);
     if (!handled) return handled.error();
     if (options_.progress && (queue_.popped() & 0x1FFF) == 0 &&
-        !options_.progress(trace_.progress(), num_ended_)) {
+        !options_.progress(trace_.progress(), arrivals_.num_ended())) {
       return Error{"stopped"};
     }
   }
   // INV-CONSERVE: every request of the trace arrived and ended.
-  SCSIM_CHECK(!more_);
-  SCSIM_CHECK_EQ(ends_.size(), results_.size());
-  SCSIM_CHECK_EQ(num_ended_, results_.size());
+  SCSIM_CHECK(arrivals_.all_read());
+  SCSIM_CHECK_EQ(arrivals_.requests(), results_.size());
+  SCSIM_CHECK_EQ(arrivals_.num_ended(), results_.size());
   Result result;
   finish_result(result);
   return result;

@@ -1,0 +1,90 @@
+#include "sim/frontend.h"
+
+#include <algorithm>
+
+namespace scsim::sim {
+
+Frontend::Frontend(const Cluster& cluster, const std::vector<std::unique_ptr<Engine>>& engines)
+    : cluster_(cluster), engines_(engines), places_(engines.size()), is_stale_(engines.size()) {}
+
+std::int32_t Frontend::group_for(const std::string& model) {
+  std::vector<std::uint32_t> named, any;
+  std::uint32_t engine = 0;
+  for (const Pool& pool : cluster_.pools) {
+    for (int i = 0; i < pool.engines; ++i, ++engine) {
+      if (pool.name == model || pool.model_name == model || pool.model.name == model) {
+        named.push_back(engine);
+      }
+      if (pool.serves_every_model) any.push_back(engine);
+    }
+  }
+  const std::vector<std::uint32_t>& engines = named.empty() ? any : named;
+  if (engines.empty()) return kNobody;
+  const auto same = std::ranges::find(groups_, engines, &Group::engines);
+  if (same != groups_.end()) return static_cast<std::int32_t>(same - groups_.begin());
+  Group group;
+  group.engines = engines;
+  group.router = *make_router(cluster_.router, cluster_.router_parameters, cluster_.seed);
+  group.views.resize(engines.size());
+  for (std::uint32_t place = 0; place < engines.size(); ++place) {
+    const EngineSettings& settings = engines_[engines[place]]->settings();
+    group.views[place].cache_tokens = settings.num_blocks * settings.knobs.block_tokens;
+    places_[engines[place]].push_back({static_cast<std::uint32_t>(groups_.size()), place});
+  }
+  groups_.push_back(std::move(group));
+  return static_cast<std::int32_t>(groups_.size()) - 1;
+}
+
+std::optional<std::uint32_t> Frontend::route(const RoutableRequest& request, ModelId id,
+                                             const std::string& model) {
+  const std::size_t index = static_cast<std::size_t>(id.value());
+  if (index >= group_of_model_.size()) group_of_model_.resize(index + 1, kUnknown);
+  if (group_of_model_[index] == kUnknown) group_of_model_[index] = group_for(model);
+  if (group_of_model_[index] == kNobody) return std::nullopt;
+  Group& group = groups_[static_cast<std::size_t>(group_of_model_[index])];
+  const std::size_t place = group.router->route(request, group.views);
+  SCSIM_CHECK_LT(place, group.engines.size());
+  group.views[place].sent_requests += 1;
+  group.views[place].sent_tokens += request.prompt_tokens;
+  return group.engines[place];
+}
+
+void Frontend::refresh(std::uint32_t engine, TimePoint now) {
+  const Scheduler& scheduler = engines_[engine]->scheduler();
+  for (const Place& at : places_[engine]) {
+    EngineView& view = groups_[at.group].views[at.place];
+    view.as_of = now;
+    view.waiting = scheduler.waiting();
+    view.running = scheduler.running();
+    view.pending_tokens = engines_[engine]->pending_tokens();
+    view.used_blocks = static_cast<double>(scheduler.pool().used_blocks()) /
+                       static_cast<double>(scheduler.pool().num_blocks());
+    view.sent_requests = view.sent_tokens = 0;
+  }
+}
+
+std::optional<TimePoint> Frontend::changed(std::uint32_t engine, TimePoint now) {
+  const std::int64_t period = cluster_.staleness.ns();
+  if (period == 0) {
+    refresh(engine, now);
+    return std::nullopt;
+  }
+  if (!is_stale_[engine]) {
+    is_stale_[engine] = 1;
+    stale_.push_back(engine);
+  }
+  if (observing_) return std::nullopt;
+  observing_ = true;
+  return TimePoint((now.ns() / period + 1) * period);
+}
+
+void Frontend::observe(TimePoint now) {
+  observing_ = false;
+  for (const std::uint32_t engine : stale_) {
+    is_stale_[engine] = 0;
+    refresh(engine, now);
+  }
+  stale_.clear();
+}
+
+}  // namespace scsim::sim

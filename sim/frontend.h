@@ -1,0 +1,57 @@
+// The front end: for each model the engines that serve it, a router over them, and what that router
+// has heard of them.
+//
+// Views are `staleness` old: engines are looked at when the clock passes a multiple of it, those
+// that changed since; with staleness 0 a view is always that of this moment.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/cluster.h"
+#include "sim/engine.h"
+#include "sim/router.h"
+
+namespace scsim::sim {
+
+class Frontend {
+ public:
+  Frontend(const Cluster& cluster, const std::vector<std::unique_ptr<Engine>>& engines);
+
+  // The engine that the router of the request's model chooses; nothing if no pool serves the model,
+  // which the trace's tables name `model`.
+  std::optional<std::uint32_t> route(const RoutableRequest& request, ModelId id,
+                                     const std::string& model);
+
+  // The engine's state changed. Gives the time at which observe() has to be called, if it has to be
+  // and is not asked for already.
+  std::optional<TimePoint> changed(std::uint32_t engine, TimePoint now);
+  void observe(TimePoint now);
+
+ private:
+  struct Group {  // engines among which one router chooses
+    std::vector<std::uint32_t> engines;
+    std::unique_ptr<Router> router;
+    std::vector<EngineView> views;
+  };
+  struct Place {
+    std::uint32_t group, place;
+  };
+  static constexpr std::int32_t kNobody = -1, kUnknown = -2;
+
+  std::int32_t group_for(const std::string& model);
+  void refresh(std::uint32_t engine, TimePoint now);
+
+  const Cluster& cluster_;
+  const std::vector<std::unique_ptr<Engine>>& engines_;
+  std::vector<Group> groups_;
+  std::vector<std::int32_t> group_of_model_;
+  std::vector<std::vector<Place>> places_;  // of an engine in the groups' views
+  std::vector<char> is_stale_;
+  std::vector<std::uint32_t> stale_;  // engines that changed since they were looked at
+  bool observing_ = false;
+};
+
+}  // namespace scsim::sim
