@@ -149,6 +149,8 @@ std::vector<JsonValue> JsonValue::items() const {
   return out;
 }
 
+std::string JsonValue::json() const { return simdjson::minify(unwrap(*this)); }
+
 Expected<JsonValue> required_field(const JsonValue& row, std::string_view path) {
   if (std::optional<JsonValue> value = row.find_path(path)) return *value;
   if (!row.is_object()) return Error{"expected an object, found " + std::string(row.describe())};

@@ -43,6 +43,7 @@ class JsonValue {
   std::vector<std::string> keys() const;  // of an object, in order
   std::vector<std::pair<std::string_view, JsonValue>> members() const;
   std::vector<JsonValue> items() const;  // of an array; none of anything else
+  std::string json() const;              // the value in JSON, without spaces
 
  private:
   friend struct JsonAccess;

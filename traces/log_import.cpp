@@ -34,12 +34,6 @@ Expected<void> check_row(const LoggedRequest& row, bool keep_times) {
   return {};
 }
 
-Error nothing_to_import(const ImportReport& report, const std::string& path) {
-  std::string message = path + ": no request among " + std::to_string(report.rows) + " rows";
-  if (!report.first_rejected.empty()) message += "; " + report.first_rejected.front();
-  return Error{message};
-}
-
 // The first reading.
 class Survey : public LogRows {
  public:
@@ -206,12 +200,23 @@ class Emitter : public LogRows {
 
 }  // namespace
 
+ImportOption default_max_tokens_option() {
+  return {"default_max_tokens", "auto",
+          "max_tokens where the log has none; auto: the longest answer, rounded up to a power of "
+          "two"};
+}
+
 std::vector<ImportOption> log_options() {
   return {{"time_zero", "first",
            "first: the trace begins with its first request; keep: times as logged"},
-          {"default_max_tokens", "auto",
-           "of requests whose log does not give it; auto: the longest answer, rounded up to a "
-           "power of two"}};
+          default_max_tokens_option()};
+}
+
+Error no_requests(const ImportReport& report, const std::string& path) {
+  std::string message = path + ": no request among " +
+                        format_integer(static_cast<std::int64_t>(report.rows)) + " rows";
+  if (!report.first_rejected.empty()) message += "; " + report.first_rejected.front();
+  return Error{message};
 }
 
 Expected<void> reject_row(ImportReport& report, bool strict, const std::string& path,
@@ -251,7 +256,7 @@ Expected<ImportReport> import_log(const LogImport& log, const ImportInputs& inpu
   Survey survey(inputs.strict, keep_times);
   if (Expected<void> ok = log.read(survey); !ok) return ok.error();
   ImportReport& report = survey.report;
-  if (report.requests == 0) return nothing_to_import(report, inputs.paths.front());
+  if (report.requests == 0) return no_requests(report, inputs.paths.front());
   const std::int64_t zero_ns = keep_times ? 0 : survey.first_time;
   if (survey.latest_time / 2 - zero_ns / 2 >= kLatestArrival.ns() / 2) {
     return Error{inputs.paths.front() + ": times span more than 146 years; is the unit right?"};

@@ -42,6 +42,7 @@ struct LoggedRequest {
   // A row may name itself and the row it continues (instead of naming a session).
   std::optional<std::uint64_t> chat, parent_chat;
   Tokens prompt_tokens{0}, output_tokens{0};
+  bool prompt_counted = true;  // by the log; otherwise prompt_tokens is an estimate from the text
   std::optional<Tokens> max_tokens;
   int priority = 0;
   std::string left_out;  // why this row is no request though nothing is wrong with it
@@ -81,8 +82,12 @@ Expected<ImportReport> import_log(const LogImport& log, const ImportInputs& inpu
 Expected<void> reject_row(ImportReport& report, bool strict, const std::string& path,
                           std::int64_t line, const std::string& why);
 
+// Why a file of which no row is a request is no trace.
+Error no_requests(const ImportReport& report, const std::string& path);
+
 // max_tokens for requests whose log has none. What the option says, else one number for all, so
 // that it tells nothing of any single answer: the longest answer, rounded up to a power of two.
+ImportOption default_max_tokens_option();
 Expected<Tokens> max_tokens_of_all(const ImportOptions& options, Tokens longest_answer,
                                    std::vector<std::string>& assumptions);
 

@@ -148,12 +148,14 @@ Expected<LoggedRequest> map_row(const LogMapping& mapping, const MappedRow& row)
     if (!text) return text.error();
     if (!*text) return row.missing(LogField::kText);
     request.prompt_tokens = ratio.estimate(**text);
+    request.prompt_counted = false;
     request.messages = {{"", **text}};
   }
   if (mapping.has(LogField::kPromptTokens)) {
     Expected<std::int64_t> tokens = whole_number(mapping, row, LogField::kPromptTokens, 1, kMost);
     if (!tokens) return tokens.error();
     request.prompt_tokens = Tokens(*tokens);
+    request.prompt_counted = true;
   }
   if (mapping.has(LogField::kBlocks)) {
     Expected<std::vector<std::uint64_t>> ids = row.ids(LogField::kBlocks);
@@ -205,9 +207,10 @@ Expected<ImportReport> import_mapped_log(const LogMapping& mapping, const Import
   }
   log.fill = [&](const LoggedRequest& row, TraceWriter& writer, Request& request) {
     if (by_text) {
-      texts.append_prompt(row.messages, counted ? std::optional(row.prompt_tokens) : std::nullopt,
-                          writer, request.prompt);
-    } else if (by_blocks) {
+      texts.fill(row, writer, request);
+      return;
+    }
+    if (by_blocks) {
       blocks.append(row.blocks, row.prompt_tokens, writer, request.prompt);
     } else {
       request.prompt = {Span{writer.add_content(row.prompt_tokens), Tokens(0), row.prompt_tokens}};

@@ -24,6 +24,19 @@ std::int64_t share(Tokens tokens, std::int64_t at, std::int64_t total) {
 
 }  // namespace
 
+std::vector<ImportOption> text_options() {
+  return {{"chars_per_token", "4", "characters of text per token, where the log counts no tokens"},
+          {"keep_text", "true", "the trace carries the texts"}};
+}
+
+Expected<TextContents> TextContents::make(const ImportOptions& options) {
+  Expected<double> ratio = options.number("chars_per_token", 0);
+  if (!ratio) return ratio.error();
+  Expected<bool> keep = options.flag("keep_text");
+  if (!keep) return keep.error();
+  return TextContents(*ratio, *keep);
+}
+
 Tokens TextContents::estimate(std::int64_t characters) const {
   const double tokens = static_cast<double>(characters) / characters_per_token_;
   const auto whole = static_cast<std::int64_t>(tokens);
@@ -45,6 +58,12 @@ void TextContents::cut(const LoggedMessage& message, std::vector<Piece>& pieces)
     pieces.push_back({hash, text, count_characters(text)});
     rest.remove_prefix(bytes);
   }
+}
+
+void TextContents::fill(const LoggedRequest& row, TraceWriter& writer, Request& request) {
+  append_prompt(row.messages, row.prompt_counted ? std::optional(row.prompt_tokens) : std::nullopt,
+                writer, request.prompt);
+  if (row.answer) request.output = add_answer(*row.answer, row.output_tokens, writer);
 }
 
 void TextContents::append_prompt(std::span<const LoggedMessage> messages,

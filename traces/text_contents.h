@@ -2,8 +2,7 @@
 // share their beginning.
 //
 //   TextContents contents(/*characters_per_token=*/4, /*keep_text=*/true);
-//   contents.append_prompt(messages, usage, writer, request.prompt);
-//   request.output = contents.add_answer(answer, Tokens(120), writer);
+//   contents.fill(row, writer, request);   // row.messages and row.answer
 //
 // A message is cut into pieces of 32 bytes or a little more (never inside of a character). A piece
 // is known by its own text, the text before it in the message and the role, so the same message is
@@ -32,6 +31,8 @@ namespace scsim {
 
 class TextContents {
  public:
+  // From the options of text_options().
+  static Expected<TextContents> make(const ImportOptions& options);
   // REQUIRES: characters_per_token > 0.
   TextContents(double characters_per_token, bool keep_text)
       : characters_per_token_(characters_per_token), keep_text_(keep_text) {}
@@ -40,10 +41,13 @@ class TextContents {
   // rounded up.
   Tokens estimate(std::string_view text) const;
 
-  // REQUIRES: `counted` > 0 where given, else some message has text.
+  // request.prompt from row.messages, and request.output from row.answer where there is one.
+  // REQUIRES: row.prompt_tokens > 0, and row.output_tokens if there is an answer.
+  void fill(const LoggedRequest& row, TraceWriter& writer, Request& request);
+
+  // The parts of fill(). Tokens of the prompt are what the log counted, or nothing.
   void append_prompt(std::span<const LoggedMessage> messages, std::optional<Tokens> counted,
                      TraceWriter& writer, std::vector<Span>& prompt);
-
   // A content of `tokens` tokens. REQUIRES: tokens > 0.
   ContentId add_answer(const LoggedMessage& answer, Tokens tokens, TraceWriter& writer);
 
@@ -66,5 +70,8 @@ class TextContents {
   boost::unordered_flat_map<std::uint64_t, Place> places_;
   std::vector<Piece> pieces_;  // of the prompt at hand
 };
+
+// Options of formats with text: "chars_per_token" and "keep_text".
+std::vector<ImportOption> text_options();
 
 }  // namespace scsim

@@ -103,8 +103,8 @@ TEST_CASE("prompts given as text share how they begin", "[traces][csv]") {
   CHECK(trace.requests[1].prompt[0] == Span{ContentId(0), Tokens(0), Tokens(160)});
   CHECK(trace.requests[1].prompt_tokens() == Tokens(161));
   CHECK(trace.requests[1].output_tokens == Tokens(5));
-  CHECK(trace.texts.at(0).text == context + "What, then?");
-  CHECK(trace.texts.at(trace.requests[1].output.value()).text == "Nobody, of course.");
+  CHECK(trace.text(ContentId(0)) == context + "What, then?");
+  CHECK(trace.text(trace.requests[1].output) == "Nobody, of course.");
   CHECK_THAT(trace.header.notes, Catch::Contains("4 characters per token"));
   CHECK(import_text("csv", log,
                     {{"text", "question"}, {"output_text", "answer"}, {"keep_text", "false"}})

@@ -1,43 +1,33 @@
 #include "tests/traces/imported.h"
 
-#include <stdlib.h>
-
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "tests/support/temporary_folder.h"
 #include "traces/files.h"
 
 namespace scsim::test {
 namespace {
 
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "scsim_import_XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
+void leave_out(const std::string& folder, std::string& message) {
+  for (std::size_t at = message.find(folder); at != message.npos; at = message.find(folder)) {
+    message.erase(at, folder.size());
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
-  void leave_out_of(std::string& message) const {
-    for (std::size_t at = message.find(path_); at != message.npos; at = message.find(path_)) {
-      message.erase(at, path_.size() + 1);
-    }
-  }
-
- private:
-  std::string path_;
-};
+}
 
 }  // namespace
 
+std::string Imported::text(ContentId content) const {
+  for (const auto& [id, role, text] : texts) {
+    if (id == content) return text;
+  }
+  return "";
+}
+
 Imported import_files(const std::string& format, const std::vector<std::string>& paths,
                       const Options& options, bool strict) {
-  Folder folder;
-  const std::string out = folder / "out.pb";
+  TemporaryFolder folder;
+  const std::string out = folder.file("out.pb");
   Imported imported;
   Expected<ImportReport> report = import_trace(
       format, ImportInputs{.paths = paths, .options = options, .strict = strict}, out, "a test");
@@ -47,23 +37,8 @@ Imported import_files(const std::string& format, const std::vector<std::string>&
     imported.error = report.error().message;
     return imported;
   }
+  static_cast<LoadedTrace&>(imported) = load_trace(out);
   imported.report = *report;
-
-  Expected<TraceReader> reader = TraceReader::open(out);
-  REQUIRE(reader.has_value());
-  reader->on_content([&](ContentId, Tokens tokens) { imported.contents.push_back(tokens); });
-  reader->on_text([&](ContentId id, std::string_view role, std::string_view text) {
-    imported.texts[id.value()] = {std::string(role), std::string(text)};
-  });
-  Request request;
-  while (true) {
-    Expected<bool> more = reader->next(request);
-    REQUIRE(more.has_value());
-    if (!*more) break;
-    imported.requests.push_back(request);
-  }
-  imported.header = reader->header();
-  imported.tables = reader->tables();
 
   const ImportReport& said = imported.report;
   CHECK(said.rows >= said.rejected + said.left_out);
@@ -73,31 +48,47 @@ Imported import_files(const std::string& format, const std::vector<std::string>&
 
 namespace {
 
-Imported import_from(const Folder& folder, const std::string& format,
+Imported import_inside(const TemporaryFolder& folder, const std::string& format,
+                       const std::vector<std::string>& paths, const Options& options, bool strict) {
+  Imported imported = import_files(format, paths, options, strict);
+  leave_out(folder.file(""), imported.error);
+  for (std::string& message : imported.report.first_rejected) leave_out(folder.file(""), message);
+  return imported;
+}
+
+Imported import_from(const TemporaryFolder& folder, const std::string& format,
                      const std::map<std::string, std::string>& files, const Options& options,
                      bool strict) {
   std::vector<std::string> paths;
   for (const auto& [name, text] : files) {
-    paths.push_back(folder / name);
+    paths.push_back(folder.file(name));
     REQUIRE(write_file(paths.back(), text).has_value());
   }
-  Imported imported = import_files(format, paths, options, strict);
-  folder.leave_out_of(imported.error);
-  for (std::string& message : imported.report.first_rejected) folder.leave_out_of(message);
-  return imported;
+  return import_inside(folder, format, paths, options, strict);
 }
 
 }  // namespace
 
+Imported import_tree(const std::string& format, const std::map<std::string, std::string>& files,
+                     const Options& options, bool strict) {
+  TemporaryFolder folder;
+  for (const auto& [name, text] : files) {
+    const std::filesystem::path path = folder.file("tree/" + name);
+    std::filesystem::create_directories(path.parent_path());
+    REQUIRE(write_file(path.string(), text).has_value());
+  }
+  return import_inside(folder, format, {folder.file("tree")}, options, strict);
+}
+
 Imported import_texts(const std::string& format, const std::map<std::string, std::string>& files,
                       const Options& options, bool strict) {
-  return import_from(Folder(), format, files, options, strict);
+  return import_from(TemporaryFolder(), format, files, options, strict);
 }
 
 Imported import_mapped(const std::string& format, const std::map<std::string, std::string>& files,
                        const std::string& mapping, Options options) {
-  Folder folder;
-  options["mapping"] = folder / "mapping.yaml";
+  TemporaryFolder folder;
+  options["mapping"] = folder.file("mapping.yaml");
   REQUIRE(write_file(options["mapping"], mapping).has_value());
   return import_from(folder, format, files, options, false);
 }

@@ -8,23 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/trace_files.h"
 #include "traces/trace.h"
 #include "traces/trace_format.h"
 
 namespace scsim::test {
 
-struct ContentText {
-  std::string role, text;
-};
-
-struct Imported {
+struct Imported : LoadedTrace {
   std::string error;    // of the import; everything else is empty then
-  ImportReport report;  // the folder of import_text is left out of its messages
-  TraceHeader header;
-  TraceTables tables;
-  std::vector<Request> requests;
-  std::vector<Tokens> contents;                // lengths, by id
-  std::map<std::uint64_t, ContentText> texts;  // by id of content
+  ImportReport report;  // the folder of the files is left out of its messages
+
+  // The text of a content, "" where the trace carries none.
+  std::string text(ContentId content) const;
 };
 
 using Options = std::map<std::string, std::string>;
@@ -39,7 +34,10 @@ Imported import_text(const std::string& format, const std::string& text,
 Imported import_texts(const std::string& format, const std::map<std::string, std::string>& files,
                       const Options& options = {}, bool strict = false);
 
-// The same, with the option `mapping` naming a file mapping.yaml.
+// The files are in a folder "tree", of which the importer gets the name.
+Imported import_tree(const std::string& format, const std::map<std::string, std::string>& files,
+                     const Options& options = {}, bool strict = false);
+// The same as import_texts, with the option `mapping` naming a file mapping.yaml.
 Imported import_mapped(const std::string& format, const std::map<std::string, std::string>& files,
                        const std::string& mapping, Options options);
 
