@@ -1,0 +1,155 @@
+// How fast the simulator is, on the default cluster. The answer is checked first: each case states
+// what the run must give, to the last token and nanosecond.
+//
+//   bench_simulate [case...]            cases: plain, plain_1m, conversation, conversation_busy
+//
+// plain: 2,048 tokens in and 256 out, 40 a second, nothing shared. conversation: the public
+// Mooncake conversation trace repeated 20 times (240,620 requests; needs the data folder, else
+// skipped); _busy: its arrivals 1.3 times as fast. A CSV line per case: CPU seconds of the process
+// over five runs after a warm-up, the part of them spent reading the trace, and requests per second
+// of the median.
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <ctime>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/simulation.h"
+#include "tests/support/real_data.h"
+#include "tests/support/temporary_folder.h"
+#include "traces/generate.h"
+#include "traces/proto/cluster.pb.h"
+#include "traces/proto/recipe.pb.h"
+#include "traces/trace_cut.h"
+#include "traces/trace_format.h"
+#include "traces/yaml_message.h"
+
+namespace scsim {
+namespace {
+
+struct Answer {
+  std::uint64_t requests = 0;
+  std::int64_t found_tokens = 0, end_ns = 0, steps = 0;
+  friend bool operator==(const Answer&, const Answer&) = default;
+};
+
+struct Case {
+  std::string name;
+  // The path of its trace; nothing where the data is absent (said on stdout).
+  std::function<std::optional<std::string>(const test::TemporaryFolder& folder)> make;
+  Answer expected;
+};
+
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+std::optional<std::string> plain(const test::TemporaryFolder& folder, std::uint64_t requests) {
+  proto::Recipe recipe;
+  SCSIM_CHECK(read_yaml_text("{duration: 0 s, arrivals: {rate: 40}, plain: {}}", "plain", recipe)
+                  .has_value());
+  recipe.set_requests(requests);
+  const std::string path = folder.file("plain.pb");
+  SCSIM_CHECK(generate_trace(recipe, "plain", path, "bench_simulate").has_value());
+  return path;
+}
+
+std::optional<std::string> conversation(const test::TemporaryFolder& folder, double speed) {
+  const auto data = test::real_data("traces/mooncake/conversation_trace.jsonl.zst");
+  if (!data) return std::nullopt;
+  const std::string once = folder.file("once.pb"), path = folder.file("conversation.pb");
+  ImportInputs inputs;
+  inputs.paths = {*data};
+  SCSIM_CHECK(import_trace("mooncake", inputs, once, "bench_simulate").has_value());
+  CutOptions options;
+  options.repeat = 20;
+  options.speed = speed;
+  SCSIM_CHECK(cut_trace(once, path, options, "bench_simulate").has_value());
+  return path;
+}
+
+Answer simulate_once(const std::string& path) {
+  const auto cluster = sim::resolve_cluster(sim::default_cluster_config());
+  SCSIM_CHECK(cluster.has_value());
+  auto trace = TraceReader::open(path);
+  SCSIM_CHECK(trace.has_value());
+  const auto result = sim::simulate(*trace, *cluster, {});
+  SCSIM_CHECK(result.has_value());
+  Answer answer;
+  answer.requests = result->requests.size();
+  answer.end_ns = result->end.ns();
+  for (const RequestResult& request : result->requests) {
+    SCSIM_CHECK(request.outcome == Outcome::kFinished);
+    answer.found_tokens += request.found_tokens;
+  }
+  for (const EngineResult& engine : result->engines) answer.steps += engine.steps;
+  return answer;
+}
+
+void read_once(const std::string& path) {
+  auto trace = TraceReader::open(path);
+  Request request;
+  while (*trace->next(request)) {
+  }
+}
+
+bool run(const Case& which) {
+  const test::TemporaryFolder folder;
+  const std::optional<std::string> made = which.make(folder);
+  if (!made) return true;
+  const std::string& path = *made;
+  const Answer answer = simulate_once(path);
+  if (answer != which.expected) {
+    std::printf("%s,WRONG: %" PRIu64 " requests, %" PRId64 " tokens found, end at %" PRId64
+                " ns, %" PRId64 " steps\n",
+                which.name.c_str(), answer.requests, answer.found_tokens, answer.end_ns,
+                answer.steps);
+    return false;
+  }
+  std::vector<double> seconds, reading;
+  for (int i = 0; i < 5; ++i) {
+    const double start = cpu_seconds();
+    simulate_once(path);
+    const double middle = cpu_seconds();
+    read_once(path);
+    seconds.push_back(middle - start);
+    reading.push_back(cpu_seconds() - middle);
+  }
+  std::ranges::sort(seconds);
+  std::ranges::sort(reading);
+  std::printf("%s,%" PRIu64 ",%.3f,%.3f,%.3f,%.3f,%.0f\n", which.name.c_str(), answer.requests,
+              seconds.front(), seconds[2], seconds.back(), reading[2],
+              static_cast<double>(answer.requests) / seconds[2]);
+  return true;
+}
+
+}  // namespace
+}  // namespace scsim
+
+int main(int argc, char** argv) {
+  using namespace scsim;
+  const std::vector<Case> cases = {
+      {"plain",
+       [](const test::TemporaryFolder& f) { return plain(f, 300'000); },
+       {300000, 0, 7497181561003, 7641464}},
+      {"plain_1m",
+       [](const test::TemporaryFolder& f) { return plain(f, 1'000'000); },
+       {1000000, 0, 25008994618435, 25498938}},
+      {"conversation",
+       [](const test::TemporaryFolder& f) { return conversation(f, 1); },
+       {240620, 625812864, 70753003388159, 56895349}},
+      {"conversation_busy",
+       [](const test::TemporaryFolder& f) { return conversation(f, 1.3); },
+       {240620, 617860128, 54428534992449, 47672631}},
+  };
+  std::printf(
+      "case,requests,cpu_s_min,cpu_s_median,cpu_s_max,of_it_reading_s,requests_per_cpu_s\n");
+  bool right = true;
+  for (const Case& which : cases) {
+    const std::vector<std::string> wanted(argv + 1, argv + argc);
+    if (wanted.empty() || std::ranges::find(wanted, which.name) != wanted.end())
+      right = run(which) && right;
+  }
+  return right ? 0 : 1;
+}
