@@ -82,9 +82,21 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
       1;
   if (pool.num_blocks < 1)
     return Error{"engine.num_blocks: the memory plan leaves no room for KV blocks"};
-  const std::int64_t allowed =
-      pool.model.max_context > 0 ? pool.model.max_context : std::int64_t{1} << 30;
-  pool.max_model_len = pool.knobs.max_model_len > 0 ? pool.knobs.max_model_len : allowed;
+  // As in vLLM, any one request that is not refused fits into the blocks.
+  const std::int64_t fits = pool.num_blocks * pool.knobs.block_tokens;
+  const std::int64_t allowed = pool.model.max_context > 0 ? pool.model.max_context : fits;
+  pool.max_model_len =
+      pool.knobs.max_model_len > 0 ? pool.knobs.max_model_len : std::min(allowed, fits);
+  if (pool.max_model_len > fits) {
+    return Error{"engine.max_model_len: " + format_integer(pool.max_model_len) +
+                 " tokens do not fit into the " + format_integer(pool.num_blocks) +
+                 " KV blocks of an engine; at most " + format_integer(fits) + " do"};
+  }
+  if (pool.max_model_len < allowed && pool.knobs.max_model_len == 0) {
+    honesty.push_back(
+        "max_model_len of pool " + pool.name + " is " + format_integer(pool.max_model_len) +
+        ", as much as its KV blocks hold; the model allows " + format_integer(allowed));
+  }
 
   auto cost_model = cost_models::make_cost_model(
       config.cost_model(),

@@ -22,8 +22,7 @@ Scheduler::Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int
       BlockPool::Options{num_blocks, knobs.block_tokens, knobs.share_duplicates}, paths_, growth);
 }
 
-std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens,
-                                                    std::int64_t output_tokens) const {
+std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens) const {
   const auto tokens = [](std::int64_t count) { return format_integer(count) + " tokens"; };
   if (prompt_tokens < 1) return Refusal{"empty prompt", ""};
   if (prompt_tokens >= max_model_len_) {
@@ -34,12 +33,6 @@ std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens,
     return Refusal{"prompt exceeds max_batched_tokens (" + tokens(knobs_.max_batched_tokens) +
                        ") and prefill is not chunked",
                    tokens(prompt_tokens)};
-  }
-  const std::int64_t most = std::min(prompt_tokens + output_tokens - 1, max_model_len_);
-  if (blocks_for(most) > pool_->num_blocks()) {
-    return Refusal{"prompt and answer need more than all KV blocks (" +
-                       tokens(pool_->num_blocks() * knobs_.block_tokens) + ")",
-                   tokens(most)};
   }
   return std::nullopt;
 }

@@ -96,7 +96,7 @@ class Scheduler final : private ChainGrowth {
   struct Refusal {
     std::string kind, detail;
   };
-  std::optional<Refusal> refuse(std::int64_t prompt_tokens, std::int64_t output_tokens) const;
+  std::optional<Refusal> refuse(std::int64_t prompt_tokens) const;
   JobId add(const JobSpec& spec);
   void cancel(JobId job, TimePoint now);  // waiting or running, between steps
 

@@ -188,8 +188,7 @@ Expected<void> Simulation::handle(const Arrival& event) {
   const std::string& model = trace_.tables().models[request.model.value()];
   if (const auto engine = frontend_.route(routable, request.model, model); !engine) {
     refuse(result, "no pool serves the model it names", model);
-  } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
-                 result.prompt_tokens, request.output_tokens.value())) {
+  } else if (const auto refusal = engines_[*engine]->scheduler().refuse(result.prompt_tokens)) {
     refuse(result, refusal->kind, refusal->detail);
   } else {
     submit(request, *engine);
