@@ -119,6 +119,7 @@ std::optional<std::string> store(const Parsed& parsed, const Names& known_option
     return usage_of(argument) + " is missing: " + argument.sentence;
   }
   if (auto flag = std::get_if<bool*>(&argument.into)) {
+    if (parsed.option->results().front() != "true") return name + " takes no value";
     **flag = true;
     return std::nullopt;
   }
@@ -149,7 +150,7 @@ std::optional<std::string> parse(const Command& command, Names words) {
   app.set_help_flag("");
   app.allow_extras();
   std::vector<Parsed> all(command.arguments.size());
-  Names known = {"--help", "-h"};
+  Names known;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Argument& argument = command.arguments[i];
     all[i].argument = &argument;
@@ -164,6 +165,7 @@ std::optional<std::string> parse(const Command& command, Names words) {
       for (std::string& name : split(argument.name, ',')) known.push_back(std::move(name));
     }
   }
+  known.insert(known.end(), {"--help", "-h"});
   try {
     std::ranges::reverse(words);  // the order CLI11 takes
     app.parse(std::move(words));
@@ -224,7 +226,7 @@ ExitCode run_command_line(std::span<const Command> commands, std::vector<std::st
     if (known.empty() || is_option(words[taken])) break;
     if (std::ranges::find(known, words[taken]) == known.end()) {
       std::error_code ignored;
-      std::string message = unknown_name("command", joined(name, words[taken]), known);
+      std::string message = unknown_name(joined(name, "command"), words[taken], known);
       if (name.empty() && std::filesystem::exists(words[taken], ignored)) {
         message = "unknown command \"" + words[taken] + "\"; to simulate that trace: scsim --trace " + words[taken];
       }

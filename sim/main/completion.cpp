@@ -13,6 +13,17 @@
 namespace scsim::program {
 namespace {
 
+constexpr char kHead[] = R"(# Completion of scsim for bash: source <(scsim completion bash)
+_scsim_words() { COMPREPLY=($(compgen -W "$1" -- "$current")); }
+_scsim_files() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); }
+_scsim_folders() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); }
+_scsim() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' i
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    case "$command ${COMP_WORDS[i]}" in
+)";
+
 std::string spaced(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
@@ -20,12 +31,12 @@ std::string spaced(const std::vector<std::string>& words) {
 }
 
 std::string reply(const Argument& argument) {
-  if (!argument.choices.empty()) return "words '" + spaced(argument.choices) + "'";
-  if (!argument.offers.empty()) return "words '" + spaced(argument.offers) + "'";
+  if (!argument.choices.empty()) return "_scsim_words '" + spaced(argument.choices) + "'";
+  if (!argument.offers.empty()) return "_scsim_words '" + spaced(argument.offers) + "'";
   switch (argument.completes) {
-    case Completes::kFile: return "files";
-    case Completes::kFolder: return "folders";
-    case Completes::kNothing: return "words ''";
+    case Completes::kFile: return "_scsim_files";
+    case Completes::kFolder: return "_scsim_folders";
+    case Completes::kNothing: return "_scsim_words ''";
   }
   return "";
 }
@@ -46,16 +57,7 @@ std::map<std::string, std::set<std::string>> words_by_group() {
 
 std::string bash_script() {
   const auto groups = words_by_group();
-  std::string script =
-      "# Completion of scsim for bash: source <(scsim completion bash)\n"
-      "_scsim() {\n"
-      "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' i\n"
-      "  words() { COMPREPLY=($(compgen -W \"$1\" -- \"$current\")); }\n"
-      "  files() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); }\n"
-      "  folders() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$current\"); }\n"
-      "  COMPREPLY=()\n"
-      "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
-      "    case \"$command ${COMP_WORDS[i]}\" in\n";
+  std::string script = kHead;
   for (const auto& [group, words] : groups) {
     for (const std::string& word : words) {
       const std::string name = group.empty() ? word : group + " " + word;
@@ -86,14 +88,14 @@ std::string bash_script() {
       }
     }
     const auto group = groups.find(command.name);
-    if (group != groups.end()) positional = "words '" + spaced({group->second.begin(), group->second.end()}) + "'";
-    script += "    '" + command.name + "') if [[ $current == -* ]]; then words '" + spaced(options) + "'; else " +
-              (positional.empty() ? "words ''" : positional) + "; fi ;;\n";
+    if (group != groups.end()) positional = "_scsim_words '" + spaced({group->second.begin(), group->second.end()}) + "'";
+    script += "    '" + command.name + "') if [[ $current == -* ]]; then _scsim_words '" + spaced(options) + "'; else " +
+              (positional.empty() ? "_scsim_words ''" : positional) + "; fi ;;\n";
     written.insert(command.name);
   }
   for (const auto& [group, words] : groups) {
     if (written.contains(group)) continue;
-    script += "    '" + group + "') words '" + spaced({words.begin(), words.end()}) + "' ;;\n";
+    script += "    '" + group + "') _scsim_words '" + spaced({words.begin(), words.end()}) + "' ;;\n";
   }
   script += "  esac\n}\ncomplete -F _scsim scsim\n";
   return script;
