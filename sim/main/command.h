@@ -8,8 +8,10 @@
 //     auto arguments = std::make_shared<Arguments>();
 //     return {.name = "compare",
 //             .sentence = "set two results side by side, paired by request",
-//             .arguments = {{.name = "A", .into = &arguments->a, .sentence = "...", .required = true},
-//                           {.name = "--json", .into = &arguments->json, .sentence = "print JSON"}},
+//             .arguments = {{.name = "A", .into = &arguments->a, .sentence = "...", .required =
+//             true},
+//                           {.name = "--json", .into = &arguments->json, .sentence = "print
+//                           JSON"}},
 //             .run = [arguments] { return compare(*arguments); }};
 //   }
 //
@@ -35,7 +37,8 @@ enum class Completes : std::uint8_t { kNothing, kFile, kFolder };
 
 struct Argument {
   // A bool is a flag, a vector may be given many times, the others once.
-  using Into = std::variant<bool*, std::string*, std::optional<std::int64_t>*, std::vector<std::string>*>;
+  using Into =
+      std::variant<bool*, std::string*, std::optional<std::int64_t>*, std::vector<std::string>*>;
 
   std::string name;             // "--out", "--out,-o"; of a positional argument "IN"
   std::string value_name = "";  // "DIR"; empty for flags and positional arguments
@@ -45,6 +48,7 @@ struct Argument {
   std::vector<std::string> choices = {};  // nothing else is allowed; empty: any text
   std::vector<std::string> offers = {};   // what a shell suggests, where other text is allowed too
   Completes completes = Completes::kNothing;
+  std::int64_t min = 0;  // of a number
 
   bool is_flag() const { return std::holds_alternative<bool*>(into); }
   bool is_repeated() const { return std::holds_alternative<std::vector<std::string>*>(into); }

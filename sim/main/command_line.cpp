@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "sim/main/columns.h"
 #include "traces/text.h"
 
 namespace scsim::program {
@@ -52,54 +53,27 @@ std::string usage_of(const Argument& argument) {
   return text;
 }
 
-// Two columns; the second wraps at 100 characters.
-void add_row(std::string& text, const std::string& left, const std::string& right, std::size_t width) {
-  std::string line = "  " + left;
-  line.resize(std::max(line.size() + 2, width + 4), ' ');
-  const std::string indent(width + 4, ' ');
-  for (const std::string& word : split(right, ' ')) {
-    if (line.size() + word.size() > 100 && line.size() > indent.size()) {
-      text += std::string(line.substr(0, line.find_last_not_of(' ') + 1)) + "\n";
-      line = indent;
-    }
-    line += word + " ";
-  }
-  text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-}
-
 std::string arguments_text(const Command& command) {
-  std::vector<std::pair<std::string, std::string>> rows;
+  std::vector<Row> rows;
   for (const Argument& argument : command.arguments) {
-    std::string left;
-    for (const std::string& name : split(argument.name, ',')) left += (left.empty() ? "" : ", ") + name;
+    std::string left = comma_separated(split(argument.name, ','));
     if (!argument.value_name.empty()) left += " " + argument.value_name;
     std::string right = argument.sentence;
-    if (!argument.choices.empty()) {
-      right += ":";
-      for (const std::string& choice : argument.choices) right += " " + choice + ",";
-      right.pop_back();
-    }
-    rows.emplace_back(left, right);
+    if (!argument.choices.empty()) right += ": " + comma_separated(argument.choices);
+    rows.emplace_back(std::move(left), std::move(right));
   }
-  rows.emplace_back("-h, --help", "print this");
-  std::size_t width = 0;
-  for (const auto& [left, right] : rows) width = std::max(width, left.size());
-  std::string text;
-  for (const auto& [left, right] : rows) add_row(text, left, right, width);
-  return text;
+  rows.emplace_back("--help, -h", "print this");
+  return two_columns(rows);
 }
 
 std::string commands_text(std::span<const Command> commands, const std::string& group) {
-  std::size_t width = 0;
-  for (const Command& command : commands) width = std::max(width, command.name.size());
-  std::string text;
+  std::vector<Row> rows;
   for (const Command& command : commands) {
     if (command.name.empty()) continue;
-    if (group.empty() || command.name.starts_with(group + " ")) {
-      add_row(text, command.name, command.sentence, width);
-    }
+    if (group.empty() || command.name.starts_with(group + " "))
+      rows.emplace_back(command.name, command.sentence);
   }
-  return text;
+  return two_columns(rows);
 }
 
 // What CLI11 read for one argument; empty where it was not given.
@@ -128,9 +102,11 @@ std::optional<std::string> store(const Parsed& parsed, const Names& known_option
     if (std::ranges::find(known_options, value) != known_options.end()) {
       return name + " needs a value (" + argument.value_name + "), and " + value + " follows it";
     }
-    if (!argument.choices.empty() && std::ranges::find(argument.choices, value) == argument.choices.end()) {
+    if (!argument.choices.empty() &&
+        std::ranges::find(argument.choices, value) == argument.choices.end()) {
       std::string kind = argument.value_name.empty() ? argument.name : argument.value_name;
-      std::ranges::transform(kind, kind.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+      std::ranges::transform(kind, kind.begin(),
+                             [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
       return unknown_name(kind, value, argument.choices);
     }
   }
@@ -139,6 +115,8 @@ std::optional<std::string> store(const Parsed& parsed, const Names& known_option
   if (auto number = std::get_if<std::optional<std::int64_t>*>(&argument.into)) {
     const Expected<std::int64_t> value = parse_integer(parsed.values.back());
     if (!value) return name + ": " + value.error().message;
+    if (*value < argument.min)
+      return name + ": expected " + format_integer(argument.min) + " or more";
     **number = *value;
   }
   return std::nullopt;
@@ -158,7 +136,8 @@ std::optional<std::string> parse(const Command& command, Names words) {
       all[i].option = app.add_flag(argument.name);
     } else {
       all[i].option = app.add_option(argument.name, all[i].values);
-      if (!argument.is_positional()) all[i].option->expected(1)->take_all()->allow_extra_args(false);
+      if (!argument.is_positional())
+        all[i].option->expected(1)->take_all()->allow_extra_args(false);
       if (!argument.is_repeated() && argument.is_positional()) all[i].option->expected(1);
     }
     if (!argument.is_positional()) {
@@ -175,14 +154,16 @@ std::optional<std::string> parse(const Command& command, Names words) {
     for (const Argument& argument : command.arguments) {
       const std::string name = argument.name.substr(0, argument.name.find(','));
       if (what.find(name) == std::string::npos) continue;
-      return argument.is_flag() ? name + " takes no value" : name + " needs a value (" + argument.value_name + ")";
+      return argument.is_flag() ? name + " takes no value"
+                                : name + " needs a value (" + argument.value_name + ")";
     }
     return what;
   }
   const Names extras = app.remaining();
   if (!extras.empty()) {
     const auto option = std::ranges::find_if(extras, is_option);
-    if (option != extras.end()) return unknown_name("option", option->substr(0, option->find('=')), known);
+    if (option != extras.end())
+      return unknown_name("option", option->substr(0, option->find('=')), known);
     return "unexpected argument \"" + extras[0] + "\"";
   }
   for (const Parsed& parsed : all) {
@@ -228,7 +209,8 @@ ExitCode run_command_line(std::span<const Command> commands, std::vector<std::st
       std::error_code ignored;
       std::string message = unknown_name(joined(name, "command"), words[taken], known);
       if (name.empty() && std::filesystem::exists(words[taken], ignored)) {
-        message = "unknown command \"" + words[taken] + "\"; to simulate that trace: scsim --trace " + words[taken];
+        message = "unknown command \"" + words[taken] +
+                  "\"; to simulate that trace: scsim --trace " + words[taken];
       }
       return usage_error(message);
     }
@@ -245,9 +227,9 @@ ExitCode run_command_line(std::span<const Command> commands, std::vector<std::st
   }
   const Command* command = find_command(commands, name);
   if (command == nullptr || (name.empty() && words.empty())) {
-    std::string known;
-    for (const std::string& word : next_words(commands, name)) known += (known.empty() ? "" : ", ") + word;
-    if (name.empty()) return usage_error("give --trace FILE or a command: " + known + "; `scsim --help` says more");
+    const std::string known = comma_separated(next_words(commands, name));
+    if (name.empty())
+      return usage_error("give --trace FILE or a command: " + known + "; `scsim --help` says more");
     return usage_error("scsim " + name + " needs a command: " + known);
   }
   if (auto wrong = parse(*command, std::move(words))) {

@@ -1,4 +1,4 @@
-// All commands, in the order of the help. One file per group makes them; main.cpp lists them.
+// All commands, each made by the file of its name (trace_import.cpp); main.cpp lists them.
 #pragma once
 
 #include <vector>
@@ -7,13 +7,17 @@
 
 namespace scsim::program {
 
-Command simulate_command();                       // simulate.cpp
-std::vector<Command> trace_commands();            // trace.cpp
-Command steps_command();                          // steps.cpp
-Command compare_command();                        // compare.cpp
-Command help_command();                           // help.cpp
-Command completion_command();                     // completion.cpp
+Command simulate_command();
+Command trace_import_command();
+Command trace_generate_command();
+Command trace_stat_command();
+Command trace_cut_command();
+Command trace_dump_command();
+Command steps_command();
+Command compare_command();
+Command help_command();
+Command completion_command();
 
-const std::vector<Command>& all_commands();       // main.cpp
+const std::vector<Command>& all_commands();  // in the order of the help
 
 }  // namespace scsim::program

@@ -34,9 +34,12 @@ std::string reply(const Argument& argument) {
   if (!argument.choices.empty()) return "_scsim_words '" + spaced(argument.choices) + "'";
   if (!argument.offers.empty()) return "_scsim_words '" + spaced(argument.offers) + "'";
   switch (argument.completes) {
-    case Completes::kFile: return "_scsim_files";
-    case Completes::kFolder: return "_scsim_folders";
-    case Completes::kNothing: return "_scsim_words ''";
+    case Completes::kFile:
+      return "_scsim_files";
+    case Completes::kFolder:
+      return "_scsim_folders";
+    case Completes::kNothing:
+      return "_scsim_words ''";
   }
   return "";
 }
@@ -88,14 +91,17 @@ std::string bash_script() {
       }
     }
     const auto group = groups.find(command.name);
-    if (group != groups.end()) positional = "_scsim_words '" + spaced({group->second.begin(), group->second.end()}) + "'";
-    script += "    '" + command.name + "') if [[ $current == -* ]]; then _scsim_words '" + spaced(options) + "'; else " +
-              (positional.empty() ? "_scsim_words ''" : positional) + "; fi ;;\n";
+    if (group != groups.end())
+      positional = "_scsim_words '" + spaced({group->second.begin(), group->second.end()}) + "'";
+    script += "    '" + command.name + "') if [[ $current == -* ]]; then _scsim_words '" +
+              spaced(options) + "'; else " + (positional.empty() ? "_scsim_words ''" : positional) +
+              "; fi ;;\n";
     written.insert(command.name);
   }
   for (const auto& [group, words] : groups) {
     if (written.contains(group)) continue;
-    script += "    '" + group + "') _scsim_words '" + spaced({words.begin(), words.end()}) + "' ;;\n";
+    script +=
+        "    '" + group + "') _scsim_words '" + spaced({words.begin(), words.end()}) + "' ;;\n";
   }
   script += "  esac\n}\ncomplete -F _scsim scsim\n";
   return script;

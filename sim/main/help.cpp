@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "sim/main/columns.h"
 #include "sim/main/command_line.h"
 #include "sim/main/commands.h"
 #include "sim/main/topics.h"
@@ -35,22 +36,21 @@ ExitCode help(const std::vector<std::string>& words) {
 
 Command help_command() {
   auto words = std::make_shared<std::vector<std::string>>();
-  std::string details = "topics:\n";
   std::vector<std::string> names;
-  std::size_t width = 0;
-  for (const Topic& topic : topics()) names.push_back(topic.name);
-  for (const Topic& topic : topics()) width = std::max(width, topic.name.size());
+  std::vector<Row> rows;
   for (const Topic& topic : topics()) {
-    details += "  " + topic.name + std::string(width - topic.name.size() + 2, ' ') + topic.sentence + "\n";
+    names.push_back(topic.name);
+    rows.emplace_back(topic.name, topic.sentence);
   }
-  return {.name = "help",
-          .sentence = "print what can be chosen: formats, engines, models, keys of cluster.yaml, ...",
-          .arguments = {{.name = "TOPIC",
-                         .into = words.get(),
-                         .sentence = "a topic, or a command",
-                         .offers = std::move(names)}},
-          .run = [words] { return help(*words); },
-          .details = details};
+  return {
+      .name = "help",
+      .sentence = "print what can be chosen: formats, engines, models, keys of cluster.yaml, ...",
+      .arguments = {{.name = "TOPIC",
+                     .into = words.get(),
+                     .sentence = "a topic, or a command",
+                     .offers = std::move(names)}},
+      .run = [words] { return help(*words); },
+      .details = "topics:\n" + two_columns(rows)};
 }
 
 }  // namespace scsim::program

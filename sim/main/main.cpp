@@ -12,15 +12,10 @@
 namespace scsim::program {
 
 const std::vector<Command>& all_commands() {
-  static const std::vector<Command> commands = [] {
-    std::vector<Command> all = {simulate_command()};
-    for (Command& command : trace_commands()) all.push_back(std::move(command));
-    all.push_back(steps_command());
-    all.push_back(compare_command());
-    all.push_back(help_command());
-    all.push_back(completion_command());
-    return all;
-  }();
+  static const std::vector<Command> commands = {
+      simulate_command(),  trace_import_command(), trace_generate_command(), trace_stat_command(),
+      trace_cut_command(), trace_dump_command(),   steps_command(),          compare_command(),
+      help_command(),      completion_command()};
   return commands;
 }
 

@@ -39,7 +39,9 @@ int terminal_columns() {
 }  // namespace
 
 Progress::Progress(std::string doing, std::string things, bool wanted)
-    : doing_(std::move(doing)), things_(std::move(things)), shown_(wanted && isatty(STDERR_FILENO) == 1) {}
+    : doing_(std::move(doing)),
+      things_(std::move(things)),
+      shown_(wanted && isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { done(); }
 
@@ -49,7 +51,8 @@ void Progress::update(double fraction, std::uint64_t count) {
   if (now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - started_).count();
-  const std::string line = progress_line(doing_, things_, fraction, count, seconds, terminal_columns());
+  const std::string line =
+      progress_line(doing_, things_, fraction, count, seconds, terminal_columns());
   std::fprintf(stderr, "\r%s\033[K", line.c_str());
   std::fflush(stderr);
   drawn_ = true;
@@ -68,12 +71,15 @@ std::string progress_line(const std::string& doing, const std::string& things, d
   fraction = std::clamp(fraction, 0.0, 1.0);
   const int full = static_cast<int>(fraction * kBar);
   std::string line = doing + " [" + std::string(full, '#') + std::string(kBar - full, '.') + "] " +
-                     format_integer(static_cast<std::int64_t>(fraction * 100)) + " %  " +
-                     format_integer(static_cast<std::int64_t>(count)) + " " + things;
-  if (seconds > 0) line += "  " + format_rate(static_cast<double>(count) / seconds);
+                     format_integer(static_cast<std::int64_t>(fraction * 100)) + " %";
+  if (count > 0) {
+    line += "  " + format_integer(static_cast<std::int64_t>(count)) + " " + things;
+    if (seconds > 0) line += "  " + format_rate(static_cast<double>(count) / seconds);
+  }
   // Before two percent are done the rest is a guess.
   if (fraction >= 0.02) line += "  ETA " + format_seconds(seconds * (1 - fraction) / fraction);
-  if (columns > 1 && static_cast<int>(line.size()) >= columns) line.resize(static_cast<std::size_t>(columns - 1));
+  if (columns > 1 && static_cast<int>(line.size()) >= columns)
+    line.resize(static_cast<std::size_t>(columns - 1));
   return line;
 }
 

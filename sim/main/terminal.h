@@ -21,8 +21,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `fraction` of the work is done, which is `count` things. Costs a clock reading, and ten times a
-  // second a line.
+  // `fraction` of the work is done, which is `count` things (0: nobody counts). Costs a clock
+  // reading, and ten times a second a line.
   void update(double fraction, std::uint64_t count);
   void done();  // erases the bar
 

@@ -1,0 +1,103 @@
+#include "sim/main/topics.h"
+
+#include "cost_models/cost_model_table.h"
+#include "cost_models/shapes.h"
+#include "sim/engine_preset.h"
+#include "sim/main/columns.h"
+#include "traces/generate.h"
+#include "traces/proto/cluster.pb.h"
+#include "traces/text.h"
+#include "traces/trace_format.h"
+#include "traces/yaml_message.h"
+
+namespace scsim::program {
+namespace {
+
+std::string sourced(const std::string& sentence, const std::string& source) {
+  return source.empty() ? sentence : sentence + " [" + source + "]";
+}
+
+std::string formats_text() {
+  std::string text =
+      "Formats of `scsim trace import --from FORMAT IN... --out OUT`; options by --set "
+      "OPTION=VALUE.\n";
+  for (const TraceFormat& format : trace_format_table()) {
+    std::vector<Row> rows;
+    for (const ImportOption& option : format.options) {
+      rows.emplace_back(
+          "  " + option.name,
+          option.sentence +
+              (option.default_value.empty() ? "" : " (" + option.default_value + ")"));
+    }
+    text += "\n" + two_columns({{format.name, sourced(format.sentence, format.source)}}) +
+            two_columns(rows);
+  }
+  return text;
+}
+
+std::string engines_text() {
+  std::vector<Row> rows;
+  for (const sim::EnginePreset& preset : sim::engine_presets()) {
+    rows.emplace_back(preset.name, sourced(preset.sentence, preset.source) +
+                                       (preset.verified ? "" : " (unverified)"));
+  }
+  return "Presets that an engine schedules by: `preset` of a pool's `engine`.\n\n" +
+         two_columns(rows) + "\nTheir knobs, each of which `engine` may set for itself:\n\n" +
+         describe_yaml_keys(*proto::EngineConfig::descriptor());
+}
+
+std::string cost_models_text() {
+  std::vector<Row> rows;
+  for (const auto& entry : cost_models::cost_model_table()) {
+    rows.emplace_back(entry.name, sourced(entry.sentence, entry.source));
+  }
+  return "How long a step takes: `cost_model` of a pool.\n\n" + two_columns(rows);
+}
+
+std::string gpus_text() {
+  std::vector<Row> rows;
+  for (const auto& gpu : cost_models::gpu_table()) {
+    rows.emplace_back(gpu.name, gpu.full_name + ": " + format_bytes(gpu.memory.value()) + " at " +
+                                    format_rate(gpu.memory_bandwidth.value()) + "B, bf16 " +
+                                    format_rate(gpu.bf16.value()) + "FLOP [" + gpu.source + "]");
+  }
+  return "`gpu` of a pool.\n\n" + two_columns(rows);
+}
+
+std::string models_text() {
+  std::vector<Row> rows;
+  for (const auto& model : cost_models::model_table()) {
+    rows.emplace_back(model.name, sourced("", model.source));
+  }
+  return "`model` of a pool; the path of a Hugging Face config.json serves as well.\n\n" +
+         two_columns(rows);
+}
+
+std::string cluster_text() {
+  return "Keys of cluster.yaml; --set takes them too, such as --set "
+         "pools[0].engine.max_sequences=64.\n\n" +
+         describe_yaml_keys(*proto::ClusterConfig::descriptor());
+}
+
+std::string recipe_text() {
+  return "Keys of a recipe of `scsim trace generate`; --set takes them too, such as --set "
+         "arrivals.rate=2.\n\n" +
+         describe_yaml_keys(recipe_keys());
+}
+
+}  // namespace
+
+const std::vector<Topic>& topics() {
+  static const std::vector<Topic> all = {
+      {"cluster", "keys of cluster.yaml", cluster_text},
+      {"cost_models", "how long a step takes", cost_models_text},
+      {"engines", "presets of engines, and their knobs", engines_text},
+      {"formats", "logs that `scsim trace import` reads, and their options", formats_text},
+      {"gpus", "built-in GPUs", gpus_text},
+      {"models", "built-in models", models_text},
+      {"recipe", "keys of recipes for `scsim trace generate`", recipe_text},
+  };
+  return all;
+}
+
+}  // namespace scsim::program
