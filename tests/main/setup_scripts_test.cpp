@@ -51,7 +51,8 @@ struct Tree {
   }
 
   Ran in(const std::string& where, const std::string& commands) {
-    return run("export CMAKE_LOG='" + log + "' TREE='" + root + "' PATH='" + (folder / "bin") + "':$PATH\n" + commands,
+    return run("export CMAKE_LOG='" + log + "' TREE='" + root + "' PATH='" + (folder / "bin") +
+                   "':$PATH\n" + commands,
                where);
   }
 
@@ -60,14 +61,17 @@ struct Tree {
     if (!std::filesystem::exists(log)) return 0;
     const std::string text = content_of(log);
     int count = 0;
-    for (std::size_t at = text.find("--build"); at != std::string::npos; at = text.find("--build", at + 1)) ++count;
+    for (std::size_t at = text.find("--build"); at != std::string::npos;
+         at = text.find("--build", at + 1))
+      ++count;
     return count;
   }
 };
 
 }  // namespace
 
-TEST_CASE("scsim builds once, from any folder, and hands its arguments on unchanged", "[main][scripts]") {
+TEST_CASE("scsim builds once, from any folder, and hands its arguments on unchanged",
+          "[main][scripts]") {
   Tree tree;
   const Ran first = tree.in(tree.folder.path(), "'a tree/scsim' --trace 'my log.pb' '*' ''");
   INFO(first.err);
@@ -113,7 +117,8 @@ TEST_CASE("scsim configures afresh in a tree that was moved", "[main][scripts]")
   tree.root = moved;
   REQUIRE(tree.in(moved, "./scsim").exit_code == 0);
   CHECK(tree.builds() == 2);
-  CHECK(content_of(tree.log).find("--fresh --preset release\n--build " + moved) != std::string::npos);
+  CHECK(content_of(tree.log).find("--fresh --preset release\n--build " + moved) !=
+        std::string::npos);
 }
 
 TEST_CASE("many scsim at once build once", "[main][scripts]") {
@@ -146,7 +151,8 @@ TEST_CASE("without root missing packages are named and nothing is built", "[main
   const Ran ran = tree.in(tree.root, "./scsim");
   CHECK(ran.exit_code == 1);
   CHECK(ran.err ==
-        "scsim: missing Debian packages: libfmt-dev libzstd-dev; as root: apt-get install libfmt-dev libzstd-dev\n");
+        "scsim: missing Debian packages: libfmt-dev libzstd-dev; as root: apt-get install "
+        "libfmt-dev libzstd-dev\n");
   CHECK(tree.builds() == 0);
 }
 

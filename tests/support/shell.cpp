@@ -25,8 +25,8 @@ TemporaryFolder::~TemporaryFolder() {
 Ran run(const std::string& commands, const std::string& folder) {
   TemporaryFolder files;
   write_text(files / "commands", "cd '" + folder + "' || exit 99\n" + commands + "\n");
-  const std::string line = "bash '" + files / "commands" + "' < /dev/null > '" + files / "out" + "' 2> '" +
-                           files / "err" + "'";
+  const std::string line = "bash '" + files / "commands" + "' < /dev/null > '" + files / "out" +
+                           "' 2> '" + files / "err" + "'";
   const int status = std::system(line.c_str());
   return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
           .out = content_of(files / "out"),
