@@ -86,8 +86,21 @@ std::string progress_line(const std::string& doing, const std::string& things, d
 void catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = leave;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    sigaction(signal, &action, &before);
+    if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);  // as nohup wants
+  }
 }
+
+NoInterrupts::NoInterrupts() {
+  sigset_t held;
+  sigemptyset(&held);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, signal);
+  sigprocmask(SIG_BLOCK, &held, &before_);
+}
+
+NoInterrupts::~NoInterrupts() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
 void remove_if_interrupted(const std::string& path) {
   SCSIM_CHECK_LT(num_doomed.load(), kMaxPaths);

@@ -6,6 +6,8 @@
 //   progress.done();
 #pragma once
 
+#include <signal.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -41,6 +43,18 @@ std::string progress_line(const std::string& doing, const std::string& things, d
 // From now on SIGINT, SIGTERM and SIGHUP remove what was promised to remove_if_interrupted() and
 // end the program with 128 + the signal's number: 130 for Ctrl-C.
 void catch_interrupts();
+
+// While it lives, those signals wait: for writing several files that belong together.
+class NoInterrupts {
+ public:
+  NoInterrupts();
+  ~NoInterrupts();
+  NoInterrupts(const NoInterrupts&) = delete;
+  NoInterrupts& operator=(const NoInterrupts&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 // A file that an interrupted run must not leave. REQUIRES: called at most 8 times.
 void remove_if_interrupted(const std::string& path);

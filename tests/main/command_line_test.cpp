@@ -263,8 +263,7 @@ TEST_CASE("what cannot be written to stdout is an error", "[main]") {
 
 TEST_CASE("Ctrl-C ends a run with 130 and leaves nothing half-written", "[main]") {
   const Session session;
-  const Ran ran = session.bash(
-      "scsim trace cut small.pb -o big.pb --repeat 2000000 -q & sleep 0.3\n"
-      "kill -INT $!; wait $!; echo $?; ls");
+  const Ran ran = session.bash("timeout --preserve-status -s INT 0.3 " SCSIM_PROGRAM
+                               " trace cut small.pb -o big.pb --repeat 2000000 -q; echo $?; ls");
   CHECK_THAT(ran.out, StartsWith("130\n") && !Contains("big.pb"));
 }
