@@ -10,6 +10,7 @@
 
 #include "sim/main/columns.h"
 #include "traces/text.h"
+#include "traces/version.h"
 
 namespace scsim::program {
 namespace {
@@ -63,6 +64,7 @@ std::string arguments_text(const Command& command) {
     rows.emplace_back(std::move(left), std::move(right));
   }
   rows.emplace_back("--help, -h", "print this");
+  if (command.name.empty()) rows.emplace_back("--version", "print the version");
   return two_columns(rows);
 }
 
@@ -145,6 +147,7 @@ std::optional<std::string> parse(const Command& command, Names words) {
     }
   }
   known.insert(known.end(), {"--help", "-h"});
+  if (command.name.empty()) known.push_back("--version");
   try {
     std::ranges::reverse(words);  // the order CLI11 takes
     app.parse(std::move(words));
@@ -222,6 +225,10 @@ ExitCode run_command_line(std::span<const Command> commands, std::vector<std::st
   for (auto word = words.begin(); word != end_of_options; ++word) {
     if (*word == "--help" || *word == "-h") {
       std::fputs(help_text(commands, name).c_str(), stdout);
+      return ExitCode::kOk;
+    }
+    if (*word == "--version" && name.empty()) {
+      std::printf("scsim %s\n", std::string(tool_version()).c_str());
       return ExitCode::kOk;
     }
   }

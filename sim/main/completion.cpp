@@ -80,6 +80,7 @@ std::string bash_script() {
   std::set<std::string> written;
   for (const Command& command : all_commands()) {
     std::vector<std::string> options = {"--help"};
+    if (command.name.empty()) options.push_back("--version");
     std::string positional;
     for (const Argument& argument : command.arguments) {
       if (argument.is_positional()) {
