@@ -1,9 +1,11 @@
 #include "sim/main/topics.h"
 
+#include "analysis/summary.h"
 #include "cost_models/cost_model_table.h"
 #include "cost_models/shapes.h"
 #include "sim/engine_preset.h"
 #include "sim/main/columns.h"
+#include "sim/router.h"
 #include "traces/generate.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
@@ -73,6 +75,31 @@ std::string models_text() {
          two_columns(rows);
 }
 
+std::string routers_text() {
+  std::string text =
+      "Which engine of a pool a request goes to: `policy` of `router`; `parameters` sets theirs.\n";
+  for (const sim::PolicyEntry& entry : sim::router_table()) {
+    std::vector<Row> rows;
+    for (const sim::PolicyParameter& parameter : entry.parameters) {
+      rows.emplace_back("  " + parameter.name, parameter.sentence + " (" +
+                                                   format_shortest(parameter.default_value) + "; " +
+                                                   format_shortest(parameter.min) + " to " +
+                                                   format_shortest(parameter.max) + ")");
+    }
+    text += "\n" + two_columns({{entry.name, sourced(entry.sentence, entry.source)}}) +
+            two_columns(rows);
+  }
+  return text;
+}
+
+std::string metrics_text() {
+  std::vector<Row> rows;
+  for (const analysis::Definition& definition : analysis::definitions()) {
+    rows.emplace_back(definition.term, definition.sentence);
+  }
+  return "What the numbers of a report mean.\n\n" + two_columns(rows);
+}
+
 std::string cluster_text() {
   return "Keys of cluster.yaml; --set takes them too, such as --set "
          "pools[0].engine.max_sequences=64.\n\n" +
@@ -94,8 +121,10 @@ const std::vector<Topic>& topics() {
       {"engines", "presets of engines, and their knobs", engines_text},
       {"formats", "logs that `scsim trace import` reads, and their options", formats_text},
       {"gpus", "built-in GPUs", gpus_text},
+      {"metrics", "what the numbers of a report mean", metrics_text},
       {"models", "built-in models", models_text},
       {"recipe", "keys of recipes for `scsim trace generate`", recipe_text},
+      {"routers", "which engine a request goes to", routers_text},
   };
   return all;
 }

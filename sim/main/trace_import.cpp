@@ -40,11 +40,14 @@ ExitCode import(const ImportArguments& arguments) {
                  count_of(report->rejected - report->first_rejected.size()).c_str());
   }
   if (!arguments.quiet) {
-    std::printf("%s: %s of %s, %s rejected\n", arguments.out.c_str(),
+    std::printf("%s: %s of %s, %s rejected", arguments.out.c_str(),
                 counted(report->requests, "request").c_str(), counted(report->rows, "row").c_str(),
                 count_of(report->rejected).c_str());
-    for (const std::string& assumption : report->assumptions)
+    if (report->left_out > 0) std::printf(", %s left out", count_of(report->left_out).c_str());
+    std::printf("\n");
+    for (const std::string& assumption : report->assumptions) {
       std::printf("assumed: %s\n", assumption.c_str());
+    }
   }
   return ExitCode::kOk;
 }

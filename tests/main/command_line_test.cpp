@@ -248,7 +248,7 @@ TEST_CASE("compare sets two results side by side", "[main]") {
   const Ran ran = session.bash(
       "scsim --trace small.pb --out a -q && scsim --trace small.pb --set pools[0].gpu=l40s --out b "
       "-q && "
-      "scsim compare a b && scsim compare a/result.pb b/result.pb --json");
+      "scsim compare a b && scsim compare a/result.pb b/result.pb > again");
   INFO(ran.err);
   CHECK(ran.exit_code == 0);
   CHECK_THAT(ran.out, Contains("TTFT"));
