@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "sim/main/commands.h"
+#include "sim/main/option_file.h"
 #include "sim/main/terminal.h"
 #include "sim/main/trace_arguments.h"
 #include "traces/trace_format.h"
@@ -10,24 +11,35 @@ namespace scsim::program {
 namespace {
 
 struct ImportArguments {
-  std::string from, out;
+  std::string from, out, options;
   std::vector<std::string> in, settings;
   bool strict = false, quiet = false;
 };
 
 ExitCode import(const ImportArguments& arguments) {
+  const auto format = find_trace_format(arguments.from);
+  if (!format) return fail(format.error());
   ImportInputs inputs{.paths = arguments.in, .options = {}, .strict = arguments.strict};
+  if (!arguments.options.empty()) {
+    auto options = read_option_file(arguments.options, *format);
+    if (!options) return fail(options.error());
+    inputs.options = *std::move(options);
+  }
   for (const std::string& setting : arguments.settings) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) {
       return fail("--set: expected OPTION=VALUE, found \"" + setting + "\"", ExitCode::kUsageError);
     }
-    inputs.options[setting.substr(0, equals)] = setting.substr(equals + 1);
+    const std::string name = setting.substr(0, equals);
+    if (const auto known = check_option(name, *format); !known) {
+      return fail("--set: " + known.error().message, ExitCode::kUsageError);
+    }
+    inputs.options[name] = setting.substr(equals + 1);
   }
   MadeBy made_by("trace import");
   made_by.option("--from", arguments.from);
   for (const std::string& path : arguments.in) made_by.file(path);
-  made_by.options("--set", arguments.settings);
+  for (const auto& [name, value] : inputs.options) made_by.option("--set", name + "=" + value);
 
   remove_if_interrupted(arguments.out + ".partial");
   const auto report = import_trace(arguments.from, inputs, arguments.out, made_by.text());
@@ -76,6 +88,11 @@ Command trace_import_command() {
                          .value_name = "OPTION=VALUE",
                          .into = &arguments->settings,
                          .sentence = "an option of the format"},
+                        {.name = "--options",
+                         .value_name = "FILE",
+                         .into = &arguments->options,
+                         .sentence = "such options as YAML, one `option: value` a line",
+                         .completes = Completes::kFile},
                         {.name = "--strict",
                          .into = &arguments->strict,
                          .sentence =

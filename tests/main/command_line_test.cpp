@@ -59,6 +59,8 @@ TEST_CASE("a mistyped word is answered with the nearest one and exit code 2", "[
       {"help enignes", "unknown topic \"enignes\"; did you mean \"engines\"?"},
       {"trace import --from mooncaek x -o y",
        "unknown format \"mooncaek\"; did you mean \"mooncake\"?"},
+      {"trace import --from mooncake x -o y --set blok_tokens=512",
+       "did you mean \"block_tokens\"?"},
       {"steps x.json --preset vlm", "unknown preset \"vlm\"; did you mean \"vllm\"?"},
       {"completion bsh", "unknown shell \"bsh\"; did you mean \"bash\"?"},
       {"--trace small.pb --set pools[0].tensor_paralel=2", "did you mean \"tensor_parallel\"?"},
@@ -92,6 +94,7 @@ TEST_CASE("an input that is wrong is named with exit code 1, and leaves no file"
   const Session session;
   write_text(session.path("bad.yaml"), "pools:\n- gpus: 8\n  tensor_paralel: 2\n");
   write_text(session.path("bad_recipe.yaml"), "requests: 40\nplian: {}\n");
+  write_text(session.path("bad_options.yaml"), "# of the log\nblok_tokens: 16\n");
   const std::string trace = content_of(session.path("small.pb"));
   write_text(session.path("cut.pb"), trace.substr(0, trace.size() / 2));
   std::string flipped = trace;
@@ -113,6 +116,9 @@ TEST_CASE("an input that is wrong is named with exit code 1, and leaves no file"
        "bad_recipe.yaml:2: plian: unknown key; did you mean \"plain\"?"},
       {"trace generate recipe.yaml -o nowhere/x.pb", "nowhere/x.pb"},
       {"trace import --from mooncake missing.jsonl -o made", "missing.jsonl"},
+      {"trace import --from mooncake x -o made --options bad_options.yaml",
+       "bad_options.yaml:2: unknown option of mooncake \"blok_tokens\"; did you mean "
+       "\"block_tokens\"?"},
       {"trace cut cut.pb -o made", "cut.pb"},
       {"compare missing small.pb", "missing"},
       {"steps missing.json", "missing.json"},
