@@ -138,9 +138,10 @@ std::optional<std::string> parse(const Command& command, Names words) {
       all[i].option = app.add_flag(argument.name);
     } else {
       all[i].option = app.add_option(argument.name, all[i].values);
-      if (!argument.is_positional())
-        all[i].option->expected(1)->take_all()->allow_extra_args(false);
-      if (!argument.is_repeated() && argument.is_positional()) all[i].option->expected(1);
+      if (!argument.is_positional()) all[i].option->take_all();  // counted in store()
+      if (!argument.is_positional() || !argument.is_repeated()) {
+        all[i].option->expected(1)->allow_extra_args(false);
+      }
     }
     if (!argument.is_positional()) {
       for (std::string& name : split(argument.name, ',')) known.push_back(std::move(name));
@@ -156,7 +157,7 @@ std::optional<std::string> parse(const Command& command, Names words) {
     const std::string what = error.what();
     for (const Argument& argument : command.arguments) {
       const std::string name = argument.name.substr(0, argument.name.find(','));
-      if (what.find(name) == std::string::npos) continue;
+      if (!what.starts_with(name)) continue;
       return argument.is_flag() ? name + " takes no value"
                                 : name + " needs a value (" + argument.value_name + ")";
     }

@@ -1,6 +1,7 @@
 #include "sim/main/topics.h"
 
 #include "analysis/summary.h"
+#include "analysis/wording.h"
 #include "cost_models/cost_model_table.h"
 #include "cost_models/shapes.h"
 #include "sim/engine_preset.h"
@@ -59,19 +60,27 @@ std::string cost_models_text() {
 std::string gpus_text() {
   std::vector<Row> rows;
   for (const auto& gpu : cost_models::gpu_table()) {
-    rows.emplace_back(gpu.name, gpu.full_name + ": " + format_bytes(gpu.memory.value()) + " at " +
-                                    format_rate(gpu.memory_bandwidth.value()) + "B, bf16 " +
-                                    format_rate(gpu.bf16.value()) + "FLOP [" + gpu.source + "]");
+    const std::string shape = gpu.full_name + ": " + format_bytes(gpu.memory.value()) + ", " +
+                              analysis::bandwidth_text(gpu.memory_bandwidth.value()) + ", bf16 " +
+                              analysis::flops_text(gpu.bf16.value());
+    rows.emplace_back(gpu.name, sourced(shape, gpu.source));
   }
   return "`gpu` of a pool.\n\n" + two_columns(rows);
 }
 
 std::string models_text() {
+  constexpr double kBits = 16;
   std::vector<Row> rows;
   for (const auto& model : cost_models::model_table()) {
-    rows.emplace_back(model.name, sourced("", model.source));
+    const std::string shape = format_fixed(model.parameters() / 1e9, 2) +
+                              " billion parameters, context " + format_integer(model.max_context) +
+                              ", KV cache " + format_bytes(model.cache_per_token(kBits).value()) +
+                              " a token";
+    rows.emplace_back(model.name, sourced(shape, model.source));
   }
-  return "`model` of a pool; the path of a Hugging Face config.json serves as well.\n\n" +
+  return "`model` of a pool; the path of a Hugging Face config.json serves as well. KV cache at 16 "
+         "bits an "
+         "element,\nwithout sliding windows and recurrent states.\n\n" +
          two_columns(rows);
 }
 

@@ -18,9 +18,7 @@ class Session {
     write_text(folder_ / "recipe.yaml", R"(requests: 40
 duration: 0 s
 arrivals: {rate: 2}
-plain:
-  prompt: 500
-  output: 20
+plain: {}
 )");
     if (const Ran ran = scsim("trace generate recipe.yaml -o small.pb"); ran.exit_code != 0)
       FAIL(ran.err);
@@ -162,8 +160,8 @@ TEST_CASE("--version prints the name and the version", "[main]") {
 TEST_CASE("bash completion knows commands, options and values", "[main]") {
   const Session session;
   const Ran ran = session.bash(R"(
-scsim completion bash > script && bash -n script || exit 1
-source script
+scsim completion bash > completion && bash -n completion || exit 1
+source ./completion
 try() {
   COMP_WORDS=("$@" "") COMP_CWORD=$#
   if [[ ${COMP_WORDS[COMP_CWORD-1]} == *- ]]; then unset 'COMP_WORDS[COMP_CWORD]'; COMP_CWORD=$(($# - 1)); fi
@@ -196,7 +194,7 @@ TEST_CASE("a trace goes through generate, cut, stat and dump", "[main]") {
                 .bash("scsim trace cut small.pb -o part.pb --requests 5 --repeat 2 | sed -n "
                       "'s/copies are //p'")
                 .out);
-  CHECK_THAT(session.scsim("trace stat part.pb --json").out, Contains("\"requests\":10"));
+  CHECK_THAT(session.scsim("trace stat part.pb --json").out, Contains("\"requests\": 10,"));
   const Ran dumped = session.scsim("trace dump part.pb");
   CHECK(std::count(dumped.out.begin(), dumped.out.end(), '\n') == 10);
   CHECK(session.bash("scsim trace dump part.pb -o part.jsonl -q && cat part.jsonl").out ==
