@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "tests/support/shell.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace scsim::test;
 using Catch::Contains;
@@ -15,7 +16,7 @@ namespace {
 class Session {
  public:
   Session() {
-    write_text(folder_ / "recipe.yaml", R"(requests: 40
+    write_text(folder_.file("recipe.yaml"), R"(requests: 40
 duration: 0 s
 arrivals: {rate: 2}
 plain: {}
@@ -30,7 +31,7 @@ plain: {}
     return run("scsim() { '" SCSIM_PROGRAM "' \"$@\"; }\n" + commands, folder_.path());
   }
 
-  std::string path(const std::string& name) const { return folder_ / name; }
+  std::string path(const std::string& name) const { return folder_.file(name); }
 
  private:
   TemporaryFolder folder_;

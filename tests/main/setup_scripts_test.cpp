@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tests/support/shell.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace scsim::test;
 
@@ -28,30 +29,30 @@ sed -nE '/^[a-z]/{s/ .*//;p}' "$TREE/cmake/debian_packages.txt" |
 
 struct Tree {
   TemporaryFolder folder;
-  std::string root = folder / "a tree";
-  std::string log = folder / "cmake.log";
+  std::string root = folder.file("a tree");
+  std::string log = folder.file("cmake.log");
 
   Tree() {
     namespace fs = std::filesystem;
     fs::create_directories(root + "/cmake");
     fs::create_directories(root + "/traces");
-    fs::create_directories(folder / "bin");
+    fs::create_directories(folder.file("bin"));
     for (const char* name : {"scsim", "test", "cmake/setup.sh", "cmake/debian_packages.txt",
                              "CMakeLists.txt", "CMakePresets.json"}) {
       fs::copy_file(std::string(SCSIM_SOURCE_DIR) + "/" + name, root + "/" + name);
     }
     write_program("cmake", kCmake);
     write_program("dpkg-query", kDpkgQuery);
-    write_text(folder / "missing", "none\n");
+    write_text(folder.file("missing"), "none\n");
   }
 
   void write_program(const std::string& name, const std::string& text) {
-    write_text(folder / "bin/" + name, text);
-    std::filesystem::permissions(folder / "bin/" + name, std::filesystem::perms::owner_all);
+    write_text(folder.file("bin/" + name), text);
+    std::filesystem::permissions(folder.file("bin/" + name), std::filesystem::perms::owner_all);
   }
 
   Ran in(const std::string& where, const std::string& commands) {
-    return run("export CMAKE_LOG='" + log + "' TREE='" + root + "' PATH='" + (folder / "bin") +
+    return run("export CMAKE_LOG='" + log + "' TREE='" + root + "' PATH='" + folder.file("bin") +
                    "':$PATH\n" + commands,
                where);
   }
@@ -112,7 +113,7 @@ TEST_CASE("scsim builds again when a source changes, appears or goes", "[main][s
 TEST_CASE("scsim configures afresh in a tree that was moved", "[main][scripts]") {
   Tree tree;
   REQUIRE(tree.in(tree.root, "./scsim").exit_code == 0);
-  const std::string moved = tree.folder / "moved";
+  const std::string moved = tree.folder.file("moved");
   std::filesystem::rename(tree.root, moved);
   tree.root = moved;
   REQUIRE(tree.in(moved, "./scsim").exit_code == 0);
@@ -144,7 +145,7 @@ TEST_CASE("a build that fails ends scsim, and the next call builds again", "[mai
 
 TEST_CASE("without root missing packages are named and nothing is built", "[main][scripts]") {
   Tree tree;
-  write_text(tree.folder / "missing", "libfmt-dev\nlibzstd-dev\n");
+  write_text(tree.folder.file("missing"), "libfmt-dev\nlibzstd-dev\n");
   tree.write_program("id", "#!/bin/bash\necho 1000\n");
   tree.write_program("sudo", "#!/bin/bash\nexit 1\n");
   tree.write_program("apt-get", "#!/bin/bash\nexit 1\n");
@@ -158,7 +159,7 @@ TEST_CASE("without root missing packages are named and nothing is built", "[main
 
 TEST_CASE("with root missing packages are installed, and named", "[main][scripts]") {
   Tree tree;
-  write_text(tree.folder / "missing", "libfmt-dev\n");
+  write_text(tree.folder.file("missing"), "libfmt-dev\n");
   tree.write_program("id", "#!/bin/bash\necho 0\n");
   tree.write_program("apt-get", "#!/bin/bash\necho \"apt-get $*\"\n");
   const Ran ran = tree.in(tree.root, "./scsim");

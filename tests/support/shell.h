@@ -1,4 +1,4 @@
-// Programs as a user runs them, and folders that are gone when the test is.
+// Programs as a user runs them.
 //
 //   TemporaryFolder folder;
 //   Ran ran = run("scsim --trace missing.pb", folder.path());
@@ -8,19 +8,6 @@
 #include <string>
 
 namespace scsim::test {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 struct Ran {
   int exit_code = 0;  // 128 + signal where one ended it
