@@ -1,7 +1,7 @@
 // Did the cluster keep up?
 //
-// The number of requests waiting is fitted by a line over the window. Pools are judged apart, and
-// the worst is the verdict.
+// The number of requests waiting, in at most 100 points, is fitted by a line over the window. Pools
+// are judged apart, and the worst is the verdict.
 //   overloaded  the line rises by more than 1 % of the pool's arrivals, by more than twice the
 //               deviation around it, and by more than the requests that run at once; or 5 % of the
 //               arrivals are given up by time-outs, which hide a queue by emptying it.
@@ -21,6 +21,7 @@ namespace scsim::analysis {
 namespace {
 
 constexpr std::size_t kFewestBins = 8;
+constexpr std::size_t kTrendPoints = 100;
 constexpr double kRiseOfArrivals = 0.01, kRiseOfDeviation = 2;
 constexpr double kTimedOut = 0.05;
 constexpr double kDrainOfWindow = 0.1, kDrainOfService = 2;
@@ -86,11 +87,22 @@ double service_p99(const Result& result, const Window& window) {
 
 std::string requests_text(double count) { return format_fixed(count, count < 10 ? 1 : 0); }
 
+// Means of neighbouring bins, at most kTrendPoints, so that the deviation around the line does not
+// depend on how finely the run was recorded. A rest of bins at the end is left out.
+std::vector<double> trend_points(const std::vector<double>& bins) {
+  const std::size_t each = (bins.size() + kTrendPoints - 1) / kTrendPoints;
+  std::vector<double> points(bins.size() / each, 0);
+  for (std::size_t i = 0; i < points.size() * each; ++i)
+    points[i / each] += bins[i] / static_cast<double>(each);
+  return points;
+}
+
 Verdict judge_pool(const PoolLoad& pool, double drain, double window_seconds, double service) {
   Verdict verdict;
   verdict.drain = drain;
-  const Trend trend = fit_trend(pool.waiting);
-  verdict.queue_rise = trend.slope * static_cast<double>(pool.waiting.size());
+  const std::vector<double> points = trend_points(pool.waiting);
+  const Trend trend = fit_trend(points);
+  verdict.queue_rise = trend.slope * static_cast<double>(points.size());
   const auto arrivals = static_cast<double>(pool.arrivals);
   const std::string queue =
       "the queue went from " +
