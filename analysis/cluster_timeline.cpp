@@ -37,6 +37,14 @@ Band band_over_engines(const Result& result, std::vector<float> EngineTimeline::
 
 }  // namespace
 
+std::vector<double> merged_bins(const std::vector<float>& series, std::size_t bins_per_point) {
+  SCSIM_CHECK(bins_per_point > 0);
+  std::vector<double> points;
+  for (std::size_t from = 0; from < series.size(); from += bins_per_point)
+    points.push_back(bin_mean(series, from, from + bins_per_point));
+  return points;
+}
+
 ClusterTimeline cluster_timeline(const Result& result, std::size_t points) {
   SCSIM_CHECK(points > 0);
   std::size_t bins = 0;

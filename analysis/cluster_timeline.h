@@ -18,6 +18,9 @@ struct ClusterTimeline {
   std::size_t points() const { return running.mean.size(); }
 };
 
+// The means of every `bins_per_point` bins of a series; the last point may have fewer.
+std::vector<double> merged_bins(const std::vector<float>& series, std::size_t bins_per_point);
+
 // Neighbouring bins are averaged until at most `points` are left.
 ClusterTimeline cluster_timeline(const Result& result, std::size_t points);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "analysis/cluster_timeline.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t kTimelinePoints = 400;
 constexpr std::size_t kTenantCurves = 4;
 constexpr std::size_t kStageRows = 8;
+constexpr double kLifetimeTail = 0.002;     // shorter lives than these share a bar
 constexpr std::size_t kLedgerEngines = 24;  // more: the busiest and the idlest half of that many
 
 // JSON by hand: objects and arrays are joined from finished members.
@@ -184,28 +186,32 @@ std::string ledger(const Summary& summary) {
   return object({member("stages", stage_names(true)), member("rows", array(rows))});
 }
 
-// Bins from the first to the last that holds a block.
+// Blocks by bin and reason, from the first bin that matters to the last that holds one; what lies
+// below the first is counted in it. Labels are the bins' upper ends.
 std::string lifetimes(const Result& result) {
-  std::size_t first = LifetimeHistogram::kBins, last = 0;
+  std::array<std::uint64_t, LifetimeHistogram::kBins> in_bin{};
+  std::uint64_t all = 0;
   for (const auto& count : result.lifetimes.count)
-    for (std::size_t i = 0; i < count.size(); ++i)
-      if (count[i] > 0) {
-        first = std::min(first, i);
-        last = std::max(last, i);
-      }
+    for (std::size_t i = 0; i < count.size(); ++i) {
+      in_bin[i] += count[i];
+      all += count[i];
+    }
+  std::size_t first = 0, last = in_bin.size();
+  while (last > 0 && in_bin[last - 1] == 0) --last;
+  for (std::uint64_t below = in_bin[0];
+       first + 1 < last && static_cast<double>(below) < kLifetimeTail * static_cast<double>(all);
+       below += in_bin[first])
+    ++first;
   std::vector<std::string> labels, rows;
-  double low = 0, high = 1.0 / (1 << 19);  // bin i ends at 2^(i - 19) s
-  for (std::size_t i = 0; i < LifetimeHistogram::kBins && i <= last; ++i) {
-    if (i >= first) labels.push_back(format_seconds(low) + " – " + format_seconds(high));
-    low = high;
-    high *= 2;
-  }
-  for (std::size_t reason = 0; reason < kBlockEndNames.size() && first <= last; ++reason) {
+  double high = 1.0 / (1 << 19);  // bin i ends at 2^(i - 19) s
+  for (std::size_t i = 0; i < last; ++i, high *= 2)
+    if (i >= first) labels.push_back("to " + format_seconds(high));
+  for (std::size_t reason = 0; reason < kBlockEndNames.size() && last > 0; ++reason) {
     std::string name(kBlockEndNames[reason]);
     std::ranges::replace(name, '_', ' ');
-    const auto& count = result.lifetimes.count[reason];
-    std::vector<double> parts;
-    for (std::size_t i = first; i <= last; ++i) parts.push_back(static_cast<double>(count[i]));
+    std::vector<double> parts(last - first, 0);
+    for (std::size_t i = 0; i < last; ++i)
+      parts[std::max(i, first) - first] += static_cast<double>(result.lifetimes.count[reason][i]);
     rows.push_back(row(name, parts));
   }
   return object({member("labels", texts(labels)), member("rows", array(rows))});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/cluster_timeline.h"
 #include "analysis/request_times.h"
 #include "traces/files.h"
 #include "traces/text.h"
@@ -9,6 +10,7 @@
 namespace scsim::analysis {
 namespace {
 
+constexpr std::size_t kMaxCounterPoints = 20000;
 constexpr std::size_t kChunk = 1 << 20;  // bytes collected before they go to the file
 
 std::string whole(std::int64_t value) { return format_fixed(static_cast<double>(value), 0); }
@@ -108,20 +110,29 @@ void draw_request(const Result& result, const RequestResult& r, std::size_t lane
   if (answered) out.span("decode", r.engine, lane, r.first_token, r.end, "");
 }
 
-void draw_counters(const Result& result, std::int32_t engine, EventWriter& out) {
+void draw_counters(const Result& result, std::int32_t engine, std::size_t bins_per_point,
+                   EventWriter& out) {
   const EngineTimeline& timeline = result.engines[static_cast<std::size_t>(engine)].timeline;
+  const std::int64_t point = result.timeline_bin.ns() * static_cast<std::int64_t>(bins_per_point);
   // A counter keeps its value until the next event.
   const auto draw = [&](std::string_view name, const std::vector<float>& series) {
-    for (std::size_t i = 0; i < series.size(); ++i)
-      if (i == 0 || series[i] != series[i - 1])
-        out.counter(name, engine, result.timeline_bin.ns() * static_cast<std::int64_t>(i),
-                    static_cast<double>(series[i]));
+    const std::vector<double> values = merged_bins(series, bins_per_point);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (i == 0 || values[i] != values[i - 1])
+        out.counter(name, engine, point * static_cast<std::int64_t>(i), values[i]);
   };
   draw("running", timeline.running);
   draw("waiting", timeline.waiting);
   draw("KV used", timeline.used_blocks);
   draw("KV cached", timeline.cached_blocks);
   draw("busy", timeline.busy);
+}
+
+// So many that all engines together have at most kMaxCounterPoints points of a counter.
+std::size_t bins_per_counter_point(const Result& result) {
+  std::size_t bins = 0;
+  for (const EngineResult& engine : result.engines) bins += engine.timeline.running.size();
+  return std::max<std::size_t>(1, (bins + kMaxCounterPoints - 1) / kMaxCounterPoints);
 }
 
 }  // namespace
@@ -137,16 +148,21 @@ Expected<std::string> write_perfetto_trace(const Result& result, const std::stri
                format_integer(static_cast<std::int64_t>(result.requests.size())) +
                " requests to arrive; counters cover the whole run";
 
+  const std::size_t bins_per_point = bins_per_counter_point(result);
+  const double point_seconds =
+      result.timeline_bin.seconds().value() * static_cast<double>(bins_per_point);
   EventWriter out(*file);
   out.raw("{\"displayTimeUnit\":\"ms\",\n\"otherData\":{\"tool\":" +
           json_quote("scsim " + result.tool_version) +
-          ",\"trace\":" + json_quote(result.trace.name) + ",\"requests\":" +
-          json_quote(left_out.empty() ? "all are drawn" : left_out) + "},\n\"traceEvents\":[\n");
+          ",\"trace\":" + json_quote(result.trace.name) +
+          ",\"requests\":" + json_quote(left_out.empty() ? "all are drawn" : left_out) +
+          ",\"counters\":" + json_quote("means over " + format_seconds(point_seconds)) +
+          "},\n\"traceEvents\":[\n");
   const auto engines = static_cast<std::int32_t>(result.engines.size());
   for (std::int32_t e = 0; e < engines; ++e) {
     const EngineResult& engine = result.engines[static_cast<std::size_t>(e)];
     out.name("process_name", e, 0, "engine " + whole(e) + " (" + engine.pool + ")");
-    draw_counters(result, e, out);
+    draw_counters(result, e, bins_per_point, out);
   }
   std::vector<Lanes> lanes(result.engines.size() + 1);
   bool unrouted = false;

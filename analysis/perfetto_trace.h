@@ -5,6 +5,8 @@
 // and decode inside. (A preempted request's later waits lie inside its prefill or decode.) Engines
 // with more requests than such a viewer bears are the rule, so only the first `max_requests` to
 // arrive are drawn; the file's metadata says so, and so does the text this function gives back.
+// Counters are means over as many bins of the timeline as keep the file small; the metadata says
+// how long that is.
 #pragma once
 
 #include <string>

@@ -79,9 +79,10 @@ const std::vector<Definition>& definitions() {
        "latencies are of finished requests; refused, cancelled, timed-out and "
        "unfinished ones are counted and left out"},
       {"window",
-       "requests that arrive in the first tenth of the arrivals' time are warm-up and left "
-       "out; rates and utilisation also leave out the drain after the last arrival; where "
-       "all requests arrive within a twentieth of the run, nothing is left out"},
+       "from the first arrival until 99 of 100 requests have arrived, without the first tenth of "
+       "that "
+       "time (warm-up); latencies are of requests that arrive in it, rates, utilisation and queues "
+       "are of that time; where it is a twentieth of the run or less, nothing is left out"},
       {"±",
        "95 % confidence interval by batch means over requests in order of arrival: 32, 16 or 8 "
        "batches, the most at which neighbouring batches are uncorrelated; a quantile q needs 5 "

@@ -22,7 +22,7 @@
 namespace scsim::analysis {
 
 struct SummaryOptions {
-  double warm_up = 0.1;     // part of the arrivals' time left out at its start
+  double warm_up = 0.1;     // part of the time of arrivals left out at its start
   double slo_share = 0.99;  // an SLO is met if this share of its requests is within all targets
 };
 

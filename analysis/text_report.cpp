@@ -59,6 +59,7 @@ std::string slo_table(const Summary& summary, std::size_t rows) {
   if (!summary.slo_met()) return "";
   TextTable table({"class", "requests", "TTFT met", "TPOT met", "E2E met", "all", "targets"});
   const std::size_t shown = std::min(rows, summary.slos.size());
+  if (shown == 0) return more_of(summary.slos.size(), 0, "classes");
   for (std::size_t i = 0; i < shown; ++i) {
     const SloSummary& slo = summary.slos[i];
     const auto part = [&](const std::optional<double>& target, std::int64_t met) {
@@ -119,7 +120,7 @@ std::string group_table(const Summary& summary, std::size_t rows) {
       add("turn " + summary.turns[i].name, summary.turns[i]);
     left_out += summary.turns.size() - std::min(rows, summary.turns.size());
   }
-  return table.text(0) + more_of(left_out, 0, "tenants and turns");
+  return (rows > 0 ? table.text(0) : "") + more_of(left_out, 0, "tenants and turns");
 }
 
 std::string breakdown(const PerStage<double>& seconds, double idle, bool with_seconds) {
@@ -199,7 +200,7 @@ std::string over_time(const Result& result) {
   text += "  KV used   |" + sparkline(timeline.used.mean, 1) + "| to " +
           format_percent(std::ranges::max(timeline.used.mean)) + "\n";
   text += "  waiting   |" + sparkline(timeline.waiting.mean, most_waiting) + "| to " +
-          format_fixed(most_waiting * engines, 1) + " requests\n";
+          format_fixed(most_waiting * engines, most_waiting * engines < 1 ? 2 : 1) + " requests\n";
   return text;
 }
 

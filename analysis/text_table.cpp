@@ -7,6 +7,13 @@ namespace {
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
+// A number, or the first unit of "1 h 02 min": what follows belongs to it.
+bool keeps_next(std::string_view piece) {
+  if (piece.empty()) return false;
+  return (piece.back() >= '0' && piece.back() <= '9') || piece.ends_with(" h") ||
+         piece.ends_with(" d") || piece.ends_with(" min");
+}
+
 }  // namespace
 
 std::size_t display_width(std::string_view text) {
@@ -51,11 +58,10 @@ std::string wrapped(std::string_view head, std::string_view text) {
   };
   for (char c : text) {
     const bool space = c == ' ' || c == '\n';
-    const bool number = !piece.empty() && piece.back() >= '0' && piece.back() <= '9';
-    if (space && !number)
-      put_piece();
-    else if (!space || piece.size() < room / 2)
-      piece += space ? ' ' : c;
+    if (!space)
+      piece += c;
+    else if (keeps_next(piece) && piece.size() < room / 2)
+      piece += ' ';
     else
       put_piece();
   }

@@ -1,7 +1,7 @@
 // Did the cluster keep up?
 //
-// The number of requests waiting is fitted by a line over the window. Pools are judged apart, and
-// the worst is the verdict.
+// The number of requests waiting, in at most 100 points, is fitted by a line over the window. Pools
+// are judged apart, and the worst is the verdict.
 //   overloaded  the line rises by more than 1 % of the pool's arrivals, by more than twice the
 //               deviation around it, and by more than the requests that run at once; or 5 % of the
 //               arrivals are given up by time-outs, which hide a queue by emptying it.
@@ -21,8 +21,10 @@ namespace scsim::analysis {
 namespace {
 
 constexpr std::size_t kFewestBins = 8;
+constexpr std::size_t kTrendPoints = 100;
 constexpr double kRiseOfArrivals = 0.01, kRiseOfDeviation = 2;
 constexpr double kTimedOut = 0.05;
+constexpr double kNobodyWaits = 0.05;  // requests
 constexpr double kDrainOfWindow = 0.1, kDrainOfService = 2;
 constexpr double kBusy = 0.9, kWaitingPerEngine = 0.5, kBlocksUsed = 0.95;
 
@@ -31,7 +33,9 @@ struct PoolLoad {
   std::vector<double> waiting;                               // by whole bin of the window
   double running = 0, mean_waiting = 0, busy = 0, used = 0;  // means; the last two over GPUs
   double gpus = 0;
-  std::int64_t engines = 0, arrivals = 0, timed_out = 0, unfinished = 0;
+  std::int64_t engines = 0;
+  std::int64_t arrivals = 0, timed_out = 0;  // in the window
+  std::int64_t unfinished = 0;
 };
 
 std::vector<PoolLoad> loads_of_pools(const Result& result, const Summary& summary) {
@@ -59,13 +63,12 @@ std::vector<PoolLoad> loads_of_pools(const Result& result, const Summary& summar
     ++found->engines;
   }
   for (const RequestResult& r : result.requests) {
-    if (r.engine < 0 || static_cast<std::size_t>(r.engine) >= pool_of.size() ||
-        !summary.window.measures(r))
-      continue;
+    if (r.engine < 0 || static_cast<std::size_t>(r.engine) >= pool_of.size()) continue;
     PoolLoad& pool = pools[pool_of[static_cast<std::size_t>(r.engine)]];
+    pool.unfinished += r.outcome == Outcome::kUnfinished ? 1 : 0;
+    if (!summary.window.measures(r)) continue;
     ++pool.arrivals;
     pool.timed_out += r.outcome == Outcome::kTimedOut ? 1 : 0;
-    pool.unfinished += r.outcome == Outcome::kUnfinished ? 1 : 0;
   }
   for (PoolLoad& pool : pools) {
     pool.busy /= pool.gpus;
@@ -86,17 +89,30 @@ double service_p99(const Result& result, const Window& window) {
 
 std::string requests_text(double count) { return format_fixed(count, count < 10 ? 1 : 0); }
 
+// Means of neighbouring bins, at most kTrendPoints, so that the deviation around the line does not
+// depend on how finely the run was recorded. A rest of bins at the end is left out.
+std::vector<double> trend_points(const std::vector<double>& bins) {
+  const std::size_t each = (bins.size() + kTrendPoints - 1) / kTrendPoints;
+  std::vector<double> points(bins.size() / each, 0);
+  for (std::size_t i = 0; i < points.size() * each; ++i)
+    points[i / each] += bins[i] / static_cast<double>(each);
+  return points;
+}
+
 Verdict judge_pool(const PoolLoad& pool, double drain, double window_seconds, double service) {
   Verdict verdict;
   verdict.drain = drain;
-  const Trend trend = fit_trend(pool.waiting);
-  verdict.queue_rise = trend.slope * static_cast<double>(pool.waiting.size());
+  const std::vector<double> points = trend_points(pool.waiting);
+  const Trend trend = fit_trend(points);
+  verdict.queue_rise = trend.slope * static_cast<double>(points.size());
   const auto arrivals = static_cast<double>(pool.arrivals);
-  const std::string queue =
-      "the queue went from " +
-      requests_text(std::max(0.0, pool.mean_waiting - verdict.queue_rise / 2)) + " to " +
-      requests_text(std::max(0.0, pool.mean_waiting + verdict.queue_rise / 2)) +
-      " requests (a line fitted over the window)";
+  const double from = std::max(0.0, pool.mean_waiting - verdict.queue_rise / 2);
+  const double to = std::max(0.0, pool.mean_waiting + verdict.queue_rise / 2);
+  const std::string queue = std::max(from, to) < kNobodyWaits
+                                ? "hardly a request waited"
+                                : "the queue went from " + requests_text(from) + " to " +
+                                      requests_text(to) +
+                                      " requests (a line fitted over the window)";
 
   if (static_cast<double>(pool.timed_out) >= kTimedOut * arrivals && pool.timed_out > 0) {
     verdict.load = Load::kOverloaded;

@@ -8,6 +8,7 @@
 namespace scsim::analysis {
 namespace {
 
+constexpr std::size_t kTail = 100;         // the last of so many requests are left out
 constexpr double kBatchOfArrivals = 0.05;  // of the run, at most: an offline batch
 
 }  // namespace
@@ -20,11 +21,11 @@ Window measured_window(const Result& result, double warm_up) {
   window.whole_run = true;
   if (result.requests.empty()) return window;
 
-  const auto [first, last] =
-      std::ranges::minmax_element(result.requests, {}, &RequestResult::arrival);
-  window.first_arrival = first->arrival;
-  window.last_arrival = last->arrival;
-  const Duration span = window.last_arrival - window.first_arrival;
+  const std::size_t requests = result.requests.size();
+  window.first_arrival = result.requests.front().arrival;
+  window.last_arrival = result.requests.back().arrival;
+  const TimePoint end = result.requests[requests - 1 - requests / kTail].arrival;
+  const Duration span = end - window.first_arrival;
   const Duration run = std::max(result.end, window.last_arrival) - window.first_arrival;
   if (static_cast<double>(span.ns()) <= kBatchOfArrivals * static_cast<double>(run.ns())) {
     window.begin = window.first_arrival;
@@ -34,19 +35,21 @@ Window measured_window(const Result& result, double warm_up) {
   window.whole_run = false;
   window.begin = window.first_arrival +
                  Duration(static_cast<std::int64_t>(warm_up * static_cast<double>(span.ns())));
-  window.end = window.last_arrival;
+  window.end = end;
   return window;
 }
 
 std::string window_sentence(const Window& window) {
   if (window.whole_run)
-    return "the whole run, since all requests arrive within the first twentieth of it: no warm-up "
-           "or drain is left out";
+    return "the whole run, since the requests arrive within the first twentieth of it: no warm-up "
+           "or "
+           "drain is left out";
   const double warm_up = (window.begin - window.first_arrival).seconds().value();
   return "requests that arrived from " + format_seconds(window.begin.seconds().value()) + " to " +
-         format_seconds(window.end.seconds().value()) + "; the first " + format_seconds(warm_up) +
-         " of arrivals are warm-up, and rates and utilisation leave out the drain after the last "
-         "arrival";
+         format_seconds(window.end.seconds().value()) + ", when 99 % had come, after " +
+         format_seconds(warm_up) +
+         " of warm-up; rates and utilisation are of this time, without the "
+         "drain";
 }
 
 std::optional<double> mean_over(const std::vector<float>& series, Duration bin,

@@ -2,12 +2,13 @@
 //
 // A run starts with empty engines and an empty cache, and ends by working off what is left, and
 // neither says how the cluster serves. So
-//   * latencies, hit ratios, stages and SLO attainment are of requests that arrived after the
-//     warm-up: the first tenth of the time between the first arrival and the last;
-//   * rates, utilisation and queues are of the time between that moment and the last arrival; what
-//     happens after the last arrival is the drain;
-//   * where all requests arrive within the first twentieth of the run there is no such middle (an
-//     offline batch, a single request): then nothing is left out.
+//   * the window ends when 99 of 100 requests have arrived (the last few sessions of a closed loop
+//     would else stretch it over a time in which hardly anybody comes), and begins after the first
+//     tenth of the time from the first arrival to there, the warm-up;
+//   * latencies, hit ratios, stages and SLO attainment are of requests that arrived in the window,
+//     whenever they ended; rates, utilisation and queues are of the window, without the drain;
+//   * where all that time is less than a twentieth of the run (an offline batch, a single request),
+//     there is no such middle, and nothing is left out.
 // What a file holds only as a total of the run (gaps between tokens, the engines' ledgers,
 // lifetimes of blocks) is reported as such.
 #pragma once
@@ -32,7 +33,7 @@ struct Window {
   }
 };
 
-// `warm_up`: the part of the arrivals' time that is left out, 0 .. 0.9.
+// `warm_up`: the part of that time that is left out, 0 .. 0.9.
 Window measured_window(const Result& result, double warm_up);
 
 // The rule that gave `window`, as a sentence for people.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {
@@ -20,6 +21,21 @@ std::string scaled(double value, const std::array<std::string_view, 6>& units) {
   }
   const double size = std::abs(value);
   return format_fixed(value, size < 9.995 ? 2 : size < 99.95 ? 1 : 0) + std::string(units[unit]);
+}
+
+// "; missed by interactive, batch and 3 more"; nothing where no class missed.
+std::string missed_by_text(const Summary& summary) {
+  constexpr std::size_t kNamed = 2, kNameWidth = 20;
+  std::string text;
+  std::size_t missed = 0;
+  for (const SloSummary& slo : summary.slos) {
+    if (!slo.has_targets() || slo.share() >= summary.options.slo_share) continue;
+    if (++missed <= kNamed)
+      text += (missed == 1 ? "; missed by " : ", ") + shortened(slo.name, kNameWidth);
+  }
+  if (missed > kNamed)
+    text += " and " + format_integer(static_cast<std::int64_t>(missed - kNamed)) + " more";
+  return text;
 }
 
 }  // namespace
@@ -72,6 +88,7 @@ std::string slo_text(const Summary& summary) {
                      " of " + format_integer(slo.with_targets) +
                      " requests finished within all their targets; wanted: " +
                      format_percent(summary.options.slo_share) + " of each class";
+  text += missed_by_text(summary);
   const std::int64_t without = summary.all.requests - slo.with_targets;
   if (without > 0) text += "; " + format_integer(without) + " requests have no target";
   return text;
@@ -131,6 +148,7 @@ std::string outcomes_text(const GroupSummary& group) {
     text += (text.empty() ? "" : ", ") + format_integer(group.outcomes[i]) + " " + name;
   }
   if (text.empty()) return "no request arrived in the window";
+  text += " of " + format_integer(group.requests) + " that arrived in the window";
   if (group.preemptions == 0) return text + "; no preemptions";
   return text + "; " + format_integer(group.preemptions) + " preemptions of " +
          format_integer(group.preempted_requests) + " requests, " +

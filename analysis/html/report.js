@@ -29,21 +29,22 @@
     if (x < 172800) return short(x / 3600) + ' h';
     return short(x / 86400) + ' d';
   }
+  const axisSeconds = (x) => (x >= 1 && x < 9999 ? short(x) + ' s' : seconds(x));
   const percent = (x) => String(Number((100 * x).toFixed(1))) + ' %';
   const tick = (text) => ({callback: (value) => text(Number(value))});
   // Labels of a logarithmic axis: 1, 2 and 5 of each decade, or 1 alone where there are many.
   const logTick = (value, _, ticks) => {
     const decades = Math.log10(ticks[ticks.length - 1].value / ticks[0].value);
     const leading = Number(value) / 10 ** Math.floor(Math.log10(Number(value)) + 1e-9);
-    return (decades > 1.6 ? [1] : [1, 2, 5]).includes(Math.round(leading)) ? seconds(Number(value)) : '';
+    return (decades > 1.6 ? [1] : [1, 2, 5]).includes(Math.round(leading)) ? axisSeconds(Number(value)) : '';
   };
   const shares = {min: 0, max: 1, ticks: {stepSize: 0.2, callback: (value) => percent(Number(value))}};
-  // Labels of an axis of time: at most eight, whole seconds, minutes, hours or days apart.
+  // Labels of an axis of time: at most six, whole seconds, minutes, hours or days apart.
   function timeTicks(axis) {
     const steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
     const day = 86400;
     if (axis.max <= 2) return;
-    const step = steps.find((each) => axis.max / each <= 7) || day * Math.ceil(axis.max / 7 / day);
+    const step = steps.find((each) => axis.max / each <= 5) || day * Math.ceil(axis.max / 5 / day);
     axis.ticks = [];
     for (let value = 0; value <= axis.max; value += step) axis.ticks.push({value});
   }

@@ -76,6 +76,10 @@ TEST_CASE("the charts' data is JSON and keeps names as they are", "[analysis][ht
     const std::vector<double> seconds = curve["seconds"];
     CHECK(std::ranges::is_sorted(seconds));
   }
+  double blocks = 0;
+  for (const auto& row : data["lifetimes"]["rows"])
+    for (double part : row["parts"]) blocks += part;
+  CHECK(blocks == 2000 + 4000 + 9000);
   CHECK(data["timeline"]["running"]["mean"].size() == 200);
   CHECK_NOTHROW(nlohmann::json::parse(html_chart_data(Result(), summarise(Result(), {}))));
 }

@@ -9,6 +9,7 @@
 #include "analysis/perfetto_trace.h"
 #include "analysis/requests_csv.h"
 #include "tests/analysis/sample_result.h"
+#include "tests/support/temporary_folder.h"
 #include "traces/files.h"
 #include "traces/text.h"
 
@@ -16,21 +17,6 @@ namespace scsim::analysis {
 namespace {
 
 using nlohmann::json;
-
-// A folder that goes away with the test.
-class Folder {
- public:
-  explicit Folder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("scsim_analysis_" + name)) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace
 
@@ -58,13 +44,13 @@ TEST_CASE("text that is not UTF-8 still makes valid JSON", "[analysis]") {
 }
 
 TEST_CASE("requests.csv has a row a request and quotes what needs it", "[analysis]") {
-  const Folder folder("csv");
+  const test::TemporaryFolder folder;
   Result result = sample_result({.requests = 50});
   result.requests[7] = RequestResult();
   result.requests[7].request = 7;
   result.requests[7].outcome = Outcome::kRefused;
-  REQUIRE(write_requests_csv(result, folder / "r.csv"));
-  const std::vector<std::string> lines = split(*read_file(folder / "r.csv"), '\n');
+  REQUIRE(write_requests_csv(result, folder.file("r.csv")));
+  const std::vector<std::string> lines = split(*read_file(folder.file("r.csv")), '\n');
   REQUIRE(lines.size() == 52);  // a header, and nothing behind the last newline
   CHECK(lines[0].starts_with("request,tenant,session,turn,slo_class,"));
   const std::size_t columns = split(lines[0], ',').size();
@@ -81,12 +67,12 @@ TEST_CASE("requests.csv has a row a request and quotes what needs it", "[analysi
 }
 
 TEST_CASE("trace.json parses, and its spans of one lane never overlap", "[analysis]") {
-  const Folder folder("perfetto");
+  const test::TemporaryFolder folder;
   const Result result = sample_result({.requests = 400, .per_second = 9});
-  const Expected<std::string> note = write_perfetto_trace(result, folder / "t.json");
+  const Expected<std::string> note = write_perfetto_trace(result, folder.file("t.json"));
   REQUIRE(note);
   CHECK(note->empty());
-  const json read = json::parse(*read_file(folder / "t.json"));
+  const json read = json::parse(*read_file(folder.file("t.json")));
   std::map<std::pair<int, int>, double> lane_ends;
   std::size_t requests = 0, inner = 0;
   for (const json& event : read["traceEvents"]) {
@@ -111,22 +97,22 @@ TEST_CASE("trace.json parses, and its spans of one lane never overlap", "[analys
 }
 
 TEST_CASE("a trace.json that leaves requests out says so", "[analysis]") {
-  const Folder folder("capped");
+  const test::TemporaryFolder folder;
   const Expected<std::string> note =
-      write_perfetto_trace(sample_result({.requests = 100}), folder / "t.json", 30);
+      write_perfetto_trace(sample_result({.requests = 100}), folder.file("t.json"), 30);
   REQUIRE(note);
   CHECK(note->find("the first 30 of 100 requests") != std::string::npos);
-  const json read = json::parse(*read_file(folder / "t.json"));
+  const json read = json::parse(*read_file(folder.file("t.json")));
   CHECK(read["otherData"]["requests"] == *note);
 }
 
 TEST_CASE("all files are written, whole, and the same bytes again", "[analysis]") {
-  const Folder folder("outputs");
+  const test::TemporaryFolder folder;
   const Result result = sample_result({.requests = 300});
   const Summary summary = summarise(result, {});
-  const Expected<WrittenFiles> once = write_outputs(result, summary, folder / "new/once");
+  const Expected<WrittenFiles> once = write_outputs(result, summary, folder.file("new/once"));
   const Expected<WrittenFiles> again =
-      write_outputs(sample_result({.requests = 300}), summarise(result, {}), folder / "again");
+      write_outputs(sample_result({.requests = 300}), summarise(result, {}), folder.file("again"));
   REQUIRE(once);
   REQUIRE(again);
   REQUIRE(once->paths.size() == 5);
@@ -135,7 +121,7 @@ TEST_CASE("all files are written, whole, and the same bytes again", "[analysis]"
     CHECK(*read_file(once->paths[i]) == *read_file(again->paths[i]));
   }
   std::size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "again")) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder.file("again"))) {
     CHECK(entry.path().extension() != ".partial");
     ++files;
   }
@@ -146,14 +132,14 @@ TEST_CASE("all files are written, whole, and the same bytes again", "[analysis]"
 }
 
 TEST_CASE("a folder that cannot be made is one message", "[analysis]") {
-  const Folder folder("blocked");
-  REQUIRE(write_file(folder / "file", "x"));
+  const test::TemporaryFolder folder;
+  REQUIRE(write_file(folder.file("file"), "x"));
   const Result result = sample_result({.requests = 10});
   const Summary summary = summarise(result, {});
-  const Expected<WrittenFiles> below = write_outputs(result, summary, folder / "file/below");
+  const Expected<WrittenFiles> below = write_outputs(result, summary, folder.file("file/below"));
   REQUIRE_FALSE(below);
   CHECK(below.error().message.find("cannot make this directory") != std::string::npos);
-  CHECK_FALSE(write_outputs(result, summary, folder / "file"));
+  CHECK_FALSE(write_outputs(result, summary, folder.file("file")));
 }
 
 }  // namespace scsim::analysis

@@ -56,6 +56,27 @@ TEST_CASE("growth within the noise is not overload", "[analysis][verdict]") {
   CHECK(summary.verdict.load != Load::kOverloaded);
 }
 
+TEST_CASE("the verdict does not depend on how finely a run was recorded", "[analysis][verdict]") {
+  Result result = synthetic([](int i) { return 1.0 * i; }, constant_running, 11);
+  const double rise = summarise(result, {}).verdict.queue_rise;
+  // Thirty bins a second, the queue flickering between none and twice its length.
+  const EngineTimeline coarse = result.engines[0].timeline;
+  EngineTimeline& fine = result.engines[0].timeline;
+  fine = {};
+  for (int i = 0; i < 3000; ++i) {
+    const auto second = static_cast<std::size_t>(i / 30);
+    fine.waiting.push_back(i % 2 == 0 ? 0.0F : 2 * coarse.waiting[second]);
+    fine.running.push_back(coarse.running[second]);
+    fine.busy.push_back(coarse.busy[second]);
+    fine.used_blocks.push_back(coarse.used_blocks[second]);
+    fine.cached_blocks.push_back(coarse.cached_blocks[second]);
+  }
+  result.timeline_bin = Duration(1000000000 / 30);
+  const Verdict verdict = summarise(result, {}).verdict;
+  CHECK(verdict.load == Load::kOverloaded);
+  CHECK(verdict.queue_rise == Approx(rise).epsilon(0.05));
+}
+
 TEST_CASE("a long queue that does not grow is backlogged", "[analysis][verdict]") {
   const Summary summary = summarise(synthetic([](int) { return 30.0; }, constant_running), {});
   CHECK(summary.verdict.load == Load::kBacklogged);

@@ -29,6 +29,19 @@ TEST_CASE("the first tenth of the arrivals' time and the drain are left out", "[
   CHECK(window_sentence(window).find("warm-up") != std::string::npos);
 }
 
+TEST_CASE("the last hundredth to arrive does not stretch the window", "[analysis]") {
+  Result result;
+  for (int i = 0; i < 200; ++i) {
+    const double time = i < 198 ? i : 1000 + i;  // two stragglers
+    result.requests.push_back(finished_request(time, time, time + 1, time + 2, 2));
+  }
+  result.end = at(1300);
+  const Window window = measured_window(result, 0);
+  CHECK(window.end == at(197));
+  CHECK(window.last_arrival == at(1199));
+  CHECK_FALSE(window.measures(result.requests[198]));
+}
+
 TEST_CASE("without a warm-up every request is measured", "[analysis]") {
   const Result result = arrivals({10, 50, 110}, 150);
   const Window window = measured_window(result, 0);

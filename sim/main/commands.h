@@ -1,0 +1,23 @@
+// All commands, each made by the file of its name (trace_import.cpp); main.cpp lists them.
+#pragma once
+
+#include <vector>
+
+#include "sim/main/command.h"
+
+namespace scsim::program {
+
+Command simulate_command();
+Command trace_import_command();
+Command trace_generate_command();
+Command trace_stat_command();
+Command trace_cut_command();
+Command trace_dump_command();
+Command steps_command();
+Command compare_command();
+Command help_command();
+Command completion_command();
+
+const std::vector<Command>& all_commands();  // in the order of the help
+
+}  // namespace scsim::program

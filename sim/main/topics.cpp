@@ -1,0 +1,141 @@
+#include "sim/main/topics.h"
+
+#include "analysis/summary.h"
+#include "analysis/wording.h"
+#include "cost_models/cost_model_table.h"
+#include "cost_models/shapes.h"
+#include "sim/engine_preset.h"
+#include "sim/main/columns.h"
+#include "sim/router.h"
+#include "traces/generate.h"
+#include "traces/proto/cluster.pb.h"
+#include "traces/text.h"
+#include "traces/trace_format.h"
+#include "traces/yaml_message.h"
+
+namespace scsim::program {
+namespace {
+
+std::string sourced(const std::string& sentence, const std::string& source) {
+  return source.empty() ? sentence : sentence + " [" + source + "]";
+}
+
+std::string formats_text() {
+  std::string text =
+      "Formats of `scsim trace import --from FORMAT IN... --out OUT`; options by --set "
+      "OPTION=VALUE.\n";
+  for (const TraceFormat& format : trace_format_table()) {
+    std::vector<Row> rows;
+    for (const ImportOption& option : format.options) {
+      rows.emplace_back(
+          "  " + option.name,
+          option.sentence +
+              (option.default_value.empty() ? "" : " (" + option.default_value + ")"));
+    }
+    text += "\n" + two_columns({{format.name, sourced(format.sentence, format.source)}}) +
+            two_columns(rows);
+  }
+  return text;
+}
+
+std::string engines_text() {
+  std::vector<Row> rows;
+  for (const sim::EnginePreset& preset : sim::engine_presets()) {
+    rows.emplace_back(preset.name, sourced(preset.sentence, preset.source) +
+                                       (preset.verified ? "" : " (unverified)"));
+  }
+  return "Presets that an engine schedules by: `preset` of a pool's `engine`.\n\n" +
+         two_columns(rows) + "\nTheir knobs, each of which `engine` may set for itself:\n\n" +
+         describe_yaml_keys(*proto::EngineConfig::descriptor());
+}
+
+std::string cost_models_text() {
+  std::vector<Row> rows;
+  for (const auto& entry : cost_models::cost_model_table()) {
+    rows.emplace_back(entry.name, sourced(entry.sentence, entry.source));
+  }
+  return "How long a step takes: `cost_model` of a pool.\n\n" + two_columns(rows);
+}
+
+std::string gpus_text() {
+  std::vector<Row> rows;
+  for (const auto& gpu : cost_models::gpu_table()) {
+    const std::string shape = gpu.full_name + ": " + format_bytes(gpu.memory.value()) + ", " +
+                              analysis::bandwidth_text(gpu.memory_bandwidth.value()) + ", bf16 " +
+                              analysis::flops_text(gpu.bf16.value());
+    rows.emplace_back(gpu.name, sourced(shape, gpu.source));
+  }
+  return "`gpu` of a pool.\n\n" + two_columns(rows);
+}
+
+std::string models_text() {
+  constexpr double kBits = 16;
+  std::vector<Row> rows;
+  for (const auto& model : cost_models::model_table()) {
+    const std::string shape = format_fixed(model.parameters() / 1e9, 2) +
+                              " billion parameters, context " + format_integer(model.max_context) +
+                              ", KV cache " + format_bytes(model.cache_per_token(kBits).value()) +
+                              " a token";
+    rows.emplace_back(model.name, sourced(shape, model.source));
+  }
+  return "`model` of a pool; the path of a Hugging Face config.json serves as well. KV cache at 16 "
+         "bits an "
+         "element,\nwithout sliding windows and recurrent states.\n\n" +
+         two_columns(rows);
+}
+
+std::string routers_text() {
+  std::string text =
+      "Which engine of a pool a request goes to: `policy` of `router`; `parameters` sets theirs.\n";
+  for (const sim::PolicyEntry& entry : sim::router_table()) {
+    std::vector<Row> rows;
+    for (const sim::PolicyParameter& parameter : entry.parameters) {
+      rows.emplace_back("  " + parameter.name, parameter.sentence + " (" +
+                                                   format_shortest(parameter.default_value) + "; " +
+                                                   format_shortest(parameter.min) + " to " +
+                                                   format_shortest(parameter.max) + ")");
+    }
+    text += "\n" + two_columns({{entry.name, sourced(entry.sentence, entry.source)}}) +
+            two_columns(rows);
+  }
+  return text;
+}
+
+std::string metrics_text() {
+  std::vector<Row> rows;
+  for (const analysis::Definition& definition : analysis::definitions()) {
+    rows.emplace_back(definition.term, definition.sentence);
+  }
+  return "What the numbers of a report mean.\n\n" + two_columns(rows);
+}
+
+std::string cluster_text() {
+  return "Keys of cluster.yaml; --set takes them too, such as --set "
+         "pools[0].engine.max_sequences=64.\n\n" +
+         describe_yaml_keys(*proto::ClusterConfig::descriptor());
+}
+
+std::string recipe_text() {
+  return "Keys of a recipe of `scsim trace generate`; --set takes them too, such as --set "
+         "arrivals.rate=2.\n\n" +
+         describe_yaml_keys(recipe_keys());
+}
+
+}  // namespace
+
+const std::vector<Topic>& topics() {
+  static const std::vector<Topic> all = {
+      {"cluster", "keys of cluster.yaml", cluster_text},
+      {"cost_models", "how long a step takes", cost_models_text},
+      {"engines", "presets of engines, and their knobs", engines_text},
+      {"formats", "logs that `scsim trace import` reads, and their options", formats_text},
+      {"gpus", "built-in GPUs", gpus_text},
+      {"metrics", "what the numbers of a report mean", metrics_text},
+      {"models", "built-in models", models_text},
+      {"recipe", "keys of recipes for `scsim trace generate`", recipe_text},
+      {"routers", "which engine a request goes to", routers_text},
+  };
+  return all;
+}
+
+}  // namespace scsim::program
