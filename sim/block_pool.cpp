@@ -240,21 +240,22 @@ void BlockPool::evict(std::int64_t count, TimePoint now) {
   }
 }
 
+void BlockPool::record_lives(std::int64_t blocks, TimePoint since, BlockEnd why, TimePoint now) {
+  if (blocks <= 0) return;
+  const double seconds = (now - since).seconds().value();
+  const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
+  const std::size_t bin =
+      std::min<std::size_t>(std::max(width - 1, 0), LifetimeHistogram::kBins - 1);
+  const std::size_t reason = static_cast<std::size_t>(why);
+  lifetimes_.count[reason][bin] += static_cast<std::uint64_t>(blocks);
+  lifetimes_.sum_seconds[reason] += static_cast<double>(blocks) * seconds;
+}
+
 void BlockPool::record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why,
                            TimePoint now) {
-  const auto add = [&](std::int64_t blocks, TimePoint since) {
-    if (blocks <= 0) return;
-    const double seconds = (now - since).seconds().value();
-    const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
-    const std::size_t bin =
-        std::min<std::size_t>(std::max(width - 1, 0), LifetimeHistogram::kBins - 1);
-    const std::size_t reason = static_cast<std::size_t>(why);
-    lifetimes_.count[reason][bin] += static_cast<std::uint64_t>(blocks);
-    lifetimes_.sum_seconds[reason] += static_cast<double>(blocks) * seconds;
-  };
   const std::int64_t middle = std::clamp(copy.answer_begin, from, to);
-  add(middle - from, copy.computed);
-  add(to - middle, copy.answered);
+  record_lives(middle - from, copy.computed, why, now);
+  record_lives(to - middle, copy.answered, why, now);
 }
 
 // ---- what requests do ----
@@ -306,8 +307,9 @@ void BlockPool::close_chain(ChainId id) {
   unused_chains_.push_back(id);
 }
 
-void BlockPool::hold(ChainId id, const Match& match) {
+void BlockPool::hold(ChainId id, const Match& match, TimePoint now) {
   Chain& chain = chains_[id];
+  chain.since = now;
   SCSIM_CHECK(chain.holds.empty() && chain.registered == 0);
   for (const Match::Piece& piece : match.pieces) {
     std::int32_t node = piece.node;
@@ -392,6 +394,7 @@ void BlockPool::release(ChainId id, std::int64_t total, TimePoint now) {
   Chain& chain = chains_[id];
   const std::int64_t unregistered = total - chain.registered;
   SCSIM_CHECK_GE(unregistered, 0);
+  record_lives(unregistered, chain.since, BlockEnd::kNeverCached, now);
   unregistered_ -= unregistered;
   blank_ += unregistered;
   for (std::size_t i = chain.holds.size(); i-- > 0;) {

@@ -79,7 +79,7 @@ class BlockPool {
   ChainId open_chain(PathId path);  // takes over the caller's reference to the path
   void close_chain(ChainId chain);  // REQUIRES: released
   // Holds what was found. REQUIRES: the chain is empty; the match is of this moment.
-  void hold(ChainId chain, const Match& match);
+  void hold(ChainId chain, const Match& match, TimePoint now);
   // Takes blocks from the free ones, for the caller to count. REQUIRES: count <= free_blocks().
   void take(std::int64_t count, TimePoint now);
   // Registers the chain's blocks up to `to`, which were taken before.
@@ -135,6 +135,7 @@ class BlockPool {
     PathId path = kNoPath;
     std::vector<Hold> holds;
     std::int64_t registered = 0;
+    TimePoint since;            // when it began to hold blocks
     std::int32_t tail = kRoot;  // node
     ChainId next_grower = kNone, previous_grower = kNone;
     bool growing = false;

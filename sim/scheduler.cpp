@@ -284,7 +284,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
 
   waiting_.remove(id);
   append_running(id);
-  pool_->hold(job.chain, match_);
+  pool_->hold(job.chain, match_, now);
   job.blocks = match_.blocks;
   held_blocks_ += job.blocks;
   job.computed = found;

@@ -56,13 +56,16 @@ struct GapHistogram {
   std::int64_t worst_ns = 0;  // exact
 };
 
-// Why cached blocks went away, and what became of those that did not.
-enum class BlockEnd : std::uint8_t { kEvicted, kNeverShared, kResident };
+// How the lives of blocks ended: cached ones evicted, or still there at the end of the run; and
+// those nobody else could find (the last of a request, partly filled; all, without prefix caching),
+// which live as long as their request holds blocks.
+enum class BlockEnd : std::uint8_t { kEvicted, kNeverCached, kResident };
 inline constexpr std::array<std::string_view, 3> kBlockEndNames = {"evicted", "never_cached",
                                                                    "resident_at_end"};
 
-// Lifetimes of blocks, from the step that filled them to their end, in powers of two of a second:
-// bin i holds [2^(i-20), 2^(i-19)) s, bin 0 all that is shorter.
+// Lifetimes of blocks in powers of two of a second; those of cached blocks begin with the last step
+// that filled a block of their run, those of an answer's at its end or when another request found
+// them: bin i holds [2^(i-20), 2^(i-19)) s, bin 0 all that is shorter.
 struct LifetimeHistogram {
   static constexpr std::size_t kBins = 48;
   std::array<std::array<std::uint64_t, kBins>, kBlockEndNames.size()> count{};
