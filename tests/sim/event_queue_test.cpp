@@ -17,8 +17,8 @@ constexpr Phase kPhases[] = {Phase::kCompletion, Phase::kArrival, Phase::kDispat
 TEST_CASE("events of one instant come in the order of their phases, whatever was scheduled first",
           "[sim][event_queue]") {
   EventQueue<Phase> queue;
-  for (const Phase phase : {Phase::kObservation, Phase::kDispatch, Phase::kCompletion,
-                            Phase::kArrival})
+  for (const Phase phase :
+       {Phase::kObservation, Phase::kDispatch, Phase::kCompletion, Phase::kArrival})
     queue.schedule_at(TimePoint(7), phase, phase);
   for (const Phase phase : kPhases) {
     const auto entry = queue.pop();

@@ -83,16 +83,17 @@ TEST_CASE("every router of the table says what it is, and its defaults are in ra
 }
 
 TEST_CASE("an unknown router is answered with the nearest one and all there are", "[sim][router]") {
-  CHECK_THAT(router_error("prefix_awear"),
-             Contains("router.policy") && Contains("did you mean \"prefix_aware\"?") &&
-                 Contains("round_robin"));
+  CHECK_THAT(router_error("prefix_awear"), Contains("router.policy") &&
+                                               Contains("did you mean \"prefix_aware\"?") &&
+                                               Contains("round_robin"));
 }
 
 TEST_CASE("an unknown parameter is answered with the nearest one of that router", "[sim][router]") {
   CHECK_THAT(router_error("least_loaded", {{"waiting_wait", 4}}),
              Contains("least_loaded") && Contains("unknown parameter \"waiting_wait\"") &&
                  Contains("did you mean \"waiting_weight\"?"));
-  CHECK_THAT(router_error("round_robin", {{"weight", 4}}), Contains("unknown parameter \"weight\""));
+  CHECK_THAT(router_error("round_robin", {{"weight", 4}}),
+             Contains("unknown parameter \"weight\""));
 }
 
 }  // namespace

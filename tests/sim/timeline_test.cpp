@@ -1,7 +1,7 @@
 #include "sim/timeline.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 
 #include "tests/sim/written_out.h"
 

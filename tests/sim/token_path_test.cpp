@@ -23,8 +23,8 @@ Written random_path(Rng& rng, TokenPaths& paths, std::uint64_t number) {
   const bool quotable = rng.chance(0.5);
   const std::uint64_t answer = rng.below(3);
   Written written{0, test::written_out(prompt), rng.chance(0.8) ? 0 : 1 + rng.below(2)};
-  written.path = paths.make(prompt, quotable ? ContentId(answer) : ContentId{}, answered,
-                            written.salt);
+  written.path =
+      paths.make(prompt, quotable ? ContentId(answer) : ContentId{}, answered, written.salt);
   const std::uint64_t content = quotable ? answer : 1000 + number;  // nobody else's
   for (std::int64_t i = 0; i < answered; ++i) written.tokens.emplace_back(content, i);
   return written;

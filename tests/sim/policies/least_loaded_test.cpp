@@ -32,7 +32,8 @@ TEST_CASE("least loaded takes equally loaded engines in turn", "[sim][least_load
   CHECK(places == std::vector<std::size_t>{1, 2, 0, 1, 2, 0});
 }
 
-// The views say the same at every call, as stale ones do; only what was sent since tells them apart.
+// The views say the same at every call, as stale ones do; only what was sent since tells them
+// apart.
 TEST_CASE("least loaded spreads requests between two views by what it sent itself",
           "[sim][least_loaded]") {
   const auto router = test::router("least_loaded");

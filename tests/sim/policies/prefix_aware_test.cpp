@@ -26,8 +26,8 @@ TEST_CASE("prefix aware recognises a turn that quotes the answer of the turn bef
   auto views = test::idle_engines(2);
   const std::vector<Span> question = {span(1, 0, 10)};
   const std::size_t first = router->route(test::request_for(question, 0, ContentId(2)), views);
-  // The answer is most of the next prompt: with it known, 5 + 900 tokens are to be computed or waited
-  // for there, without it 990 + 900; elsewhere 1,005 and no queue.
+  // The answer is most of the next prompt: with it known, 5 + 900 tokens are to be computed or
+  // waited for there, without it 990 + 900; elsewhere 1,005 and no queue.
   views[first].pending_tokens = 900;
   const std::vector<Span> next = {span(1, 0, 10), span(2, 0, 990), span(3, 0, 5)};
   CHECK(router->route(test::request_for(next), views) == first);
@@ -48,8 +48,8 @@ TEST_CASE("prefix aware leaves the engine that has the prefix when its queue cos
 }
 
 // The cost that the policy's head states, with what is cached taken from the earlier decisions: the
-// longest common prefix, token by token, with a prompt sent there. (Adjacent spans of one content are
-// not drawn here, nor answers: tests/sim/prefix_index_test.cpp is about those.)
+// longest common prefix, token by token, with a prompt sent there. (Adjacent spans of one content
+// are not drawn here, nor answers: tests/sim/prefix_index_test.cpp is about those.)
 TEST_CASE("prefix aware takes the engine with the least cost by its own record",
           "[sim][prefix_aware]") {
   for (std::uint64_t trial = 0; trial < 40; ++trial) {
@@ -72,10 +72,10 @@ TEST_CASE("prefix aware takes the engine with the least cost by its own record",
         std::size_t cached = 0;
         for (const auto& earlier : sent[e])
           cached = std::max(cached, test::common_prefix(tokens, earlier));
-        cost.push_back(
-            static_cast<double>(tokens.size() - cached) +
-            load_weight * static_cast<double>(views[e].pending_tokens + views[e].sent_tokens) +
-            running_tokens * static_cast<double>(views[e].running));
+        cost.push_back(static_cast<double>(tokens.size() - cached) +
+                       load_weight *
+                           static_cast<double>(views[e].pending_tokens + views[e].sent_tokens) +
+                       running_tokens * static_cast<double>(views[e].running));
       }
       CAPTURE(trial, i, place);
       for (const double other : cost) REQUIRE(cost[place] <= other + 1e-9);

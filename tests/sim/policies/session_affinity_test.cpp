@@ -28,8 +28,8 @@ TEST_CASE("session affinity sends every turn of a session to one engine, however
   }
 }
 
-// Rendezvous hashing: a session goes to the engine with the highest score for it, so removing another
-// engine changes nothing for it, and those of the removed one spread over the rest.
+// Rendezvous hashing: a session goes to the engine with the highest score for it, so removing
+// another engine changes nothing for it, and those of the removed one spread over the rest.
 TEST_CASE("without the last engine only its own sessions move", "[sim][session_affinity]") {
   for (std::uint64_t session = 0; session < 2000; ++session) {
     const std::size_t with = place_of(session, 6), without = place_of(session, 5);
@@ -40,8 +40,8 @@ TEST_CASE("without the last engine only its own sessions move", "[sim][session_a
   }
 }
 
-// Sessions of one engine are binomial(n, 1/m): 5 standard deviations hold all eight with probability
-// above 0.99999.
+// Sessions of one engine are binomial(n, 1/m): 5 standard deviations hold all eight with
+// probability above 0.99999.
 TEST_CASE("session affinity gives each engine its share of sessions", "[sim][session_affinity]") {
   constexpr int kSessions = 8000;
   std::vector<int> share(8);
