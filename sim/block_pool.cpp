@@ -378,7 +378,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
     chain.registered += agree;
     if (growing) leave_growers(id);
     chain.tail = node;
-    if (growing) join_growers(id);
+    if (growing) join_growers(id, now);
   }
 }
 
@@ -408,8 +408,21 @@ void BlockPool::release(ChainId id, std::int64_t total, TimePoint now) {
 
 // ---- growth ----
 
-void BlockPool::join_growers(ChainId id) {
+void BlockPool::join_growers(ChainId id, TimePoint now) {
   Chain& chain = chains_[id];
+  if (nodes_[chain.tail].growers != kNone) {  // do they go the same way? Then they are ahead of it
+    settle_growers(chain.tail, chain.path, chain.registered, now, id);
+    for (ChainId g = nodes_[chain.tail].growers; g != kNone; g = chains_[g].next_grower) {
+      if (meets(g, chain.path, chain.registered)) growth_.grow_eagerly(id);
+    }
+  }
+  // A block that is there already will be given back as soon as it is full.
+  const std::int64_t next = chain.registered + 1;
+  std::int64_t agree = 0;
+  if (options_.share_duplicates && paths_.tokens(chain.path) >= next * options_.block_tokens &&
+      child(chain.tail, chain.path, 0, chain.registered, next, agree) != kNone) {
+    growth_.grow_eagerly(id);
+  }
   ChainId& first = nodes_[chain.tail].growers;
   chain.previous_grower = kNone;
   chain.next_grower = first;
@@ -429,16 +442,9 @@ void BlockPool::leave_growers(ChainId id) {
 }
 
 void BlockPool::start_growing(ChainId id, TimePoint now) {
-  Chain& chain = chains_[id];
-  SCSIM_CHECK(!chain.growing);
-  if (nodes_[chain.tail].growers != kNone) {  // do they go the same way?
-    settle_growers(chain.tail, chain.path, chain.registered, now);
-    for (ChainId g = nodes_[chain.tail].growers; g != kNone; g = chains_[g].next_grower) {
-      if (meets(g, chain.path, chain.registered)) growth_.grow_eagerly(id);
-    }
-  }
-  chain.growing = true;
-  join_growers(id);
+  SCSIM_CHECK(!chains_[id].growing);
+  chains_[id].growing = true;
+  join_growers(id, now);
 }
 
 void BlockPool::stop_growing(ChainId id, TimePoint now) {

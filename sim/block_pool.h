@@ -157,7 +157,8 @@ class BlockPool {
                       ChainId except = kNone);
   // Whether the chain's next block is one of `path`, which it agrees with up to depth `agreed`.
   bool meets(ChainId chain, PathId path, std::int64_t agreed) const;
-  void join_growers(ChainId chain);
+  // Joins those who grow at its tail, and what goes the same way grows eagerly from now on.
+  void join_growers(ChainId chain, TimePoint now);
   std::int32_t new_node(std::int32_t parent, PathId path, std::int32_t piece, std::int64_t begin,
                         std::int64_t end);
   std::int32_t add_copy(std::int32_t node, TimePoint now, bool answer);

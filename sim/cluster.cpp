@@ -58,9 +58,11 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
 
   const std::string weights =
       config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
-  auto precision = cost_models::make_precision(weights, config.cache_dtype());
-  if (!precision) return precision.error();
-  pool.precision = *precision;
+  for (const auto& [key, dtype] : {std::pair{"weight_dtype: ", weights},
+                                   std::pair{"cache_dtype: ", config.cache_dtype()}}) {
+    if (auto bits = cost_models::dtype_bits(dtype); !bits) return Error{key + bits.error().message};
+  }
+  pool.precision = *cost_models::make_precision(weights, config.cache_dtype());
 
   auto knobs = resolve_knobs(config.engine());
   if (!knobs) return knobs.error();

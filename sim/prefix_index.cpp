@@ -20,6 +20,19 @@ std::uint64_t passed(std::uint64_t key, std::int64_t count) {
 
 }  // namespace
 
+const std::vector<Span>& PrefixIndex::merged(std::span<const Span> prompt) {
+  merged_.clear();
+  for (const Span& span : prompt) {
+    if (!merged_.empty() && merged_.back().content == span.content &&
+        merged_.back().first + merged_.back().count == span.first) {
+      merged_.back().count += span.count;
+    } else {
+      merged_.push_back(span);
+    }
+  }
+  return merged_;
+}
+
 std::int32_t PrefixIndex::find_node(std::uint64_t key) const {
   const auto found = nodes_by_key_.find(key);
   return found == nodes_by_key_.end() ? kNone : found->second;
@@ -32,7 +45,7 @@ void PrefixIndex::match(std::span<const Span> prompt, std::size_t num_engines,
   std::size_t left = num_engines;
   std::uint64_t path = 0;
   std::int64_t before = 0;
-  for (const Span& span : prompt) {
+  for (const Span& span : merged(prompt)) {
     const std::uint64_t key = next_key(path, span);
     const std::int32_t node = find_node(key);
     if (node == kNone || left == 0) return;
@@ -58,14 +71,15 @@ void PrefixIndex::insert(std::span<const Span> prompt, ContentId answer, std::si
   if (engine >= recency_.size()) recency_.resize(engine + 1);
   keys_.clear();
   std::uint64_t path = 0;
-  for (const Span& span : prompt) {
+  const std::vector<Span>& spans = merged(prompt);
+  for (const Span& span : spans) {
     keys_.push_back(next_key(path, span));
     path = passed(keys_.back(), span.count.value());
   }
   // Deepest first, so that what is deeper is older and is forgotten before what it stands on.
   if (answer.valid()) touch(next_key(path, {answer, Tokens(0), Tokens(0)}), engine, 0, true);
-  for (std::size_t i = prompt.size(); i-- > 0;) {
-    touch(keys_[i], engine, prompt[i].count.value(), false);
+  for (std::size_t i = spans.size(); i-- > 0;) {
+    touch(keys_[i], engine, spans[i].count.value(), false);
   }
   while (recency_[engine].tokens > capacity && recency_[engine].oldest != kNone)
     forget_oldest(engine);

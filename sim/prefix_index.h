@@ -43,6 +43,8 @@ class PrefixIndex {
     std::int64_t tokens = 0;
   };
 
+  // The prompt with adjacent spans of one content made one; valid until the next call.
+  const std::vector<Span>& merged(std::span<const Span> prompt);
   std::int32_t find_node(std::uint64_t key) const;
   void touch(std::uint64_t key, std::size_t engine, std::int64_t tokens, bool answer);
   void forget_oldest(std::size_t engine);
@@ -54,7 +56,8 @@ class PrefixIndex {
   std::vector<Entry> entries_;
   std::vector<std::int32_t> unused_nodes_, unused_entries_;
   std::vector<Recency> recency_;
-  std::vector<std::uint64_t> keys_;  // of the path being walked
+  std::vector<Span> merged_;         // the prompt being walked
+  std::vector<std::uint64_t> keys_;  // of its path
   std::vector<char> alive_;          // engines that have matched everything so far
 };
 

@@ -143,8 +143,9 @@ void Scheduler::start_growing(JobId id, TimePoint now) {
 
 void Scheduler::settle_eager(TimePoint now) {
   std::ranges::sort(eager_, {}, [&](JobId id) { return jobs_[id].sequence; });
-  for (const JobId id : eager_) {
-    if (jobs_[id].state == State::kDecode) pool_->settle(jobs_[id].chain, now);
+  for (std::size_t i = 0; i < eager_.size(); ++i) {  // settling one may make others eager
+    const Job& job = jobs_[eager_[i]];
+    if (job.state == State::kDecode) pool_->settle(job.chain, now);
   }
 }
 

@@ -1,0 +1,294 @@
+// The pool of runs of blocks against one that keeps every block (tests/oracle/block_pool_oracle.h),
+// driven through the same operations as a scheduler performs them.
+#include "sim/block_pool.h"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <numeric>
+
+#include "tests/oracle/block_pool_oracle.h"
+#include "tests/sim/written_out.h"
+
+namespace scsim::sim {
+namespace {
+
+using oracle::BlockPoolOracle;
+using test::between;
+using test::span;
+
+struct Job {
+  PathId path = kNoPath;
+  ChainId chain = -1;
+  std::vector<Span> prompt;
+  std::uint64_t answer = 0;  // its content
+  std::int64_t prompt_tokens = 0, output_tokens = 0;
+  std::int64_t known = 0, computed = 0;  // tokens
+  enum class State { kWaiting, kPrefill, kDecode } state = State::kWaiting;
+  bool eager = false;
+  BlockPoolOracle::Request written;
+};
+
+// Both pools, and the requests that use them.
+class Driver final : private ChainGrowth {
+ public:
+  Driver(std::uint64_t seed, std::string_view purpose)
+      : rng_(seed, purpose),
+        block_(between(rng_, 1, 5)),
+        num_blocks_(between(rng_, 3, rng_.chance(0.5) ? 12 : 60)),
+        share_duplicates_(rng_.chance(0.3)),
+        pool_({num_blocks_, block_, share_duplicates_}, paths_, *this),
+        oracle_(static_cast<std::size_t>(num_blocks_), static_cast<std::size_t>(block_),
+                share_duplicates_) {}
+
+  void run(int operations) {
+    for (int i = 0; i < operations; ++i) {
+      CAPTURE(i, block_, num_blocks_, share_duplicates_);
+      now_ = now_ + Duration(between(rng_, 0, 1'000'000'000));
+      switch (rng_.below(10)) {
+        case 0:
+          start_request();
+          break;
+        case 1:
+        case 2:
+          admit();
+          break;
+        case 3:
+        case 4:
+          prefill();
+          break;
+        case 5:
+        case 6:
+        case 7:
+          decode();
+          break;
+        case 9:
+          let_go();
+          break;
+        default:
+          decode();
+      }
+      compare();
+    }
+    while (!running_.empty()) release(running_.back(), false), compare();
+    for (Job* job : waiting_) pool_.close_chain(job->chain);
+    waiting_.clear();
+    for (int i = 0; i < 20; ++i) probe();
+    compare_lifetimes();
+  }
+
+  std::int64_t hits() const { return hits_; }
+  std::uint64_t evicted() const { return static_cast<std::uint64_t>(oracle_.evicted_blocks()); }
+
+ private:
+  std::int64_t full_blocks(ChainId chain) const override { return job_of(chain).computed / block_; }
+  void grow_eagerly(ChainId chain) override { job_of(chain).eager = true; }
+  Job& job_of(ChainId chain) const {
+    for (Job* job : running_)
+      if (job->chain == chain) return *job;
+    FAIL("growth asked of a chain that does not run");
+    std::abort();
+  }
+  std::int64_t blocks_for(std::int64_t tokens) const { return (tokens + block_ - 1) / block_; }
+
+  // A prompt of few contents, or one that continues or quotes an earlier request, or part of one.
+  void start_request() {
+    auto job = std::make_unique<Job>();
+    std::uint64_t answer = 100 + jobs_.size();
+    if (!jobs_.empty() && rng_.chance(0.6)) {
+      const std::uint64_t before =
+          jobs_.size() - 1 - rng_.below(std::min<std::size_t>(jobs_.size(), 6));
+      job->prompt = jobs_[before]->prompt;
+      if (rng_.chance(0.7)) answer = jobs_[before]->answer;  // asked and answered before
+      if (rng_.chance(0.4)) {
+        job->prompt.push_back(
+            span(jobs_[before]->answer, 0, between(rng_, 1, jobs_[before]->output_tokens)));
+      } else if (rng_.chance(0.5)) {
+        job->prompt.resize(1 + rng_.below(job->prompt.size()));
+        job->prompt.back().count = Tokens(between(rng_, 1, job->prompt.back().count.value()));
+      }
+    }
+    if (job->prompt.empty() || rng_.chance(0.4)) {
+      for (const Span& more : test::random_spans(rng_, 3, 2 * block_ + 3))
+        job->prompt.push_back(more);
+    }
+    job->output_tokens = between(rng_, 1, 8 * block_);
+    if (rng_.chance(0.1)) answer = 100 + rng_.below(jobs_.size() + 2);
+    job->answer = answer;
+    job->written.salt = rng_.chance(0.9) ? 0 : 7;
+    job->path = paths_.make(job->prompt, ContentId(answer), job->output_tokens, job->written.salt);
+    job->written.tokens = test::written_out(job->prompt);
+    job->prompt_tokens = job->known = static_cast<std::int64_t>(job->written.tokens.size());
+    for (std::int64_t i = 0; i < job->output_tokens; ++i)
+      job->written.tokens.emplace_back(answer, i);
+    job->chain = pool_.open_chain(job->path);
+    if (blocks_for(job->known + job->output_tokens) > num_blocks_ || waiting_.size() > 8) {
+      pool_.close_chain(job->chain);  // never fits, or enough of them
+      return;
+    }
+    waiting_.push_back(job.get());
+    jobs_.push_back(std::move(job));
+  }
+
+  std::vector<std::size_t> compare_find(const Job& job) {
+    const std::int64_t most = (job.known - 1) / block_;
+    pool_.find(job.path, most, now_, match_);
+    const auto found = oracle_.find(job.written, static_cast<std::size_t>(most));
+    REQUIRE(match_.blocks == static_cast<std::int64_t>(found.size()));
+    REQUIRE(match_.free_blocks == static_cast<std::int64_t>(oracle_.free_among(found)));
+    return found;
+  }
+
+  // Looks a waiting request up without using what is found.
+  void probe() {
+    if (waiting_.empty()) return;
+    const Job& job = *waiting_[rng_.below(waiting_.size())];
+    compare_find(job);
+  }
+
+  void admit() {
+    if (waiting_.empty()) return;
+    const std::uint64_t place = rng_.below(waiting_.size());
+    Job& job = *waiting_[place];
+    const auto found = compare_find(job);
+    const std::int64_t chunk = between(rng_, 1, job.known - match_.blocks * block_);
+    const std::int64_t total = match_.blocks * block_ + chunk;
+    if (blocks_for(total) - match_.blocks + match_.free_blocks > pool_.free_blocks()) return;
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(place));
+    hits_ += match_.blocks;
+    pool_.hold(job.chain, match_);
+    oracle_.hold(job.written, found);
+    job.computed = match_.blocks * block_;
+    job.state = Job::State::kPrefill;
+    running_.push_back(&job);
+    compute(job, chunk);
+  }
+
+  void prefill() {
+    for (Job* job : running_) {
+      if (job->state != Job::State::kPrefill || rng_.chance(0.5)) continue;
+      compute(*job, between(rng_, 1, job->known - job->computed));
+      return;
+    }
+  }
+
+  // Computes the next tokens of a prompt, if there is room for them.
+  void compute(Job& job, std::int64_t tokens) {
+    const std::int64_t held = static_cast<std::int64_t>(job.written.blocks.size());
+    const std::int64_t more = blocks_for(job.computed + tokens) - held;
+    if (more > pool_.free_blocks()) return;
+    job.computed += tokens;
+    pool_.take(more, now_);
+    oracle_.take(job.written, static_cast<std::size_t>(more));
+    const std::int64_t full = job.computed / block_;
+    if (full > pool_.registered(job.chain)) pool_.register_blocks(job.chain, full, now_);
+    oracle_.register_blocks(job.written, static_cast<std::size_t>(full));
+    if (job.computed < job.known) return;
+    ++job.known;  // it sampled a token
+    if (job.known == job.prompt_tokens + job.output_tokens) return release(&job, false);
+    job.state = Job::State::kDecode;
+    pool_.start_growing(job.chain, now_);
+    for (const Job* other : running_) {
+      if (other->state == Job::State::kPrefill && pool_.follows(job.chain, other->chain))
+        grow_eagerly(job.chain);
+    }
+  }
+
+  // Every decoding request computes its last token and samples another.
+  void decode() {
+    std::vector<std::int64_t> more;
+    for (const Job* job : running_) {
+      more.push_back(job->state == Job::State::kDecode
+                         ? blocks_for(job->computed + 1) - blocks_for(job->computed)
+                         : 0);
+    }
+    const std::int64_t total = std::accumulate(more.begin(), more.end(), std::int64_t{0});
+    if (total > pool_.free_blocks()) return;
+    pool_.take(total, now_);  // for all of them, before any is given back
+    for (std::size_t i = 0; i < running_.size(); ++i)
+      oracle_.take(running_[i]->written, static_cast<std::size_t>(more[i]));
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+      Job& job = *running_[i];
+      if (job.state != Job::State::kDecode) continue;
+      ++job.computed;
+      ++job.known;
+      oracle_.register_blocks(job.written, static_cast<std::size_t>(job.computed / block_));
+    }
+    for (const Job* job : running_)
+      if (job->state == Job::State::kDecode && job->eager) pool_.settle(job->chain, now_);
+    std::vector<Job*> ended;
+    for (Job* job : running_) {
+      if (job->state == Job::State::kDecode &&
+          job->known == job->prompt_tokens + job->output_tokens)
+        ended.push_back(job);
+    }
+    for (Job* job : ended) release(job, false);
+  }
+
+  // A request is cancelled or preempted.
+  void let_go() {
+    if (!running_.empty()) release(running_[rng_.below(running_.size())], rng_.chance(0.7));
+  }
+
+  void release(Job* job, bool comes_back) {
+    pool_.release(job->chain, static_cast<std::int64_t>(job->written.blocks.size()), now_);
+    oracle_.release(job->written);
+    std::erase(running_, job);
+    job->eager = false;
+    job->computed = 0;
+    job->state = Job::State::kWaiting;
+    if (comes_back) {
+      waiting_.push_back(job);
+    } else {
+      pool_.close_chain(job->chain);
+    }
+  }
+
+  void compare() {
+    pool_.check_everything();  // INV-CONSERVE, INV-PREFIX
+    REQUIRE(pool_.free_blocks() == static_cast<std::int64_t>(oracle_.free_blocks()));
+    REQUIRE(pool_.cached_blocks() == static_cast<std::int64_t>(oracle_.cached_blocks()));
+    REQUIRE(pool_.evicted_blocks() == static_cast<std::int64_t>(oracle_.evicted_blocks()));
+    if (rng_.chance(0.05)) probe();
+  }
+
+  // Every registered block ends once: evicted, or resident at the end.
+  void compare_lifetimes() {
+    pool_.end_of_run(now_);
+    const auto blocks = [&](BlockEnd why) {
+      const auto& bins = pool_.lifetimes().count[static_cast<std::size_t>(why)];
+      return std::accumulate(bins.begin(), bins.end(), std::uint64_t{0});
+    };
+    REQUIRE(blocks(BlockEnd::kEvicted) == oracle_.evicted_blocks());
+    REQUIRE(blocks(BlockEnd::kResident) == oracle_.registered_blocks());
+  }
+
+  Rng rng_;
+  std::int64_t block_, num_blocks_;
+  bool share_duplicates_;
+  TokenPaths paths_;
+  BlockPool pool_;
+  BlockPoolOracle oracle_;
+  TimePoint now_;
+  std::vector<std::unique_ptr<Job>> jobs_;
+  std::vector<Job*> waiting_, running_;  // running: in the order of admission
+  BlockPool::Match match_;
+  std::int64_t hits_ = 0;
+};
+
+TEST_CASE("runs of blocks are found, taken, shared and evicted as single blocks are",
+          "[sim][block_pool]") {
+  std::int64_t hits = 0;
+  std::uint64_t evicted = 0;
+  for (std::uint64_t trial = 0; trial < 3000; ++trial) {
+    CAPTURE(trial);
+    Driver driver(trial, "test.block_pool");
+    driver.run(150);
+    hits += driver.hits();
+    evicted += driver.evicted();
+  }
+  CHECK(hits > 50'000);  // the trials do share, and do run out
+  CHECK(evicted > 20'000);
+}
+
+}  // namespace
+}  // namespace scsim::sim
