@@ -173,6 +173,7 @@ class BlockPool {
   void evict(std::int64_t count, TimePoint now);
   void record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why,
                   TimePoint now);
+  void record_lives(std::int64_t blocks, TimePoint since, BlockEnd why, TimePoint now);
   void leave_growers(ChainId chain);
 
   Options options_;
