@@ -1,7 +1,6 @@
 // Nothing in a file is believed: whoever simulates may index by any id, add any counts and compare
 // any times that come out of here.
 #include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
 
 #include <utility>
 
@@ -20,9 +19,8 @@ constexpr auto kLatestUnsigned = static_cast<std::uint64_t>(kLatestArrival.ns())
 // A record that is a request and nothing else, which most are, is parsed into a message whose
 // memory is reused; a TraceRecord would allocate anew, because its parser clears the `oneof` first.
 bool parse_request_alone(std::string_view bytes, proto::Request& message) {
-  using google::protobuf::internal::WireFormatLite;
-  constexpr auto kTag = WireFormatLite::MakeTag(proto::TraceRecord::kRequestFieldNumber,
-                                                WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  constexpr int kLengthDelimited = 2;  // of protobuf's wire types
+  constexpr int kTag = proto::TraceRecord::kRequestFieldNumber << 3 | kLengthDelimited;
   static_assert(kTag < 0x80);
   if (bytes.empty() || static_cast<unsigned char>(bytes[0]) != kTag) return false;
   google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()) + 1,
