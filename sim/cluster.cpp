@@ -58,8 +58,8 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
 
   const std::string weights =
       config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
-  for (const auto& [key, dtype] : {std::pair{"weight_dtype: ", weights},
-                                   std::pair{"cache_dtype: ", config.cache_dtype()}}) {
+  for (const auto& [key, dtype] :
+       {std::pair{"weight_dtype: ", weights}, std::pair{"cache_dtype: ", config.cache_dtype()}}) {
     if (auto bits = cost_models::dtype_bits(dtype); !bits) return Error{key + bits.error().message};
   }
   pool.precision = *cost_models::make_precision(weights, config.cache_dtype());
@@ -148,6 +148,10 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
   for (int i = 0; i < config.pools_size(); ++i) {
     auto pool = resolve_pool(config.pools(i), cluster.honesty);
     if (!pool) return Error{"pools[" + std::to_string(i) + "]." + pool.error().message};
+    proto::EngineConfig& engine = *config.mutable_pools(i)->mutable_engine();
+    engine = knobs_as_config(engine.preset(), pool->knobs);
+    engine.set_num_blocks(static_cast<std::uint64_t>(pool->num_blocks) + 1);
+    engine.set_max_model_len(static_cast<std::uint64_t>(pool->max_model_len));
     cluster.pools.push_back(std::move(*pool));
   }
   cluster.router = config.router().policy();

@@ -45,7 +45,7 @@ struct Cluster {
   std::vector<SloClass> slos;  // by name; "default" for requests whose class is not among them
   Duration request_timeout{};  // 0: never
   std::uint64_t seed = 0;
-  std::string text;  // the configuration in full, as YAML
+  std::string text;  // the configuration with every value that was left open, as YAML
   std::vector<std::string> honesty;
 };
 

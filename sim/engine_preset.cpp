@@ -128,6 +128,7 @@ Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config) {
                     : config.block_visible() == "computed" ? EngineKnobs::Visible::kComputed
                                                            : EngineKnobs::Visible::kFinished;
   }
+  if (config.has_share_duplicates()) knobs.share_duplicates = config.share_duplicates();
   if (config.has_preemption()) {
     knobs.preemption = config.preemption() == "swap" ? EngineKnobs::Preemption::kSwap
                                                      : EngineKnobs::Preemption::kRecompute;
@@ -143,6 +144,36 @@ Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config) {
                  "; every running request needs a token a step"};
   }
   return knobs;
+}
+
+proto::EngineConfig knobs_as_config(const std::string& preset, const EngineKnobs& knobs) {
+  using Visible = EngineKnobs::Visible;
+  const auto natural = [](std::int64_t value) { return static_cast<std::uint64_t>(value); };
+  proto::EngineConfig config;
+  config.set_preset(preset);
+  config.set_block_tokens(natural(knobs.block_tokens));
+  config.set_max_batched_tokens(natural(knobs.max_batched_tokens));
+  config.set_max_sequences(natural(knobs.max_sequences));
+  if (knobs.max_model_len > 0) config.set_max_model_len(natural(knobs.max_model_len));
+  config.set_order(knobs.order == EngineKnobs::Order::kPriority ? "priority" : "fcfs");
+  config.set_batching(knobs.batching == EngineKnobs::Batching::kMixed ? "mixed" : "prefill_first");
+  config.set_chunked_prefill(knobs.chunked_prefill);
+  config.set_long_prefill_threshold(natural(knobs.long_prefill_threshold));
+  config.set_prefill_interval(natural(knobs.prefill_interval));
+  config.set_watermark(knobs.watermark);
+  config.set_reserve_full_prompt(knobs.reserve_full_prompt);
+  config.set_reserve_output(knobs.reserve_output);
+  config.set_prefix_caching(knobs.prefix_caching);
+  config.set_cache_outputs(knobs.cache_outputs);
+  config.set_share_duplicates(knobs.share_duplicates);
+  config.set_block_visible(knobs.visible == Visible::kScheduled  ? "scheduled"
+                           : knobs.visible == Visible::kComputed ? "computed"
+                                                                 : "finished");
+  config.set_preemption(knobs.preemption == EngineKnobs::Preemption::kSwap ? "swap" : "recompute");
+  config.set_gpu_memory_utilization(knobs.gpu_memory_utilization);
+  config.set_step_overhead_s(knobs.step_overhead_s);
+  config.set_request_overhead_s(knobs.request_overhead_s);
+  return config;
 }
 
 }  // namespace scsim::sim

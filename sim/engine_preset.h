@@ -57,4 +57,7 @@ Expected<EnginePreset> find_engine_preset(const std::string& name);
 // The preset with the configuration's overrides. Errors name the key.
 Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config);
 
+// Every knob as the configuration's key would set it, for help and reports.
+proto::EngineConfig knobs_as_config(const std::string& preset, const EngineKnobs& knobs);
+
 }  // namespace scsim::sim

@@ -38,6 +38,33 @@ std::string formats_text() {
   return text;
 }
 
+std::string without_trailing_spaces(const std::string& line) {
+  return line.substr(0, line.find_last_not_of(' ') + 1);
+}
+
+// "key: value" lines of a preset's knobs, side by side for all presets.
+std::string knob_table() {
+  std::vector<std::vector<std::string>> columns;
+  std::string head = std::string(26, ' ');
+  for (const sim::EnginePreset& preset : sim::engine_presets()) {
+    columns.push_back(split(write_yaml(sim::knobs_as_config(preset.name, preset.knobs)), '\n'));
+    head += preset.name + std::string(14 - preset.name.size(), ' ');
+  }
+  std::string table = without_trailing_spaces(head) + "\n";
+  for (std::size_t line = 1; line < columns[0].size(); ++line) {  // the first is the preset's name
+    std::string row;
+    for (const auto& column : columns) {
+      const std::size_t colon = column[line].find(": ");
+      if (colon == std::string::npos) continue;
+      if (row.empty()) row = "  " + column[line].substr(0, colon) + std::string(24 - colon, ' ');
+      const std::string value = column[line].substr(colon + 2);
+      row += value + std::string(14 - std::min<std::size_t>(value.size(), 13), ' ');
+    }
+    if (!row.empty()) table += without_trailing_spaces(row) + "\n";
+  }
+  return table;
+}
+
 std::string engines_text() {
   std::vector<Row> rows;
   for (const sim::EnginePreset& preset : sim::engine_presets()) {
@@ -45,7 +72,8 @@ std::string engines_text() {
                                        (preset.verified ? "" : " (unverified)"));
   }
   return "Presets that an engine schedules by: `preset` of a pool's `engine`.\n\n" +
-         two_columns(rows) + "\nTheir knobs, each of which `engine` may set for itself:\n\n" +
+         two_columns(rows) + "\nWhat they set:\n\n" + knob_table() +
+         "\nEach of which `engine` may set for itself:\n\n" +
          describe_yaml_keys(*proto::EngineConfig::descriptor());
 }
 
