@@ -163,19 +163,14 @@ bool Scheduler::plan(TimePoint now) {
   threshold_ = num_running_ + waiting_.size() > 1 ? knobs_.long_prefill_threshold : 0;
   std::int64_t budget = knobs_.max_batched_tokens;
 
-  if (knobs_.batching == EngineKnobs::Batching::kMixed) {
-    if (!plan_running_together(budget, true, now)) plan_running_one_by_one(budget, now);
-    if (step_.preempted.empty()) plan_waiting(budget, now);
-  } else {
-    if (!plan_running_together(budget, false, now)) {
-      plan_running_one_by_one(budget, now);
-    } else {
-      plan_waiting(budget, now);
-      if (step_.prefills.empty() && group_.size() > 0 &&
-          !plan_running_together(budget, true, now)) {
-        plan_running_one_by_one(budget, now);
-      }
-    }
+  const bool mixed = knobs_.batching == EngineKnobs::Batching::kMixed;
+  if (!plan_running_together(budget, true, mixed, now)) {
+    plan_running_one_by_one(budget, true, mixed, now);
+  }
+  if (step_.preempted.empty()) plan_waiting(budget, now);
+  if (!mixed && step_.prefills.empty() && group_.size() > 0 &&
+      !plan_running_together(budget, false, true, now)) {
+    plan_running_one_by_one(budget, false, true, now);
   }
   if (step_.empty()) return false;
   planned_ = true;
@@ -191,15 +186,15 @@ std::int64_t Scheduler::wanted(const Job& job) const {
   return std::max<std::int64_t>(std::min(tokens, max_model_len_ - job.computed - 1), 0);
 }
 
-bool Scheduler::plan_running_together(std::int64_t& budget, bool decode, TimePoint now) {
+bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool decode,
+                                      TimePoint now) {
   const std::int64_t members = decode ? group_.size() : 0;
   if (members > budget) return false;
   // Who registers the same tokens first decides which copy is found: keep the order of admission.
   if (decode && !eager_.empty() && !prefilling_.empty()) return false;
   std::int64_t left = budget - members;
   std::int64_t blocks = members > 0 ? group_.blocks_needed(1) : 0;
-  const bool prefill = !deferring_ && step_.prefills.empty();
-  if (prefill) {
+  if (prefill && !deferring_) {
     for (const JobId id : prefilling_) {
       const Job& job = jobs_[id];
       const std::int64_t tokens = std::min(wanted(job), left);
@@ -223,7 +218,7 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool decode, TimePoi
     budget -= members;
     settle_eager(now);
   }
-  if (prefill) {
+  if (prefill && !deferring_) {
     for (const JobId id : prefilling_) {
       const std::int64_t tokens = std::min(wanted(jobs_[id]), budget);
       if (tokens == 0) {
@@ -234,7 +229,7 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool decode, TimePoi
       schedule_prefill(id, tokens, now);
       budget -= tokens;
     }
-  } else if (deferring_) {
+  } else if (prefill) {
     step_.idle.insert(step_.idle.end(), prefilling_.begin(), prefilling_.end());
   }
   return true;

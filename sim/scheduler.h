@@ -173,8 +173,8 @@ class Scheduler final : private ChainGrowth {
 
   // Planning.
   std::int64_t wanted(const Job& job) const;  // tokens a prefill takes if the budget allows
-  bool plan_running_together(std::int64_t& budget, bool decode, TimePoint now);
-  void plan_running_one_by_one(std::int64_t& budget, TimePoint now);
+  bool plan_running_together(std::int64_t& budget, bool prefill, bool decode, TimePoint now);
+  void plan_running_one_by_one(std::int64_t& budget, bool prefill, bool decode, TimePoint now);
   void withdraw(JobId job, std::int64_t tokens);
   void plan_waiting(std::int64_t& budget, TimePoint now);
   bool admit(JobId job, std::int64_t& budget, TimePoint now);

@@ -12,20 +12,22 @@
 
 namespace scsim::sim {
 
-void Scheduler::plan_running_one_by_one(std::int64_t& budget, TimePoint now) {
+void Scheduler::plan_running_one_by_one(std::int64_t& budget, bool prefill, bool decode,
+                                        TimePoint now) {
   together_ = false;
   for (JobId id = first_running_; id != kNoJob; id = jobs_[id].next) {
     if (jobs_[id].state == State::kDecode) jobs_[id].computed = group_.computed(id);
   }
   group_.clear();
   grouped_ = false;
-  group_in_flight_ = true;
+  group_in_flight_ = decode;
   std::vector<std::pair<JobId, std::int64_t>> scheduled;
   JobId next = kNoJob;
   JobId id = first_running_;
   for (; id != kNoJob; id = next) {
     next = jobs_[id].next;
     const bool decoding = jobs_[id].state == State::kDecode;
+    if (!(decoding ? decode : prefill)) continue;
     std::int64_t tokens = 0;
     if (budget > 0 && !(deferring_ && !decoding)) {
       tokens = std::min(decoding ? 1 : wanted(jobs_[id]), budget);
@@ -83,8 +85,14 @@ void Scheduler::plan_running_one_by_one(std::int64_t& budget, TimePoint now) {
     }
   }
   if (group_.size() > 0) group_.advance(1);
-  for (const JobId member : step_.idle) {
-    if (jobs_[member].state == State::kDecode) join_group(member);
+  if (decode) {
+    for (const JobId member : step_.idle) {
+      if (jobs_[member].state == State::kDecode) join_group(member);
+    }
+  } else {
+    for (JobId member = first_running_; member != kNoJob; member = jobs_[member].next) {
+      if (jobs_[member].state == State::kDecode) join_group(member);
+    }
   }
   grouped_ = true;
 }

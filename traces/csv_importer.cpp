@@ -76,7 +76,8 @@ Expected<ImportReport> import_csv(const ImportInputs& inputs, const ImportOption
 TraceFormat csv_format() {
   TraceFormat format;
   format.name = "csv";
-  format.sentence = "anybody's log in CSV; options or a YAML file say which column means what";
+  format.sentence =
+      "anybody's log in CSV (, ; or tabs); options or a YAML file say which column means what";
   format.source = "RFC 4180";
   format.options = mapping_options();
   format.import = import_csv;

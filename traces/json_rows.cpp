@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <utility>
@@ -248,6 +249,19 @@ struct JsonRows::State {
     return true;
   }
 
+  // At the bracket that ends the array, after which there is nothing.
+  Expected<bool> end_of_list() {
+    ++at;
+    while (true) {
+      if (text.find_first_not_of(" \t\r", at) != std::string::npos) {
+        return Error{path + ":" + std::to_string(lines.line_number()) +
+                     ": something follows the end of the list of rows"};
+      }
+      Expected<bool> more = read_line();
+      if (!more || !*more) return more;
+    }
+  }
+
   // The next element of the array, found by counting brackets outside of strings.
   Expected<bool> next_element() {
     auto unfinished = [&] {
@@ -261,7 +275,7 @@ struct JsonRows::State {
       if (!more) return more;
       if (!*more) return unfinished();
     }
-    if (text[at] == ']') return false;
+    if (text[at] == ']') return end_of_list();
     line = lines.line_number();
     element.clear();
     int depth = 0;
@@ -277,9 +291,10 @@ struct JsonRows::State {
           in_string = true;
         } else if (c == '{' || c == '[') {
           ++depth;
+        } else if (c == ']' && depth == 0) {
+          break;  // the end of the list
         } else if (c == '}' || c == ']') {
-          if (depth == 0) break;  // the end of the list
-          --depth;
+          depth = std::max(depth - 1, 0);
         } else if (c == ',' && depth == 0) {
           break;
         }

@@ -155,15 +155,20 @@ class Emitter : public LogRows {
     remember(row, request, writer_.add(request));
   }
 
+  // Tenants number their sessions each for itself.
+  static std::string session_key(const LoggedRequest& row) {
+    return row.tenant + '\0' + row.session;
+  }
+
   // Session, turn and parents, from what the row says of itself and what came before.
   void place(const LoggedRequest& row, Request& request) {
     const Chat* before = nullptr;
     if (!row.session.empty()) {
-      if (auto found = sessions_.find(row.session); found != sessions_.end())
-        before = &found->second;
+      auto found = sessions_.find(session_key(row));
+      if (found != sessions_.end()) before = &found->second;
     } else if (row.parent_chat) {
-      if (auto found = chats_.find(*row.parent_chat); found != chats_.end())
-        before = &found->second;
+      auto found = chats_.find(*row.parent_chat);
+      if (found != chats_.end()) before = &found->second;
       without_parent += before == nullptr;
     }
     if (before) {
@@ -178,7 +183,7 @@ class Emitter : public LogRows {
 
   void remember(const LoggedRequest& row, const Request& request, RequestId id) {
     Chat chat{.session = request.session, .last = id, .turn = request.turn};
-    if (!row.session.empty()) sessions_[row.session] = chat;
+    if (!row.session.empty()) sessions_[session_key(row)] = chat;
     if (row.chat) chats_[*row.chat] = chat;
   }
 

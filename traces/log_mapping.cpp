@@ -93,8 +93,13 @@ Expected<LogMapping> read_mapping(const ImportOptions& options) {
     return Error{
         "both `text` and `blocks` are named; one of them says what prompts have in common"};
   }
-  for (LogField field : {LogField::kTime}) {
-    if (!mapping.has(field)) return Error{"`time` names no column"};
+  if (!mapping.has(LogField::kTime)) return Error{"`time` names nothing"};
+  if (!mapping.has(LogField::kPromptTokens) && !mapping.has(LogField::kText) &&
+      !mapping.has(LogField::kBlocks)) {
+    return Error{"none of `prompt_tokens`, `text` and `blocks` names anything"};
+  }
+  if (!mapping.has(LogField::kOutputTokens) && !mapping.has(LogField::kOutputText)) {
+    return Error{"neither `output_tokens` nor `output_text` names anything"};
   }
   return mapping;
 }

@@ -78,6 +78,26 @@ TEST_CASE("an option that is not there is named with the nearest that is", "[tra
              Catch::StartsWith("unknown trace format \"cvs\"; did you mean \"csv\"?"));
 }
 
+TEST_CASE("a mapping that leaves out what a request needs is refused", "[traces][csv]") {
+  CHECK(import_text("csv", kSample, {{"time", ""}}).error == "`time` names nothing");
+  CHECK_THAT(import_text("csv", kSample, {{"prompt_tokens", ""}}).error,
+             Catch::StartsWith("none of `prompt_tokens`"));
+  CHECK_THAT(import_text("csv", kSample, {{"output_tokens", ""}}).error,
+             Catch::StartsWith("neither `output_tokens`"));
+  CHECK_THAT(import_text("csv", kSample, {{"text", "who"}, {"blocks", "blocks"}}).error,
+             Catch::StartsWith("both `text` and `blocks`"));
+}
+
+TEST_CASE("sessions of the same name are one session within a tenant only", "[traces][csv]") {
+  const Imported trace = import_text("csv",
+                                     "timestamp,input_length,output_length,t,s\n1,1,1,a,1\n2,1,1,b,"
+                                     "1\n3,1,1,a,1\n",
+                                     {{"tenant", "t"}, {"session", "s"}});
+  REQUIRE(trace.requests.size() == 3);
+  CHECK(trace.requests[1].session != trace.requests[0].session);
+  CHECK(trace.requests[2].session == trace.requests[0].session);
+}
+
 TEST_CASE("csv without a header numbers its columns", "[traces][csv]") {
   const Imported trace = import_text("csv", "1000,10,5\n3500,20,6\n",
                                      {{"header", "false"},

@@ -72,6 +72,10 @@ TEST_CASE("a json array is a log too, on as many lines as it likes", "[traces][j
         std::vector<std::string>{"log:3: input_length: expected at least 1, found 0"});
   CHECK(import_text("jsonl", "[{\"timestamp\": 1}").error ==
         "log:1: the list of rows is never closed");
+  CHECK(import_text("jsonl", "[{\"timestamp\": 1}]\n\n{\"timestamp\": 2}").error ==
+        "log:3: something follows the end of the list of rows");
+  CHECK_THAT(import_text("jsonl", "[}, {}]").error,
+             Catch::StartsWith("log: no request among 2 rows; log:1: not JSON"));
 }
 
 TEST_CASE("several files are one log, in order of time", "[traces][jsonl]") {

@@ -1,8 +1,11 @@
+#include <array>
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/traces/imported.h"
 #include "traces/files.h"
+#include "traces/rng.h"
 
 namespace scsim::test {
 namespace {
@@ -67,6 +70,27 @@ std::string small_sample(const std::string& format) {
   return "{\"timestamp\": 1, \"hash_ids\": [1], " + lengths + "}";  // mooncake, jsonl
 }
 
+constexpr std::array<std::string_view, 20> kDamage = {"",
+                                                      "0",
+                                                      "9",
+                                                      "-",
+                                                      "\"",
+                                                      "\\",
+                                                      ",",
+                                                      ":",
+                                                      "{",
+                                                      "}",
+                                                      "[",
+                                                      "]",
+                                                      "\n",
+                                                      "\r\n",
+                                                      "null",
+                                                      "1e99",
+                                                      "99999999999",
+                                                      "\xFF",
+                                                      std::string_view("\0", 1),
+                                                      "\\u0000"};
+
 TEST_CASE("the same log gives the same bytes", "[traces][import]") {
   TemporaryFolder folder, other;
   for (const TraceFormat& format : trace_format_table()) {
@@ -82,6 +106,35 @@ TEST_CASE("the same log gives the same bytes", "[traces][import]") {
       CHECK(report->requests == 1);
     }
     CHECK(bytes_of(folder.file("a.pb")) == bytes_of(other.file("a.pb")));
+  }
+}
+
+TEST_CASE("whatever is in a log, an importer writes a trace or says what is wrong",
+          "[traces][import]") {
+  TemporaryFolder folder;
+  const std::string log = folder.file("log");
+  for (const TraceFormat& format : trace_format_table()) {
+    INFO(format.name);
+    const std::string sample = small_sample(format.name) + "\n" + small_sample(format.name);
+    for (std::uint64_t number = 0; number < 500; ++number) {
+      Rng rng(1, "test.damaged_logs", number);
+      std::string damaged = sample;
+      for (std::uint64_t left = 1 + rng.below(4); left > 0 && !damaged.empty(); --left) {
+        const std::size_t at = rng.below(damaged.size());
+        const std::string_view piece = kDamage[rng.below(kDamage.size())];
+        damaged.replace(at, rng.below(4), piece);
+      }
+      overwrite(log, damaged);
+      const ImportInputs inputs{.paths = {log}, .options = {}, .strict = rng.chance(0.2)};
+      // A device is written directly: no waiting for a disk.
+      Expected<ImportReport> report = import_trace(format.name, inputs, "/dev/null", "a test");
+      if (report) {
+        CHECK(report->requests > 0);
+        CHECK(report->rejected == report->first_rejected.size());
+      } else {
+        CHECK(report.error().message.size() > log.size());
+      }
+    }
   }
 }
 

@@ -1,0 +1,39 @@
+// Random engines and requests for tests of the scheduler: small pools, prompts that share
+// documents, quote answers and repeat each other, all knobs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/scheduler.h"
+#include "tests/sim/written_out.h"
+
+namespace scsim::test {
+
+struct RandomRequest {
+  std::vector<Span> prompt;
+  ContentId output;
+  std::int64_t prompt_tokens = 0, output_tokens = 1, max_tokens = 1;
+  std::uint64_t salt = 0;
+  std::int32_t priority = 0;
+  std::int64_t arrival_step = 0;
+  std::optional<std::int64_t> cancel_step;  // if it still waits or runs then
+};
+
+struct RandomScheduling {
+  sim::EngineKnobs knobs;
+  std::int64_t num_blocks = 0, max_model_len = 0;
+  std::vector<std::int64_t> windows;
+  std::vector<RandomRequest> requests;  // in order of arrival
+
+  std::string describe() const;
+};
+
+RandomScheduling random_scheduling(Rng& rng);
+
+// The request as the scheduler is told of it; `tag` is its place. It looks into `request`.
+sim::JobSpec job_spec(const RandomRequest& request, std::uint64_t tag);
+
+}  // namespace scsim::test
