@@ -99,6 +99,7 @@ class Simulation final : private Engine::Listener {
     std::string first;
   };
   std::map<std::string, Refused> refused_;  // by kind of reason
+  TimePoint end_;                           // of the last request; void deadlines may follow it
 };
 
 std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBook& gaps) {
@@ -203,6 +204,7 @@ void Simulation::refuse(RequestResult& result, const std::string& kind, const st
   Refused& refused = refused_[kind];
   if (refused.count++ == 0)
     refused.first = "request " + std::to_string(result.request) + ": " + detail;
+  end_ = result.end;
   arrivals_.ended(RequestId(result.request), result.end, due_);
   schedule_due();
 }
@@ -386,6 +388,7 @@ void Simulation::end_request(std::uint32_t slot, Outcome outcome, std::int64_t p
   active.job = kNoJob;
   active.doomed = false;
   unused_active_.push_back(slot);
+  end_ = result.end;
   arrivals_.ended(RequestId(result.request), result.end, due_);
   schedule_due();
 }
@@ -442,7 +445,7 @@ void Simulation::finish_result(Result& result) {
     }
     result.slos.push_back(target);
   }
-  result.end = queue_.now();
+  result.end = end_;
   result.requests = std::move(results_);
   gaps_.by_tenant.resize(result.tables.tenants.size());
   result.gaps_by_tenant = std::move(gaps_.by_tenant);
