@@ -126,7 +126,8 @@ BottleneckFinding find_bottleneck(const Result& result, const Summary& summary) 
       return {Bottleneck::kNone, "engines are busy for " + format_percent(busy) +
                                      " of the window, and requests hardly wait (" +
                                      format_percent(queued) + " of their time)"};
-    return what_bounds_a_step(summary, "");
+    return what_bounds_a_step(
+        summary, "hardly a request waits, so only faster steps would serve it sooner; ");
   }
 
   const WaitCauses causes = causes_of_waiting(result, summary.window);
