@@ -7,14 +7,18 @@
 //        another engine of the pool is idle for more than half of the bin and has nobody waiting:
 //                                                                     imbalance between engines
 //        90 % or more of the blocks are in use:                       KV capacity
-//        as many run (within 2 %) as ever did on this engine:         sequence limit
+//        90 % or more of the engine's max_sequences run:              sequence limit
 //        none of these:                                               the time of a step, see 3
-//      The most frequent answer wins; the sequence limit only with more than half of all.
+//      The most frequent answer wins. An overloaded engine fills up whatever holds it back, so the
+//      second and third hold only where a larger batch would help: where most of the busy time is
+//      shared by the requests of a batch (weights and host overhead), rather than paid by each
+//      (prefill, and reading its KV).
 //   3. While engines are busy, what bounds a step: the share of the time that host overhead takes,
 //      the share of peak HBM bandwidth, the share of peak operations; the largest of the three,
 //      where one reaches 30 %.
 // Where requests hardly queue and engines are idle for half of the window, nothing is short.
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "analysis/summary_parts.h"
@@ -25,9 +29,11 @@ namespace {
 
 constexpr double kPreempted = 0.05;
 constexpr double kQueueMatters = 0.2;
-constexpr double kFullBlocks = 0.9, kAtLimit = 0.98, kIdle = 0.5;
+constexpr double kFullBlocks = 0.9, kAtLimit = 0.9, kIdle = 0.5;
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 constexpr double kNobodyWaits = 0.05;  // requests, mean over a bin
 constexpr double kBounds = 0.3;
+constexpr double kBatchHelps = 0.5;  // of the busy time is shared by a batch
 
 // Requests waiting, summed over bins, by what they wait for.
 struct WaitCauses {
@@ -57,9 +63,9 @@ WaitCauses causes_of_waiting(const Result& result, const Window& window) {
   const auto idle = idle_engines(result);
   for (const EngineResult& engine : result.engines) {
     const EngineTimeline& timeline = engine.timeline;
-    if (timeline.running.empty()) continue;
     const std::vector<bool>& idle_neighbour = idle.at(engine.pool);
-    const double most = static_cast<double>(std::ranges::max(timeline.running));
+    const double limit =
+        engine.max_sequences > 0 ? kAtLimit * static_cast<double>(engine.max_sequences) : kNoLimit;
     const BinRange bins = whole_bins(result.timeline_bin, timeline.waiting.size(), window);
     for (std::size_t i = bins.first; i < bins.first + bins.count; ++i) {
       const double waiting = at(timeline.waiting, i);
@@ -68,7 +74,7 @@ WaitCauses causes_of_waiting(const Result& result, const Window& window) {
         causes.imbalance += waiting;
       else if (at(timeline.used_blocks, i) >= kFullBlocks)
         causes.blocks += waiting;
-      else if (at(timeline.running, i) >= kAtLimit * most)
+      else if (at(timeline.running, i) >= limit)
         causes.sequences += waiting;
       else
         causes.steps += waiting;
@@ -101,6 +107,15 @@ BottleneckFinding what_bounds_a_step(const Summary& summary, const std::string& 
   return {what, why_asked + numbers};
 }
 
+// The part of the busy time that does not grow with the requests in a batch.
+double share_paid_by_batch(const ClusterSummary& cluster) {
+  const double busy = cluster.gpu_seconds() - cluster.idle_gpu_seconds;
+  const auto stage = [&](Stage s) {
+    return cluster.stage_gpu_seconds[static_cast<std::size_t>(s)];
+  };
+  return busy > 0 ? (stage(Stage::kDecode) + stage(Stage::kOther)) / busy : 0;
+}
+
 }  // namespace
 
 BottleneckFinding find_bottleneck(const Result& result, const Summary& summary) {
@@ -131,20 +146,24 @@ BottleneckFinding find_bottleneck(const Result& result, const Summary& summary) 
   }
 
   const WaitCauses causes = causes_of_waiting(result, summary.window);
-  const double total = causes.total();
-  const double most = std::max({causes.imbalance, causes.blocks, causes.steps,
-                                causes.sequences > total / 2 ? causes.sequences : 0.0});
-  if (total == 0 || most == causes.steps) return what_bounds_a_step(summary, queue_text);
-  const std::string share = format_percent(most / total) + " of the waiting happens while ";
+  const double most = std::max({causes.imbalance, causes.blocks, causes.sequences, causes.steps});
+  if (most == causes.steps) return what_bounds_a_step(summary, queue_text);
+  const std::string share =
+      format_percent(most / causes.total()) + " of the waiting happens while ";
   if (most == causes.imbalance)
     return {Bottleneck::kImbalance,
             queue_text + share + "another engine of the same pool is mostly idle"};
-  if (most == causes.blocks)
-    return {Bottleneck::kCacheCapacity,
-            queue_text + share + "90 % or more of the KV blocks are in use"};
-  return {
-      Bottleneck::kSequenceLimit,
-      queue_text + share + "as many requests run as the engine ever runs, and KV blocks are free"};
+  const bool blocks = most == causes.blocks;
+  const std::string full = share + (blocks ? "90 % or more of the KV blocks are in use"
+                                           : "90 % or more of max_sequences run");
+  const double shared = share_paid_by_batch(summary.cluster);
+  if (shared < kBatchHelps)
+    return what_bounds_a_step(summary, queue_text + full +
+                                           ", but a larger batch would share only " +
+                                           format_percent(shared) + " of the busy time; ");
+  return {blocks ? Bottleneck::kCacheCapacity : Bottleneck::kSequenceLimit,
+          queue_text + full + ", and a larger batch would share " + format_percent(shared) +
+              " of the busy time"};
 }
 
 }  // namespace scsim::analysis

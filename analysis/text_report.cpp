@@ -191,6 +191,11 @@ std::string sparkline(const std::vector<double>& values, double scale) {
   return text;
 }
 
+// 0.14, 3.2, 6,052
+std::string count_text_of_few(double count) {
+  return count < 10 ? format_fixed(count, count < 1 ? 2 : 1) : count_text(count);
+}
+
 std::string over_time(const Result& result) {
   const ClusterTimeline timeline = cluster_timeline(result, kSparkPoints);
   if (timeline.points() == 0) return "";
@@ -200,7 +205,7 @@ std::string over_time(const Result& result) {
   text += "  KV used   |" + sparkline(timeline.used.mean, 1) + "| to " +
           format_percent(std::ranges::max(timeline.used.mean)) + "\n";
   text += "  waiting   |" + sparkline(timeline.waiting.mean, most_waiting) + "| to " +
-          format_fixed(most_waiting * engines, most_waiting * engines < 1 ? 2 : 1) + " requests\n";
+          count_text_of_few(most_waiting * engines) + " requests\n";
   return text;
 }
 

@@ -12,6 +12,7 @@
 // Near saturation: engines busy for 90 % of the window and half a request waiting per engine, or
 // 95 % of the blocks in use. There a change of 1 % in the load moves the tail by its own size.
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/request_times.h"
 #include "analysis/summary_parts.h"
@@ -87,7 +88,9 @@ double service_p99(const Result& result, const Window& window) {
   return seconds.empty() ? 0 : quantile(seconds, 0.99);
 }
 
-std::string requests_text(double count) { return format_fixed(count, count < 10 ? 1 : 0); }
+std::string requests_text(double count) {
+  return count < 10 ? format_fixed(count, 1) : format_integer(std::llround(count));
+}
 
 // Means of neighbouring bins, at most kTrendPoints, so that the deviation around the line does not
 // depend on how finely the run was recorded. A rest of bins at the end is left out.

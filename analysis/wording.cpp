@@ -97,7 +97,9 @@ std::string slo_text(const Summary& summary) {
 std::string verdict_text(const Summary& summary) {
   const Verdict& verdict = summary.verdict;
   return std::string(kLoadNames[static_cast<std::size_t>(verdict.load)]) +
-         (verdict.near_saturation ? ", near saturation: " : ": ") + verdict.sentence;
+         (verdict.near_saturation && verdict.load != Load::kOverloaded ? ", near saturation: "
+                                                                       : ": ") +
+         verdict.sentence;
 }
 
 std::string bottleneck_text(const Summary& summary) {

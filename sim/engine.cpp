@@ -53,6 +53,7 @@ Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeli
   totals_.model = settings.model;
   totals_.num_blocks = settings.num_blocks;
   totals_.block_tokens = settings.knobs.block_tokens;
+  totals_.max_sequences = settings.knobs.max_sequences;
   totals_.peak_hbm_bytes_per_second = settings.peak_hbm_bytes_per_second;
   totals_.peak_flops_per_second = settings.peak_flops_per_second;
   totals_.gpus = settings.gpus;

@@ -76,6 +76,7 @@ void fill_engine(const EngineResult& engine, proto::ResultEngine& message) {
   message.set_model(valid_utf8(engine.model));
   message.set_num_blocks(engine.num_blocks);
   message.set_block_tokens(engine.block_tokens);
+  message.set_max_sequences(engine.max_sequences);
   message.set_steps(engine.steps);
   message.set_prefill_tokens(engine.prefill_tokens);
   message.set_decode_tokens(engine.decode_tokens);
@@ -113,6 +114,7 @@ Expected<void> take_engine(const proto::ResultEngine& message, Result& result) {
   engine.model = message.model();
   engine.num_blocks = message.num_blocks();
   engine.block_tokens = message.block_tokens();
+  engine.max_sequences = message.max_sequences();
   engine.steps = message.steps();
   engine.prefill_tokens = message.prefill_tokens();
   engine.decode_tokens = message.decode_tokens();

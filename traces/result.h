@@ -84,6 +84,7 @@ struct EngineResult {
   std::string pool;
   std::string model;
   std::int64_t num_blocks = 0, block_tokens = 0;
+  std::int64_t max_sequences = 0;  // requests that may run at once; 0: not known
   std::int64_t steps = 0, prefill_tokens = 0, decode_tokens = 0;
   std::int64_t preemptions = 0, evicted_blocks = 0, peak_used_blocks = 0;
   // Engine seconds by stage; with `idle_ns` they add up to the length of the run (INV-LEDGER).

@@ -36,8 +36,6 @@ Result in(const Situation& s) {
   t.used_blocks.assign(110, s.used);
   t.cached_blocks.assign(110, 0);
   t.busy.assign(110, s.busy);
-  // Early on, more ran than ever after: running below its most is no limit of sequences.
-  t.running[1] = 20;
   return result;
 }
 
@@ -68,11 +66,25 @@ TEST_CASE("many preemptions are for want of KV capacity", "[analysis][bottleneck
   CHECK(found(result) == Bottleneck::kCacheCapacity);
 }
 
-TEST_CASE("waiting while as many run as ever do is for the sequence limit",
-          "[analysis][bottleneck]") {
+TEST_CASE("waiting while as many run as may is for the sequence limit", "[analysis][bottleneck]") {
   Result result = in({});
-  result.engines[0].timeline.running[1] = 10;
+  CHECK(found(result) == Bottleneck::kMemoryBandwidth);  // no limit known
+  result.engines[0].max_sequences = 10;
   CHECK(found(result) == Bottleneck::kSequenceLimit);
+  result.engines[0].max_sequences = 20;
+  CHECK(found(result) == Bottleneck::kMemoryBandwidth);
+}
+
+TEST_CASE("where each request pays for itself, a larger batch is no cure",
+          "[analysis][bottleneck]") {
+  Result result = in({.used = 0.99F, .memory = 0.2, .compute = 0.6});
+  CHECK(found(result) == Bottleneck::kCacheCapacity);
+  auto& stages = result.engines[0].stage_ns;
+  std::swap(stages[static_cast<std::size_t>(Stage::kDecode)],
+            stages[static_cast<std::size_t>(Stage::kGeneration)]);
+  CHECK(found(result) == Bottleneck::kCompute);
+  CHECK(summarise(result, {}).bottleneck.sentence.find("a larger batch would share only 10.0 %") !=
+        std::string::npos);
 }
 
 TEST_CASE("waiting beside an idle neighbour is imbalance", "[analysis][bottleneck]") {

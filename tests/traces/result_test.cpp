@@ -47,9 +47,9 @@ Result some_result(std::size_t num_requests) {
     engine.pool = "pool " + std::to_string(i);
     engine.model = "model b";
     for (std::int64_t* field :
-         {&engine.num_blocks, &engine.block_tokens, &engine.steps, &engine.prefill_tokens,
-          &engine.decode_tokens, &engine.preemptions, &engine.evicted_blocks,
-          &engine.peak_used_blocks, &engine.idle_ns}) {
+         {&engine.num_blocks, &engine.block_tokens, &engine.max_sequences, &engine.steps,
+          &engine.prefill_tokens, &engine.decode_tokens, &engine.preemptions,
+          &engine.evicted_blocks, &engine.peak_used_blocks, &engine.idle_ns}) {
       *field = number();
     }
     for (double* field :
@@ -122,9 +122,10 @@ void check_same(const EngineResult& a, const EngineResult& b) {
   CHECK(a.pool == b.pool);
   CHECK(a.model == b.model);
   for (const auto field :
-       {&EngineResult::num_blocks, &EngineResult::block_tokens, &EngineResult::steps,
-        &EngineResult::prefill_tokens, &EngineResult::decode_tokens, &EngineResult::preemptions,
-        &EngineResult::evicted_blocks, &EngineResult::peak_used_blocks, &EngineResult::idle_ns}) {
+       {&EngineResult::num_blocks, &EngineResult::block_tokens, &EngineResult::max_sequences,
+        &EngineResult::steps, &EngineResult::prefill_tokens, &EngineResult::decode_tokens,
+        &EngineResult::preemptions, &EngineResult::evicted_blocks, &EngineResult::peak_used_blocks,
+        &EngineResult::idle_ns}) {
     CHECK(a.*field == b.*field);
   }
   for (const auto field :
