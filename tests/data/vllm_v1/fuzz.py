@@ -141,7 +141,7 @@ def make(seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out"); parser.add_argument("--count", type=int, default=400); parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-oracle", action="store_true"); parser.add_argument("--log-steps", default="/work/shared/oracles/vllm_v1")
+    parser.add_argument("--no-oracle", action="store_true"); parser.add_argument("--log-steps", default=os.path.dirname(os.path.abspath(__file__)), help="folder of log_steps.py")
     a = parser.parse_args()
     for d in ("scenarios", "logs"): os.makedirs(os.path.join(a.out, d), exist_ok=True)
     save = lambda s: json.dump(s, open(os.path.join(a.out, "scenarios", s["name"] + ".json"), "w"), separators=(",", ":"))
