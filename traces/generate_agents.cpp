@@ -43,6 +43,7 @@ class Agents : public SessionMaker {
     plan.clear();
     session_ = number;
     agents_started_ = 0;
+    planned_spans_ = 0;
     Rng kinds = context_.stream("kind", number), counts = context_.stream("instructions", number);
     Rng thinks = context_.stream("think", number);
     const Span system = system_prompt(popularity_.draw(kinds));
@@ -104,7 +105,7 @@ class Agents : public SessionMaker {
     return {context_.writer.add_content(tokens), Tokens(0), tokens};
   }
 
-  // One instruction, from its being given to the last step. False if the context limit ended it.
+  // One instruction, from its being given to the last step. False if a limit ended it.
   bool work(Agent& agent, const Draw& step_count, std::uint64_t depth, std::vector<Request>& plan) {
     hear(agent, new_span(instruction_.tokens(agent.instruction)));
     const std::int64_t steps = std::max<std::int64_t>(step_count.whole(agent.steps), 1);
@@ -113,6 +114,8 @@ class Agents : public SessionMaker {
           std::min(std::max(output_.tokens(agent.output), Tokens(1)), max_tokens_);
       if (agent.context_tokens + max_tokens_ > limit_) return false;
       if (earliest(agent, plan) > kLatestArrival) return false;
+      planned_spans_ += agent.context.size();
+      if (planned_spans_ > kMostPlannedSpans) return false;
       request(agent, output, plan);
       if (step + 1 == steps) break;
       if (depth < fork_depth_ && agent.fork.chance(fork_) && fork(agent, depth, plan)) continue;
@@ -194,7 +197,10 @@ class Agents : public SessionMaker {
   std::uint64_t fork_depth_;
   Tokens limit_;
   TaskId task_;
-  std::uint64_t session_ = 0, agents_started_ = 0;  // of the plan being made
+
+  // Of the plan being made.
+  std::uint64_t session_ = 0, agents_started_ = 0;
+  std::size_t planned_spans_ = 0;
 };
 
 }  // namespace

@@ -165,6 +165,7 @@ class EnterpriseDocs : public SessionMaker {
     Rng patience = context_.stream("cancel_after", number);
     const std::int64_t turns = std::max<std::int64_t>(turns_.whole(turn_count), 1);
 
+    std::size_t planned_spans = 0;
     Tokens seen_tokens{0};
     for (const Span& span : seen) seen_tokens += span.count;
     for (std::int64_t turn = 0; turn < turns; ++turn) {
@@ -175,6 +176,8 @@ class EnterpriseDocs : public SessionMaker {
       const Duration think = think_.duration(thinks);
       const bool cancelled = cancels.chance(cancelled_);
       const Duration cancel_after = cancel_after_.duration(patience);
+      planned_spans += seen.size() + 1;
+      if (planned_spans > kMostPlannedSpans) break;
       if (!fits(seen_tokens + question + task.max_tokens)) break;
 
       Request& request = plan.emplace_back();

@@ -5,6 +5,7 @@
 // session moves another, whichever order they are planned in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,6 +35,9 @@ class SessionMaker {
 
 // What stands for "no limit" on a context, so that a prompt stays within what a trace can hold.
 inline constexpr Tokens kLargestContext{1'000'000'000};
+
+// A session ends before its prompts hold more spans than this together: a plan is kept in memory.
+inline constexpr std::size_t kMostPlannedSpans = 1'000'000;
 
 // What every maker needs: where contents and tasks are declared, and its streams.
 struct MakerContext {
