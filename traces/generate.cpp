@@ -37,9 +37,9 @@ class Generator {
       : recipe_(recipe.common), writer_(writer), progress_(progress) {
     for (const proto::SloConfig& slo : recipe_.slos()) add_slo(slo);
     if (recipe_.duration() > 0) end_s_ = std::min(end_s_, recipe_.duration());
-    for (const proto::TenantRecipe& tenant : recipe.tenants) {
+    for (const auto& [tenant, section] : recipe.tenants) {
       if (tenant.arrivals().rate() <= 0) continue;
-      add_tenant(tenant);
+      add_tenant(tenant, *section);
       schedule_start(tenants_.size() - 1);
     }
   }
@@ -93,21 +93,13 @@ class Generator {
     return slos_.back().second;
   }
 
-  void add_tenant(const proto::TenantRecipe& tenant) {
+  void add_tenant(const proto::TenantRecipe& tenant, const RecipeSection& section) {
     const MakerContext context{writer_, recipe_.seed(), tenant.name()};
-    std::unique_ptr<SessionMaker> maker;
-    if (tenant.has_enterprise_docs()) {
-      maker = make_enterprise_docs(tenant.enterprise_docs(), context);
-    } else if (tenant.has_agents()) {
-      maker = make_agents(tenant.agents(), context);
-    } else {
-      maker = make_plain(tenant.plain(), context);
-    }
     tenants_.push_back({.id = writer_.add_tenant(tenant.name(), tenant.price_class()),
                         .model = writer_.add_model(tenant.model()),
                         .slo = find_slo(tenant.slo()),
                         .priority = tenant.priority(),
-                        .maker = std::move(maker),
+                        .maker = section.make(tenant, context),
                         .arrivals = ArrivalProcess(tenant.arrivals(), tenant.arrivals().rate(),
                                                    context.stream("arrivals"))});
   }

@@ -205,8 +205,8 @@ class Agents : public SessionMaker {
 
 }  // namespace
 
-std::unique_ptr<SessionMaker> make_agents(const proto::AgentsRecipe& recipe, MakerContext context) {
-  return std::make_unique<Agents>(recipe, std::move(context));
+std::unique_ptr<SessionMaker> make_agents(const proto::TenantRecipe& tenant, MakerContext context) {
+  return std::make_unique<Agents>(tenant.agents(), std::move(context));
 }
 
 }  // namespace scsim

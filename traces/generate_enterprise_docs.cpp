@@ -266,9 +266,9 @@ class EnterpriseDocs : public SessionMaker {
 
 }  // namespace
 
-std::unique_ptr<SessionMaker> make_enterprise_docs(const proto::EnterpriseDocsRecipe& recipe,
+std::unique_ptr<SessionMaker> make_enterprise_docs(const proto::TenantRecipe& tenant,
                                                    MakerContext context) {
-  return std::make_unique<EnterpriseDocs>(recipe, std::move(context));
+  return std::make_unique<EnterpriseDocs>(tenant.enterprise_docs(), std::move(context));
 }
 
 }  // namespace scsim

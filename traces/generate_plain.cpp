@@ -57,8 +57,8 @@ class Plain : public SessionMaker {
 
 }  // namespace
 
-std::unique_ptr<SessionMaker> make_plain(const proto::PlainRecipe& recipe, MakerContext context) {
-  return std::make_unique<Plain>(recipe, std::move(context));
+std::unique_ptr<SessionMaker> make_plain(const proto::TenantRecipe& tenant, MakerContext context) {
+  return std::make_unique<Plain>(tenant.plain(), std::move(context));
 }
 
 }  // namespace scsim

@@ -4,7 +4,6 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <set>
 
@@ -17,20 +16,15 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr std::array<const char*, 3> kSections = {"enterprise_docs", "agents", "plain"};
-
-const FieldDescriptor& section_field(const Message& message, const std::string& section) {
-  return *message.GetDescriptor()->FindFieldByName(section);
+const FieldDescriptor& field_of(const Message& message, const RecipeSection& section) {
+  return *message.GetDescriptor()->FindFieldByName(section.name);
 }
 
-bool has_section(const Message& message, const std::string& section) {
-  return message.GetReflection()->HasField(message, &section_field(message, section));
-}
-
-std::vector<std::string> sections_of(const Message& message) {
-  std::vector<std::string> found;
-  for (const std::string section : kSections)
-    if (has_section(message, section)) found.push_back(section);
+std::vector<const RecipeSection*> sections_of(const Message& message) {
+  std::vector<const RecipeSection*> found;
+  for (const RecipeSection& section : recipe_sections())
+    if (message.GetReflection()->HasField(message, &field_of(message, section)))
+      found.push_back(&section);
   return found;
 }
 
@@ -76,31 +70,34 @@ std::optional<std::string> wrong_in(const Message& message, const std::string& p
 }
 
 // The section that `tenant` follows: its own, or the recipe's only one.
-Expected<std::string> section_followed(const proto::Recipe& recipe,
-                                       const proto::TenantRecipe& tenant) {
-  const std::vector<std::string> own = sections_of(tenant), common = sections_of(recipe);
+Expected<const RecipeSection*> section_followed(const proto::Recipe& recipe,
+                                                const proto::TenantRecipe& tenant) {
+  const auto own = sections_of(tenant), common = sections_of(recipe);
   if (own.size() == 1) return own.front();
   if (own.empty() && common.size() == 1) return common.front();
   if (own.size() > 1)
-    return Error{"has both " + own[0] + " and " + own[1] + "; expected one section"};
-  return Error{common.empty()
-                   ? "expected a section enterprise_docs, agents or plain"
-                   : "could follow " + common[0] + " or " + common[1] +
-                         "; give it the one it follows, such as `" + common[0] + ": {}`"};
+    return Error{"has both " + own[0]->name + " and " + own[1]->name + "; expected one section"};
+  if (!common.empty())
+    return Error{"could follow " + common[0]->name + " or " + common[1]->name +
+                 "; give it the one it follows, such as `" + common[0]->name + ": {}`"};
+  std::string known;
+  for (const RecipeSection& section : recipe_sections())
+    known += (known.empty() ? "" : ", ") + section.name;
+  return Error{"expected a section that says what it does, one of: " + known};
 }
 
 // `tenant` with the keys it does not state taken from the recipe, and from the defaults behind
 // that.
 proto::TenantRecipe inherited(const proto::Recipe& recipe, const proto::Recipe& common,
-                              const proto::TenantRecipe& tenant, const std::string& section) {
+                              const proto::TenantRecipe& tenant, const RecipeSection& section) {
   proto::TenantRecipe whole = tenant;
   *whole.mutable_arrivals() = common.arrivals();
   overlay(tenant.arrivals(), *whole.mutable_arrivals());
   if (!whole.has_model()) whole.set_model(common.model());
 
-  Message& into = *whole.GetReflection()->MutableMessage(&whole, &section_field(whole, section));
-  into.CopyFrom(recipe.GetReflection()->GetMessage(recipe, &section_field(recipe, section)));
-  overlay(tenant.GetReflection()->GetMessage(tenant, &section_field(tenant, section)), into);
+  Message& into = *whole.GetReflection()->MutableMessage(&whole, &field_of(whole, section));
+  into.CopyFrom(recipe.GetReflection()->GetMessage(recipe, &field_of(recipe, section)));
+  overlay(tenant.GetReflection()->GetMessage(tenant, &field_of(tenant, section)), into);
   fill_yaml_defaults(whole);
   return whole;
 }
@@ -118,13 +115,13 @@ Expected<ResolvedRecipe> resolve_recipe(const proto::Recipe& recipe, const std::
   ResolvedRecipe resolved;
   proto::Recipe& common = resolved.common;
   common = recipe;
-  for (const std::string section : kSections)
-    common.GetReflection()->ClearField(&common, &section_field(common, section));
+  for (const RecipeSection& section : recipe_sections())
+    common.GetReflection()->ClearField(&common, &field_of(common, section));
   common.clear_tenants();
   fill_yaml_defaults(common);
   if (!common.has_name()) {
-    const std::vector<std::string> sections = sections_of(recipe);
-    common.set_name(sections.size() == 1 ? sections.front() : "mixed");
+    const auto sections = sections_of(recipe);
+    common.set_name(sections.size() == 1 ? sections.front()->name : "mixed");
   }
   if (common.duration() == 0 && common.requests() == 0)
     return Error{name + ": duration: 0 has no end; expected `requests` or a duration"};
@@ -135,10 +132,10 @@ Expected<ResolvedRecipe> resolve_recipe(const proto::Recipe& recipe, const std::
        recipe.tenants_size() > 0 ? recipe.tenants() : common.tenants()) {
     const std::string where = name + ": tenant " + json_quote(tenant.name()) + ": ";
     if (!names.insert(tenant.name()).second) return Error{where + "is there twice"};
-    const Expected<std::string> section = section_followed(recipe, tenant);
+    const Expected<const RecipeSection*> section = section_followed(recipe, tenant);
     if (!section) return Error{where + section.error().message};
-    resolved.tenants.push_back(inherited(recipe, common, tenant, *section));
-    const proto::TenantRecipe& whole = resolved.tenants.back();
+    resolved.tenants.push_back({inherited(recipe, common, tenant, **section), *section});
+    const proto::TenantRecipe& whole = resolved.tenants.back().recipe;
     if (const auto wrong = wrong_in(whole, "")) return Error{where + *wrong};
     if (const auto wrong = unknown_slo(common, whole.slo())) return Error{where + "slo: " + *wrong};
     if (!tenant.arrivals().has_rate()) shares += whole.share();
@@ -148,7 +145,7 @@ Expected<ResolvedRecipe> resolve_recipe(const proto::Recipe& recipe, const std::
   // The recipe's rate is divided by the shares of those without a rate of their own.
   double rates = 0;
   for (std::size_t i = 0; i < resolved.tenants.size(); ++i) {
-    proto::TenantRecipe& tenant = resolved.tenants[i];
+    proto::TenantRecipe& tenant = resolved.tenants[i].recipe;
     const bool own = i < static_cast<std::size_t>(recipe.tenants_size()) &&
                      recipe.tenants(static_cast<int>(i)).arrivals().has_rate();
     if (!own)

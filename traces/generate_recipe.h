@@ -6,14 +6,19 @@
 #include <vector>
 
 #include "traces/expected.h"
+#include "traces/generate_sessions.h"
 #include "traces/proto/recipe.pb.h"
 
 namespace scsim {
 
+struct ResolvedTenant {
+  proto::TenantRecipe recipe;  // complete, with its own rate and the one section it follows
+  const RecipeSection* section;
+};
+
 struct ResolvedRecipe {
   proto::Recipe common;  // without tenants and sections
-  std::vector<proto::TenantRecipe>
-      tenants;  // each with exactly one section, complete; `rate` its own
+  std::vector<ResolvedTenant> tenants;
 };
 
 // `name` is what messages call the recipe.

@@ -17,10 +17,8 @@
 #include "traces/trace.h"
 
 namespace scsim::proto {
-class AgentsRecipe;
-class EnterpriseDocsRecipe;
-class PlainRecipe;
-}  // namespace scsim::proto
+class TenantRecipe;
+}
 
 namespace scsim {
 
@@ -50,10 +48,17 @@ struct MakerContext {
   }
 };
 
-// The recipes are complete (fill_yaml_defaults()).
-std::unique_ptr<SessionMaker> make_enterprise_docs(const proto::EnterpriseDocsRecipe& recipe,
+// The kinds of workload: the sections of a recipe, and who makes their sessions. The section
+// `make` is given is complete (fill_yaml_defaults()).
+struct RecipeSection {
+  std::string name;
+  std::unique_ptr<SessionMaker> (*make)(const proto::TenantRecipe& tenant, MakerContext context);
+};
+const std::vector<RecipeSection>& recipe_sections();
+
+std::unique_ptr<SessionMaker> make_enterprise_docs(const proto::TenantRecipe& tenant,
                                                    MakerContext context);
-std::unique_ptr<SessionMaker> make_agents(const proto::AgentsRecipe& recipe, MakerContext context);
-std::unique_ptr<SessionMaker> make_plain(const proto::PlainRecipe& recipe, MakerContext context);
+std::unique_ptr<SessionMaker> make_agents(const proto::TenantRecipe& tenant, MakerContext context);
+std::unique_ptr<SessionMaker> make_plain(const proto::TenantRecipe& tenant, MakerContext context);
 
 }  // namespace scsim

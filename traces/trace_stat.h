@@ -82,7 +82,7 @@ struct TraceStat {
   std::int64_t max_fan_out = 0;
 
   // Seconds from one use of a prefix to its next, weighted by tokens; quantiles by interpolation in
-  // bins 5 % wide.
+  // bins 3 % wide.
   double gap_mean = 0, gap_p50 = 0, gap_p90 = 0, gap_p99 = 0, gap_max = 0;
 
   // Prompt tokens that were used and will be used again: what a cache that knows the future holds.

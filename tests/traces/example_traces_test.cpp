@@ -16,7 +16,7 @@ TEST_CASE("the committed enterprise_docs trace is what its recipe makes", "[trac
   const Expected<GenerateReport> report =
       generate_trace({.path = folder + "recipe.yaml"}, made, "scsim trace generate recipe.yaml");
   REQUIRE(report.has_value());
-  CHECK(bytes_of(made) == bytes_of(folder + "enterprise_docs.pb"));
+  CHECK((bytes_of(made) == bytes_of(folder + "enterprise_docs.pb")));
   CHECK(std::filesystem::file_size(made) < 1'000'000);
 }
 

@@ -206,7 +206,8 @@ tenants: [{name: a, agents: {}}, {name: b, plain: {}}]
 
 TEST_CASE("a recipe that cannot be followed is refused with the reason", "[traces][generate]") {
   CHECK(refusal("duration: 1 h") ==
-        "recipe.yaml: tenant \"default\": expected a section enterprise_docs, agents or plain");
+        "recipe.yaml: tenant \"default\": expected a section that says what it does, one of: "
+        "enterprise_docs, agents, plain");
   CHECK(refusal("plian: {}").find("did you mean \"plain\"?") != std::string::npos);
   CHECK(
       refusal("agents: {}\nplain: {}") ==

@@ -246,6 +246,14 @@ TEST_CASE("stat says what each ratio means", "[traces][stat]") {
   CHECK(json.find("\"prefix_tokens\"") != std::string::npos);
 }
 
+TEST_CASE("a trace without requests has nothing to share", "[traces][stat]") {
+  const TraceStat stat = stat_of({}, {}, 16);
+  CHECK(stat.requests == 0);
+  CHECK(stat.prefix_tokens.ratio() == 0);
+  CHECK(stat.gap_p50 == 0);
+  CHECK(trace_stat_text(stat).find("0 of 0") != std::string::npos);
+}
+
 TEST_CASE("stat refuses blocks of no tokens", "[traces][stat]") {
   const Expected<TraceStat> stat = stat_trace("missing.pb", {.block_tokens = 0});
   REQUIRE(!stat.has_value());
