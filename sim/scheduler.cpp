@@ -216,7 +216,7 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool d
     group_.advance(1);
     group_in_flight_ = true;
     budget -= members;
-    settle_eager(now);
+    if (knobs_.visible == EngineKnobs::Visible::kScheduled) settle_eager(now);
   }
   if (prefill && !deferring_) {
     for (const JobId id : prefilling_) {
@@ -367,6 +367,7 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
 
   ending_.clear();
   if (group_advanced) group_.ended(ending_);
+  if (knobs_.visible == EngineKnobs::Visible::kComputed) settle_eager(now);
   const std::size_t decoding = ending_.size();
   for (const Step::Prefill& prefill : step_.prefills) {
     Job& job = jobs_[prefill.job];

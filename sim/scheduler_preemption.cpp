@@ -16,7 +16,10 @@ void Scheduler::plan_running_one_by_one(std::int64_t& budget, bool prefill, bool
                                         TimePoint now) {
   together_ = false;
   for (JobId id = first_running_; id != kNoJob; id = jobs_[id].next) {
-    if (jobs_[id].state == State::kDecode) jobs_[id].computed = group_.computed(id);
+    if (jobs_[id].state != State::kDecode) continue;
+    jobs_[id].computed = group_.computed(id);
+    // While the step is in flight, what it computes cannot be told from what the last one did.
+    if (answers_are_cached()) pool_->settle(jobs_[id].chain, now);
   }
   group_.clear();
   grouped_ = false;
