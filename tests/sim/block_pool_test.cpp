@@ -155,7 +155,7 @@ class Driver final : private ChainGrowth {
     if (blocks_for(total) - match_.blocks + match_.free_blocks > pool_.free_blocks()) return;
     waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(place));
     hits_ += match_.blocks;
-    pool_.hold(job.chain, match_, now);
+    pool_.hold(job.chain, match_, now_);
     oracle_.hold(job.written, found);
     job.computed = match_.blocks * block_;
     job.state = Job::State::kPrefill;
