@@ -61,13 +61,17 @@ Expected<ImportReport> import_csv(const ImportInputs& inputs, const ImportOption
                                   const OpenTrace& open) {
   Expected<LogMapping> mapping = read_mapping(options);
   if (!mapping) return mapping.error();
+  Expected<TextContents> texts = TextContents::make(options);
+  if (!texts) return texts.error();
+  Expected<bool> header = options.flag("header");
+  if (!header) return header.error();
   const auto bind = [&](const CsvRows& rows) -> Expected<CsvParse> {
     Expected<MappedCsvRow> bound = MappedCsvRow::bind(*mapping, rows);
     if (!bound) return bound.error();
-    return CsvParse([&, row = *bound](const CsvRows&) { return map_row(*mapping, row); });
+    return CsvParse([&, row = *bound](const CsvRows&) { return map_row(*mapping, *texts, row); });
   };
-  return import_mapped_log(*mapping, inputs, options, open, [&](LogRows& rows) {
-    return read_csv_log(inputs.paths, mapping->header, rows, bind);
+  return import_mapped_log(*mapping, *texts, inputs, options, open, [&](LogRows& rows) {
+    return read_csv_log(inputs.paths, *header, rows, bind);
   });
 }
 
@@ -80,6 +84,8 @@ TraceFormat csv_format() {
       "anybody's log in CSV (, ; or tabs); options or a YAML file say which column means what";
   format.source = "RFC 4180";
   format.options = mapping_options();
+  format.options.push_back(
+      {"header", "true", "the first line names the columns; without, they are called 1, 2, ..."});
   format.import = import_csv;
   return format;
 }

@@ -17,7 +17,8 @@ void append_span(std::vector<Span>& prompt, Span span) {
 }
 
 Expected<void> HashedBlocks::check_fits(std::span<const std::uint64_t> ids, Tokens tokens) const {
-  std::int64_t expected = (tokens.value() + block_tokens_.value() - 1) / block_tokens_.value();
+  const std::int64_t whole = tokens / block_tokens_;
+  const std::int64_t expected = whole + (block_tokens_ * whole < tokens ? 1 : 0);
   if (static_cast<std::int64_t>(ids.size()) == expected) return {};
   return Error{std::to_string(ids.size()) + " ids for " + format_integer(tokens.value()) +
                " tokens; expected " + std::to_string(expected) + " (blocks of " +

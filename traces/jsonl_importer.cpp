@@ -50,13 +50,16 @@ Expected<ImportReport> import_jsonl(const ImportInputs& inputs, const ImportOpti
                                     const OpenTrace& open) {
   Expected<LogMapping> mapping = read_mapping(options);
   if (!mapping) return mapping.error();
+  Expected<TextContents> texts = TextContents::make(options);
+  if (!texts) return texts.error();
   const auto read = [&](LogRows& rows) -> Expected<void> {
     Found found{};
     std::vector<std::string> keys;  // of the first row
     bool any_read = false;
     Expected<void> ok = read_json_log(inputs.paths, rows, [&](const JsonValue& row) {
       if (keys.empty()) keys = row.keys();
-      Expected<LoggedRequest> request = map_row(*mapping, MappedJsonRow(*mapping, row, found));
+      Expected<LoggedRequest> request =
+          map_row(*mapping, *texts, MappedJsonRow(*mapping, row, found));
       any_read = any_read || request.has_value();
       return request;
     });
@@ -69,7 +72,7 @@ Expected<ImportReport> import_jsonl(const ImportInputs& inputs, const ImportOpti
     }
     return {};
   };
-  return import_mapped_log(*mapping, inputs, options, open, read);
+  return import_mapped_log(*mapping, *texts, inputs, options, open, read);
 }
 
 }  // namespace

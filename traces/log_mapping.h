@@ -1,5 +1,5 @@
-// Which column or field of somebody's log means what: options and YAML (traces/proto/import.proto)
-// for the formats csv and jsonl, and how a row becomes a request by them.
+// Which column or field of somebody's log means what: the options of the formats csv and jsonl, and
+// how a row becomes a request by them.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include "traces/hashed_blocks.h"
 #include "traces/log_import.h"
 #include "traces/log_time.h"
+#include "traces/text_contents.h"
 
 namespace scsim {
 
@@ -33,7 +34,7 @@ enum class LogField : std::uint8_t {
   kOutputText,
 };
 inline constexpr std::size_t kNumLogFields = 14;
-// Also the keys of the mapping.
+// The options that name their columns.
 inline constexpr std::array<std::string_view, kNumLogFields> kLogFieldNames = {
     "time",  "prompt_tokens", "output_tokens", "max_tokens", "tenant", "session", "turn",
     "model", "task",          "slo",           "priority",   "blocks", "text",    "output_text"};
@@ -43,9 +44,6 @@ struct LogMapping {
   std::array<bool, kNumLogFields> chosen{};        // by the user, not by default
   TimeUnit time_unit = TimeUnit::kSeconds;
   Tokens block_tokens{0};
-  double chars_per_token = 0;
-  bool keep_text = false;
-  bool header = false;
 
   const std::string& column(LogField field) const {
     return columns[static_cast<std::size_t>(field)];
@@ -53,7 +51,8 @@ struct LogMapping {
   bool has(LogField field) const { return !column(field).empty(); }
 };
 
-// log_options(), the keys of the mapping, and "mapping": a YAML file with them.
+// The names of the columns, and log_options(), text_options() and the rest that read_mapping()
+// reads.
 std::vector<ImportOption> mapping_options();
 Expected<LogMapping> read_mapping(const ImportOptions& options);
 
@@ -68,11 +67,14 @@ class MappedRow {
   virtual Error missing(LogField field) const = 0;
 };
 
-Expected<LoggedRequest> map_row(const LogMapping& mapping, const MappedRow& row);
+// `texts` says how long a text is that nobody counted.
+Expected<LoggedRequest> map_row(const LogMapping& mapping, const TextContents& texts,
+                                const MappedRow& row);
 
 // The import, once the format says how to read.
-Expected<ImportReport> import_mapped_log(const LogMapping& mapping, const ImportInputs& inputs,
-                                         const ImportOptions& options, const OpenTrace& open,
+Expected<ImportReport> import_mapped_log(const LogMapping& mapping, TextContents& texts,
+                                         const ImportInputs& inputs, const ImportOptions& options,
+                                         const OpenTrace& open,
                                          const std::function<Expected<void>(LogRows&)>& read);
 
 }  // namespace scsim

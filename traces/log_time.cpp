@@ -3,6 +3,7 @@
 #include <chrono>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "traces/text.h"
 
@@ -129,6 +130,12 @@ Expected<TimeUnit> parse_time_unit(std::string_view text) {
   if (text == "ns") return TimeUnit::kNanoseconds;
   const std::vector<std::string> known = {"s", "ms", "us", "ns"};
   return Error{unknown_name("unit of time", text, known)};
+}
+
+Expected<TimeUnit> time_unit_option(const ImportOptions& options) {
+  Expected<TimeUnit> unit = parse_time_unit(options.text("time_unit"));
+  if (!unit) return Error{"option time_unit: " + unit.error().message};
+  return unit;
 }
 
 Expected<std::int64_t> parse_log_time(std::string_view text, TimeUnit unit) {

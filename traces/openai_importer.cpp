@@ -201,8 +201,8 @@ Expected<Settings> read_settings(const ImportOptions& options) {
   settings.time = options.text("time");
   settings.tenant = options.text("tenant");
   settings.session = options.text("session");
-  Expected<TimeUnit> unit = parse_time_unit(options.text("time_unit"));
-  if (!unit) return Error{"option time_unit: " + unit.error().message};
+  Expected<TimeUnit> unit = time_unit_option(options);
+  if (!unit) return unit.error();
   settings.time_unit = *unit;
   if (!options.text("interval").empty()) {
     Expected<double> seconds = parse_seconds(options.text("interval"));

@@ -146,18 +146,5 @@ TEST_CASE("where both text and length are logged the length is kept exactly", "[
   CHECK(trace.requests[1].prompt[0] == Span{ContentId(0), Tokens(0), Tokens(199)});
 }
 
-TEST_CASE("a mapping file gives the columns, and options win over it", "[traces][csv]") {
-  const std::string mapping = "time: when\nprompt_tokens: in\noutput_tokens: out\ntenant: nobody\n";
-  const std::map<std::string, std::string> files = {{"log.csv", "when,in,out,who\n1,2,3,ann\n"}};
-  const Imported trace = import_mapped("csv", files, mapping, {{"tenant", "who"}});
-  REQUIRE(trace.error == "");
-  CHECK(trace.tables.tenants[0].name == "ann");
-  CHECK(import_mapped("csv", files, mapping, {}).error ==
-        "log.csv:1: unknown column \"nobody\"; known: when, in, out, who; the option `tenant` "
-        "names it");
-  CHECK_THAT(import_mapped("csv", files, "tme: when\n", {}).error,
-             Catch::StartsWith("mapping.yaml:1: tme: unknown key; did you mean \"time\"?"));
-}
-
 }  // namespace
 }  // namespace scsim::test

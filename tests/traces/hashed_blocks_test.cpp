@@ -1,6 +1,7 @@
 #include "traces/hashed_blocks.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -65,6 +66,7 @@ TEST_CASE("a list of ids that does not fit its length is told how long it should
   CHECK(blocks.check_fits(two, Tokens(1025)).error().message ==
         "2 ids for 1,025 tokens; expected 3 (blocks of 512)");
   CHECK_FALSE(blocks.check_fits(two, Tokens(512)).has_value());
+  CHECK_FALSE(blocks.check_fits(two, Tokens(std::numeric_limits<std::int64_t>::max())).has_value());
 }
 
 }  // namespace

@@ -85,14 +85,6 @@ Imported import_texts(const std::string& format, const std::map<std::string, std
   return import_from(TemporaryFolder(), format, files, options, strict);
 }
 
-Imported import_mapped(const std::string& format, const std::map<std::string, std::string>& files,
-                       const std::string& mapping, Options options) {
-  TemporaryFolder folder;
-  options["mapping"] = folder.file("mapping.yaml");
-  REQUIRE(write_file(options["mapping"], mapping).has_value());
-  return import_from(folder, format, files, options, false);
-}
-
 Imported import_text(const std::string& format, const std::string& text, const Options& options,
                      bool strict, const std::string& name) {
   return import_texts(format, {{name, text}}, options, strict);

@@ -37,9 +37,6 @@ Imported import_texts(const std::string& format, const std::map<std::string, std
 // The files are in a folder "tree", of which the importer gets the name.
 Imported import_tree(const std::string& format, const std::map<std::string, std::string>& files,
                      const Options& options = {}, bool strict = false);
-// The same as import_texts, with the option `mapping` naming a file mapping.yaml.
-Imported import_mapped(const std::string& format, const std::map<std::string, std::string>& files,
-                       const std::string& mapping, Options options);
 
 // "0:0+512 3:512+100": content, first token and count of each span of the prompt.
 std::string spans(const Request& request);
