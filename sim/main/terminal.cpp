@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -67,7 +68,7 @@ void Progress::done() {
 
 std::string progress_line(const std::string& doing, const std::string& things, double fraction,
                           std::uint64_t count, double seconds, int columns) {
-  constexpr int kBar = 24;
+  constexpr int kBar = 16;
   fraction = std::clamp(fraction, 0.0, 1.0);
   const int full = static_cast<int>(fraction * kBar);
   std::string line = doing + " [" + std::string(full, '#') + std::string(kBar - full, '.') + "] " +
@@ -77,7 +78,10 @@ std::string progress_line(const std::string& doing, const std::string& things, d
     if (seconds > 0) line += "  " + format_rate(static_cast<double>(count) / seconds);
   }
   // Before two percent are done the rest is a guess.
-  if (fraction >= 0.02) line += "  ETA " + format_seconds(seconds * (1 - fraction) / fraction);
+  if (fraction >= 0.02) {
+    const double left = std::ceil(seconds * (1 - fraction) / fraction);
+    line += "  ETA " + (left < 60 ? format_fixed(left, 0) + " s" : format_seconds(left));
+  }
   if (columns > 1 && static_cast<int>(line.size()) >= columns)
     line.resize(static_cast<std::size_t>(columns - 1));
   return line;
