@@ -10,8 +10,8 @@
 // arrival of a closed-loop request is worked out anew from those of its parents. Contents nobody
 // refers to any more are left out.
 //
-// The file is read twice (once more for each repetition). Memory: the requests that `speed` lets wait
-// for their turn, one bit per content, and 24 bytes per request.
+// The file is read twice (once more for each repetition). Memory: the requests that `speed` lets
+// wait for their turn, one bit per content, and 24 bytes per request.
 #pragma once
 
 #include <cstdint>
