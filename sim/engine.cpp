@@ -180,7 +180,7 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   }
   const Step& step = scheduler_.step();
   for (const Step::Admitted& admitted : step.admitted) {
-    listener.admitted(scheduler_.tag(admitted.job), admitted.found, admitted.resumed, admitted.job);
+    listener.admitted(scheduler_.tag(admitted.job), admitted);
   }
   if (step.decodes > 0) {
     for (const JobId job : step.idle) {

@@ -36,7 +36,7 @@ class Engine {
   // `admitted` and `preempted`, which happen when a step is decided.
   struct Listener {
     virtual ~Listener() = default;
-    virtual void admitted(std::uint64_t tag, std::int64_t found, bool resumed, JobId job) = 0;
+    virtual void admitted(std::uint64_t tag, const Step::Admitted& how) = 0;
     virtual void preempted(std::uint64_t tag) = 0;
     virtual void first_token(std::uint64_t tag) = 0;
     virtual void finished(std::uint64_t tag, std::int64_t produced) = 0;

@@ -289,7 +289,8 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
     job.swapped_tokens = 0;
   }
   prefill_scheduled_ = prefill_scheduled_ || found < job.known - 1;
-  step_.admitted.push_back({id, found, job.preempted});
+  step_.admitted.push_back({id, found, job.preempted, std::max<std::int64_t>(job.lost - found, 0)});
+  job.lost = 0;
   job.preempted = false;
   job.state = State::kPrefill;
   prefilling_.push_back(id);

@@ -65,6 +65,7 @@ struct Step {
     JobId job;
     std::int64_t found;  // tokens found in the prefix cache
     bool resumed;
+    std::int64_t lost;  // tokens to compute again that a preemption lost
   };
   std::vector<Prefill> prefills;    // in the order they were scheduled
   std::int64_t decodes = 0;         // sequences that compute one token
@@ -145,6 +146,7 @@ class Scheduler final : private ChainGrowth {
     std::int64_t computed = 0;  // of those; while in the group: when it joined
     std::int64_t blocks = 0;    // held; stale while in the group, where ceil(computed / block) are
     std::int64_t swapped_tokens = 0;         // KV on the host
+    std::int64_t lost = 0;                   // tokens computed when it was preempted
     std::uint64_t sequence = 0;              // order of admission
     JobId next = kNoJob, previous = kNoJob;  // in the running list
   };

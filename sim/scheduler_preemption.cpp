@@ -100,11 +100,12 @@ void Scheduler::plan_running_one_by_one(std::int64_t& budget, bool prefill, bool
   grouped_ = true;
 }
 
-// A decode that was scheduled earlier in this very step loses its memory to another.
+// What was scheduled earlier in this very step loses its memory to another.
 void Scheduler::withdraw(JobId id, std::int64_t tokens) {
   Job& job = jobs_[id];
   if (job.state != State::kDecode) {
     std::erase_if(step_.prefills, [&](const Step::Prefill& prefill) { return prefill.job == id; });
+    job.computed -= tokens;
     return;
   }
   SCSIM_CHECK_EQ(tokens, 1);
@@ -149,6 +150,7 @@ void Scheduler::preempt(JobId id, TimePoint now) {
   release(id, blocks, now);
   remove_running(id);
   job.preempted = true;
+  job.lost = computed;
   job.computed = job.blocks = 0;
   job.state = State::kWaiting;
   waiting_.push_first(id, job.key);

@@ -72,7 +72,7 @@ class Simulation final : private Engine::Listener {
   void end_request(std::uint32_t slot, Outcome outcome, std::int64_t produced);
   void finish_result(Result& result);
 
-  void admitted(std::uint64_t tag, std::int64_t found, bool resumed, JobId job) override;
+  void admitted(std::uint64_t tag, const Step::Admitted& how) override;
   void preempted(std::uint64_t tag) override;
   void first_token(std::uint64_t tag) override;
   void finished(std::uint64_t tag, std::int64_t produced) override;
@@ -341,18 +341,16 @@ void Simulation::open_phase(Active& active, Active::Phase phase) {
   if (phase != Active::Phase::kQueue) active.ledger = engines_[active.engine]->ledger();
 }
 
-void Simulation::admitted(std::uint64_t tag, std::int64_t found, bool resumed, JobId job) {
+void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
   Active& active = active_[tag];
   RequestResult& result = results_[active.result];
   close_phase(active);
   open_phase(active, Active::Phase::kPrefill);
-  if (!resumed) {
+  if (!how.resumed) {
     result.scheduled = queue_.now();
-    result.found_tokens = found;
-  } else {
-    const std::int64_t known = engines_[active.engine]->scheduler().known_tokens(job);
-    result.recomputed_tokens += std::max<std::int64_t>(known - 1 - found, 0);
+    result.found_tokens = how.found;
   }
+  result.recomputed_tokens += how.lost;
 }
 
 void Simulation::preempted(std::uint64_t tag) {

@@ -17,8 +17,8 @@ namespace {
 
 class Agents : public SessionMaker {
  public:
-  Agents(const proto::AgentsRecipe& recipe, MakerContext context)
-      : context_(std::move(context)),
+  Agents(const proto::AgentsRecipe& recipe, const MakerContext& context)
+      : context_(context),
         popularity_(recipe.kinds(), recipe.zipf()),
         kinds_(recipe.kinds()),
         system_length_(recipe.system_prompt()),
@@ -205,8 +205,9 @@ class Agents : public SessionMaker {
 
 }  // namespace
 
-std::unique_ptr<SessionMaker> make_agents(const proto::TenantRecipe& tenant, MakerContext context) {
-  return std::make_unique<Agents>(tenant.agents(), std::move(context));
+std::unique_ptr<SessionMaker> make_agents(const proto::TenantRecipe& tenant,
+                                          const MakerContext& context) {
+  return std::make_unique<Agents>(tenant.agents(), context);
 }
 
 }  // namespace scsim

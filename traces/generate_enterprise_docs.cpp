@@ -133,8 +133,8 @@ struct Task {
 
 class EnterpriseDocs : public SessionMaker {
  public:
-  EnterpriseDocs(const proto::EnterpriseDocsRecipe& recipe, MakerContext context)
-      : context_(std::move(context)),
+  EnterpriseDocs(const proto::EnterpriseDocsRecipe& recipe, const MakerContext& context)
+      : context_(context),
         collection_(recipe.documents(), context_),
         system_length_(recipe.system_prompt()),
         multi_request_(recipe.sessions().multi_request()),
@@ -267,8 +267,8 @@ class EnterpriseDocs : public SessionMaker {
 }  // namespace
 
 std::unique_ptr<SessionMaker> make_enterprise_docs(const proto::TenantRecipe& tenant,
-                                                   MakerContext context) {
-  return std::make_unique<EnterpriseDocs>(tenant.enterprise_docs(), std::move(context));
+                                                   const MakerContext& context) {
+  return std::make_unique<EnterpriseDocs>(tenant.enterprise_docs(), context);
 }
 
 }  // namespace scsim

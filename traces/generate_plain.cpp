@@ -12,7 +12,7 @@ namespace {
 
 class Plain : public SessionMaker {
  public:
-  Plain(const proto::PlainRecipe& recipe, MakerContext context)
+  Plain(const proto::PlainRecipe& recipe, const MakerContext& context)
       : writer_(context.writer),
         prompt_(recipe.prompt()),
         output_(recipe.output()),
@@ -57,8 +57,9 @@ class Plain : public SessionMaker {
 
 }  // namespace
 
-std::unique_ptr<SessionMaker> make_plain(const proto::TenantRecipe& tenant, MakerContext context) {
-  return std::make_unique<Plain>(tenant.plain(), std::move(context));
+std::unique_ptr<SessionMaker> make_plain(const proto::TenantRecipe& tenant,
+                                         const MakerContext& context) {
+  return std::make_unique<Plain>(tenant.plain(), context);
 }
 
 }  // namespace scsim

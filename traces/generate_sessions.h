@@ -52,13 +52,16 @@ struct MakerContext {
 // `make` is given is complete (fill_yaml_defaults()).
 struct RecipeSection {
   std::string name;
-  std::unique_ptr<SessionMaker> (*make)(const proto::TenantRecipe& tenant, MakerContext context);
+  std::unique_ptr<SessionMaker> (*make)(const proto::TenantRecipe& tenant,
+                                        const MakerContext& context);
 };
 const std::vector<RecipeSection>& recipe_sections();
 
 std::unique_ptr<SessionMaker> make_enterprise_docs(const proto::TenantRecipe& tenant,
-                                                   MakerContext context);
-std::unique_ptr<SessionMaker> make_agents(const proto::TenantRecipe& tenant, MakerContext context);
-std::unique_ptr<SessionMaker> make_plain(const proto::TenantRecipe& tenant, MakerContext context);
+                                                   const MakerContext& context);
+std::unique_ptr<SessionMaker> make_agents(const proto::TenantRecipe& tenant,
+                                          const MakerContext& context);
+std::unique_ptr<SessionMaker> make_plain(const proto::TenantRecipe& tenant,
+                                         const MakerContext& context);
 
 }  // namespace scsim

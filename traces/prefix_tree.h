@@ -37,8 +37,8 @@ class PrefixTree {
 
    private:
     friend class PrefixTree;
-    std::size_t run = 0;  // its tokens are those of pool_[run], pool_[run + 1], ...
-    Tokens skip{0};       // but the first so many of pool_[run]
+    std::size_t run_ = 0;  // its tokens are those of pool_[run_], pool_[run_ + 1], ...
+    Tokens skip_{0};       // but the first so many of pool_[run_]
   };
 
   PrefixTree() : nodes_(1) {}
@@ -105,8 +105,8 @@ class PrefixTree {
 
   // As far as `place` and the tokens of `node` agree.
   Tokens advance_together(Place& place, const Node& node) const {
-    Place own(std::span<const Span>(pool_).subspan(node.run));
-    own.advance(node.skip);
+    Place own(std::span<const Span>(pool_).subspan(node.run_));
+    own.advance(node.skip_);
     Tokens common{0};
     while (common < node.tokens && !place.at_end() && place.content() == own.content() &&
            place.index() == own.index()) {
@@ -121,13 +121,13 @@ class PrefixTree {
 
   std::uint32_t add_leaf(const Place& place) {
     Node& leaf = nodes_.emplace_back();
-    leaf.run = pool_.size();
-    leaf.skip = place.passed;
+    leaf.run_ = pool_.size();
+    leaf.skip_ = place.passed;
     for (const Span& span : place.spans) {
       pool_.push_back(span);
       leaf.tokens += span.count;
     }
-    leaf.tokens -= leaf.skip;
+    leaf.tokens -= leaf.skip_;
     return size() - 1;
   }
 
@@ -139,10 +139,10 @@ class PrefixTree {
     upper.tokens = tokens;
     upper.payload.becomes_upper_part();
     lower.tokens -= tokens;
-    Tokens skip = lower.skip + tokens;
-    while (skip >= pool_[lower.run].count) skip -= pool_[lower.run++].count;
-    lower.skip = skip;
-    const Span& first = pool_[lower.run];
+    Tokens skip = lower.skip_ + tokens;
+    while (skip >= pool_[lower.run_].count) skip -= pool_[lower.run_++].count;
+    lower.skip_ = skip;
+    const Span& first = pool_[lower.run_];
     children_[key] = upper_index;
     children_[Key{upper_index, first.content, first.first + skip}] = node;
     nodes_.push_back(std::move(upper));

@@ -1,0 +1,52 @@
+#include "tests/oracle/engine_oracle.h"
+
+namespace scsim::oracle {
+
+std::optional<EngineRun> run_engine(const sim::EngineKnobs& knobs, std::int64_t num_blocks,
+                                    std::int64_t max_model_len,
+                                    const std::vector<TimedRequest>& requests,
+                                    const StepSeconds& seconds, std::int64_t most_steps) {
+  SchedulerOracle scheduler(knobs, num_blocks, max_model_len);
+  EngineRun run;
+  run.requests.resize(requests.size());
+  std::size_t arrived = 0;
+  long double now = 0;
+  while (run.steps < most_steps) {
+    for (; arrived < requests.size() && requests[arrived].arrival_ns <= now; ++arrived)
+      scheduler.add(requests[arrived].spec);
+    for (std::size_t i = 0; i < arrived; ++i) {
+      const TimedRequest& request = requests[i];
+      if (run.requests[i].end >= 0 || !request.cancel_after_ns) continue;
+      if (request.arrival_ns + *request.cancel_after_ns > now) continue;
+      scheduler.cancel(i);
+      run.requests[i].end = now;
+    }
+
+    const SchedulerOracle::Step step = scheduler.plan();
+    for (const std::uint64_t tag : step.preempted) ++run.requests[tag].preemptions;
+    if (step.computed.empty()) {
+      if (!step.preempted.empty()) continue;
+      if (arrived == requests.size()) return run;
+      now = requests[arrived].arrival_ns;
+      continue;
+    }
+    for (const SchedulerOracle::Admitted& admitted : step.admitted) {
+      if (admitted.resumed) continue;
+      run.requests[admitted.tag].scheduled = now;
+      run.requests[admitted.tag].found = admitted.found;
+    }
+    now += static_cast<long double>(seconds(step.computed)) * 1e9L;
+    ++run.steps;
+    for (const SchedulerOracle::Computed& part : step.computed) {
+      (part.decode ? run.decode_tokens : run.prefill_tokens) += part.fresh;
+      if (part.samples) run.requests[part.tag].tokens.push_back(now);
+    }
+    for (const std::uint64_t tag : scheduler.complete(step).finished) {
+      run.requests[tag].finished = true;
+      run.requests[tag].end = now;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace scsim::oracle

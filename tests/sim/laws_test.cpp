@@ -1,0 +1,204 @@
+// Laws of ARCHITECTURE 9 that every run keeps: conservation, the ledger, the same bytes again, and
+// Little's.
+#include <catch2/catch.hpp>
+#include <numeric>
+#include <set>
+
+#include "tests/sim/random_trace.h"
+#include "tests/support/trace_files.h"
+
+namespace scsim::sim {
+namespace {
+
+using test::LinearCost;
+using test::SmallTrace;
+
+const LinearCost kCost = {.step = 1.3e-3,
+                          .prefill_token = 7e-6,
+                          .prefill_pair = 1e-8,
+                          .decode_sequence = 3e-5,
+                          .context_token = 1e-6};
+
+// Engines of every kind under every router, memory scarce and not.
+Cluster random_cluster(Rng& rng) {
+  EngineKnobs knobs = engine_presets()[rng.below(engine_presets().size())].knobs;
+  knobs.block_tokens = test::between(rng, 1, 16);
+  knobs.max_sequences = test::between(rng, 1, 20);
+  knobs.max_batched_tokens =
+      std::max<std::int64_t>(knobs.max_sequences, test::between(rng, 8, 500));
+  if (rng.chance(0.3)) knobs.order = EngineKnobs::Order::kPriority;
+  if (rng.chance(0.3)) knobs.preemption = EngineKnobs::Preemption::kSwap;
+  const std::int64_t tokens = rng.chance(0.5) ? 700 : 20'000;
+  Cluster cluster = test::small_cluster(kCost, knobs, tokens / knobs.block_tokens + 1,
+                                        static_cast<int>(test::between(rng, 1, 4)));
+  cluster.router = router_table()[rng.below(router_table().size())].name;
+  if (rng.chance(0.5)) cluster.staleness = test::for_ms(test::between(rng, 1, 50));
+  if (rng.chance(0.3)) cluster.request_timeout = test::for_ms(test::between(rng, 20, 400));
+  cluster.seed = rng.next();
+  return cluster;
+}
+
+std::int64_t sum(const PerStage<std::int64_t>& stages) {
+  return std::accumulate(stages.begin(), stages.end(), std::int64_t{0});
+}
+
+template <class F>
+void for_random_runs(std::string_view purpose, F check) {
+  for (std::uint64_t trial = 0; trial < 40; ++trial) {
+    Rng rng(trial, purpose);
+    const Cluster cluster = random_cluster(rng);
+    const SmallTrace trace = test::random_trace(rng, {});
+    CAPTURE(trial, cluster.router);
+    check(trace, cluster, test::run(trace, cluster));
+  }
+}
+
+TEST_CASE("every request of the trace arrives once, and ends as it must", "[sim][law]") {
+  // INV-CONSERVE
+  int ended[kOutcomeNames.size()] = {};
+  for_random_runs(
+      "test.conserve", [&](const SmallTrace& trace, const Cluster& cluster, const Result& result) {
+        std::set<std::uint64_t> seen;
+        for (const RequestResult& request : result.requests) {
+          REQUIRE(seen.insert(request.request).second);
+          ++ended[static_cast<std::size_t>(request.outcome)];
+          const Request& asked = trace.requests()[request.request];
+          REQUIRE(request.prompt_tokens == asked.prompt_tokens().value());
+          REQUIRE(request.end <= result.end);
+          if (asked.arrival) REQUIRE(request.arrival == *asked.arrival);
+          switch (request.outcome) {
+            case Outcome::kFinished:
+              REQUIRE(request.output_tokens ==
+                      std::min(asked.output_tokens.value(),
+                               cluster.pools[0].max_model_len - request.prompt_tokens));
+              REQUIRE(request.arrival <= request.scheduled);
+              REQUIRE(request.scheduled < request.first_token);
+              REQUIRE(request.first_token <= request.end);
+              REQUIRE(request.found_tokens < request.prompt_tokens);  // the last is always computed
+              break;
+            case Outcome::kCancelled:
+              REQUIRE(asked.cancel_after);
+              REQUIRE(request.end - request.arrival >= *asked.cancel_after);
+              break;
+            case Outcome::kTimedOut:
+              REQUIRE(request.end - request.arrival >= cluster.request_timeout);
+              break;
+            case Outcome::kRefused:
+              REQUIRE(request.prompt_tokens >= cluster.pools[0].max_model_len);
+              break;
+            case Outcome::kUnfinished:
+              FAIL("a run goes on to the end of its requests");
+          }
+        }
+        REQUIRE(seen.size() == trace.requests().size());
+      });
+  CHECK(ended[static_cast<std::size_t>(Outcome::kFinished)] > 1000);
+  CHECK(ended[static_cast<std::size_t>(Outcome::kCancelled)] > 20);
+  CHECK(ended[static_cast<std::size_t>(Outcome::kTimedOut)] > 20);
+}
+
+TEST_CASE("results are in order of arrival, those of one instant in the order of the file",
+          "[sim][law]") {
+  for_random_runs("test.order", [](const SmallTrace&, const Cluster&, const Result& result) {
+    for (std::size_t i = 1; i < result.requests.size(); ++i) {
+      const RequestResult &before = result.requests[i - 1], &after = result.requests[i];
+      REQUIRE(std::pair(before.arrival, before.request) < std::pair(after.arrival, after.request));
+    }
+  });
+}
+
+TEST_CASE("a request's stages add up to its time, an engine's stages and idle time to the run",
+          "[sim][law]") {  // INV-LEDGER
+  for_random_runs("test.ledger", [](const SmallTrace&, const Cluster&, const Result& result) {
+    for (const RequestResult& request : result.requests) {
+      if (request.outcome == Outcome::kRefused) continue;
+      REQUIRE(sum(request.stage_ns) == (request.end - request.arrival).ns());
+      for (const std::int64_t ns : request.stage_ns) REQUIRE(ns >= 0);
+    }
+    for (const EngineResult& engine : result.engines) {
+      REQUIRE(sum(engine.stage_ns) + engine.idle_ns == result.end.ns());
+      REQUIRE(engine.idle_ns >= 0);
+    }
+  });
+}
+
+// Without cancellations every prompt is computed but for what was found, and every token of an
+// answer but the last; what a preempted request computes again comes on top. No prompt is like
+// another here, so a request finds nothing that it did not compute itself.
+TEST_CASE("engines compute the tokens that requests need, and again what preemption lost",
+          "[sim][law]") {  // INV-CONSERVE
+  std::int64_t again = 0;
+  for (std::uint64_t trial = 0; trial < 40; ++trial) {
+    Rng rng(trial, "test.tokens");
+    Cluster cluster = random_cluster(rng);
+    Pool& pool = cluster.pools[0];
+    pool.knobs.order = EngineKnobs::Order::kFirstCome;
+    pool.knobs.reserve_output = 0;
+    pool.num_blocks = 200 / pool.knobs.block_tokens + 1;
+    cluster.request_timeout = {};
+    const SmallTrace trace = test::random_trace(
+        rng, {.sessions = 60, .mean_pause_ms = 3, .cancels = false, .shared = false});
+    const Result result = test::run(trace, cluster);
+    std::int64_t computed = 0, needed = 0;
+    for (const EngineResult& engine : result.engines)
+      computed += engine.prefill_tokens + engine.decode_tokens;
+    for (const RequestResult& request : result.requests) {
+      if (request.outcome == Outcome::kRefused) continue;
+      needed += request.prompt_tokens - request.found_tokens + request.output_tokens - 1 +
+                request.recomputed_tokens;
+      again += request.recomputed_tokens;
+    }
+    CAPTURE(trial);
+    CHECK(computed == needed);
+  }
+  CHECK(again > 1000);
+}
+
+// Every moment a request is in the system it waits or runs at its engine, so the integral over time
+// of those that wait or run is the sum of the requests' times: Little's law, exactly. (Timelines
+// are kept as floats, hence the tolerance.)
+TEST_CASE("the mean number in the system is the arrival rate times the mean time in it",
+          "[sim][law]") {
+  for_random_runs("test.little", [](const SmallTrace&, const Cluster&, const Result& result) {
+    double integral = 0, busy = 0, idle = 0;
+    for (const EngineResult& engine : result.engines) {
+      for (std::size_t bin = 0; bin < engine.timeline.running.size(); ++bin) {
+        const std::int64_t begin = static_cast<std::int64_t>(bin) * result.timeline_bin.ns();
+        const double length =
+            static_cast<double>(std::min(result.timeline_bin.ns(), result.end.ns() - begin));
+        integral += length * (static_cast<double>(engine.timeline.running[bin]) +
+                              static_cast<double>(engine.timeline.waiting[bin]));
+        busy += length * static_cast<double>(engine.timeline.busy[bin]);
+      }
+      idle += static_cast<double>(engine.idle_ns);
+    }
+    double times = 0;
+    for (const RequestResult& request : result.requests)
+      times += static_cast<double>((request.end - request.arrival).ns());
+    CHECK(integral == Approx(times).epsilon(1e-5));
+    CHECK(busy + idle ==
+          Approx(static_cast<double>(result.engines.size()) * static_cast<double>(result.end.ns()))
+              .epsilon(1e-5));
+  });
+}
+
+TEST_CASE("the same trace and cluster give the same bytes again, under every router",
+          "[sim][law]") {  // INV-SAME
+  const test::TemporaryFolder folder;
+  for (const PolicyEntry& entry : router_table()) {
+    std::string bytes;
+    for (int run = 0; run < 2; ++run) {
+      Rng rng(5, "test.same");
+      Cluster cluster = random_cluster(rng);
+      cluster.router = entry.name;
+      const Result result = test::run(test::random_trace(rng, {.sessions = 100}), cluster);
+      REQUIRE(write_result(result, folder.file("r.pb")));
+      const std::string now = test::bytes_of(folder.file("r.pb"));
+      if (run > 0) CHECK(now == bytes);
+      bytes = now;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace scsim::sim
