@@ -109,7 +109,7 @@ std::string bottleneck_text(const Summary& summary) {
 
 std::string cache_worth_text(const Summary& summary) {
   const CacheWorth& worth = summary.cache_worth;
-  if (worth.found_tokens == 0) return "nothing was found in it";
+  if (worth.found_tokens == 0) return "nothing: no prompt token was found in it";
   return "about " + format_seconds(worth.gpu_seconds) + " of GPU time (" +
          format_percent(worth.share_of_run) + " of the run's" +
          (worth.dollars ? ", " + dollars_text(*worth.dollars) : "") + ") that computing the " +

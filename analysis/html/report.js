@@ -55,8 +55,9 @@
     const canvas = document.getElementById(id);
     if (!canvas) return;
     if (empty) {
-      canvas.parentElement.textContent = 'nothing to draw';
-      canvas.parentElement.style.height = 'auto';
+      const box = canvas.parentElement;
+      box.textContent = 'nothing to draw';
+      box.style.height = 'auto';
       return;
     }
     new Chart(canvas, config());
