@@ -215,7 +215,7 @@ std::optional<std::string> text_of(const JsonValue& value) {
 // --- rows -----------------------------------------------------------------------------------
 
 struct JsonRows::State {
-  State(std::string path_, LineReader lines_) : path(std::move(path_)), lines(std::move(lines_)) {}
+  State(std::string name, LineReader reader) : path(std::move(name)), lines(std::move(reader)) {}
 
   std::string path;
   LineReader lines;

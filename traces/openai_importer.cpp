@@ -76,11 +76,13 @@ Expected<void> read_prompt(const JsonValue& row, LoggedRequest& request) {
   if (!messages->is_array()) {
     return Error{"messages: expected a list, found " + std::string(messages->describe())};
   }
+  std::size_t index = 0;
   for (const JsonValue& message : messages->items()) {
     if (!message.is_object()) {
-      return Error{"messages[" + std::to_string(request.messages.size()) +
-                   "]: expected an object, found " + std::string(message.describe())};
+      return Error{"messages[" + std::to_string(index) + "]: expected an object, found " +
+                   std::string(message.describe())};
     }
+    ++index;
     request.messages.push_back(read_message(message));
   }
   return {};

@@ -44,7 +44,7 @@ double draw_rest_of_gap(const Bin& bin, Rng& rng) {
 class Arrivals {
  public:
   Arrivals(const ServeGenClient& client, double start_s, double end_s, double scale, Rng rng)
-      : client_(client), end_s_(end_s), scale_(scale), rng_(std::move(rng)), now_s_(start_s) {}
+      : client_(client), end_s_(end_s), scale_(scale), rng_(rng), now_s_(start_s) {}
 
   // Goes to the next arrival; false if there is none before the end.
   bool next() {
