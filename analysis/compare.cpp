@@ -48,6 +48,21 @@ std::string difference_of_traces(const Result& a, const Result& b,
   return "";
 }
 
+// Lines of `text` that `other` does not have, without their indentation.
+std::vector<std::string> lines_only_in(const std::string& text, const std::string& other) {
+  const auto lines_of = [](const std::string& all) {
+    std::vector<std::string> lines;
+    for (const std::string& line : split(all, '\n')) lines.emplace_back(trim(line));
+    return lines;
+  };
+  const std::vector<std::string> others = lines_of(other);
+  std::vector<std::string> lines = lines_of(text);
+  std::erase_if(lines, [&](const std::string& line) {
+    return line.empty() || std::ranges::find(others, line) != others.end();
+  });
+  return lines;
+}
+
 // Requests of A in order of arrival with their counterparts in B; empty where that has none.
 struct Pair {
   const RequestResult* a;
@@ -93,6 +108,8 @@ Comparison compare(const Result& a, const Result& b, const SummaryOptions& optio
   comparison.name_b = name_b;
   comparison.a = summarise(a, options);
   comparison.b = summarise(b, options);
+  comparison.cluster_a = lines_only_in(a.cluster_text, b.cluster_text);
+  comparison.cluster_b = lines_only_in(b.cluster_text, a.cluster_text);
   const std::vector<std::uint32_t> order_a = by_place(a), order_b = by_place(b);
   comparison.why_unpaired = difference_of_traces(a, b, order_a, order_b);
   if (!comparison.is_paired()) return comparison;

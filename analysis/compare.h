@@ -28,8 +28,9 @@ struct PairedMetric {
 struct Comparison {
   std::string name_a, name_b;
   Summary a, b;
-  std::string why_unpaired;                                     // empty: the traces are the same
-  std::int64_t pairs = 0;                                       // finished and measured in both
+  std::vector<std::string> cluster_a, cluster_b;  // lines of the cluster that only this one has
+  std::string why_unpaired;                       // empty: the traces are the same
+  std::int64_t pairs = 0;                         // finished and measured in both
   std::int64_t finished_only_in_a = 0, finished_only_in_b = 0;  // among those measured in both
   std::vector<PairedMetric> paired;
 

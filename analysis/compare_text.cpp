@@ -9,7 +9,8 @@
 namespace scsim::analysis {
 namespace {
 
-constexpr std::size_t kNameWidth = 70;
+constexpr std::size_t kNameWidth = 60;
+constexpr std::size_t kClusterLines = 6;
 
 std::string signed_seconds(double seconds) {
   return (seconds > 0 ? "+" : "") + format_seconds(seconds);
@@ -125,11 +126,27 @@ std::string paired_part(const Comparison& comparison) {
                         "batch means of the paired differences, in order of arrival in A.");
 }
 
+// What this side is, and the lines of its cluster that the other side does not have.
+std::string name_and_cluster(std::string_view head, const std::string& name, const Summary& summary,
+                             const std::vector<std::string>& lines) {
+  std::string text = shortened(name, kNameWidth) + ": " +
+                     format_integer(static_cast<std::int64_t>(summary.all.requests)) +
+                     " requests measured, " + engines_on_gpus_text(summary.cluster) + ", " +
+                     shortened(models_text(summary), kNameWidth);
+  for (std::size_t i = 0; i < std::min(kClusterLines, lines.size()); ++i)
+    text += (i == 0 ? "; only here: " : ", ") + shortened(lines[i], kNameWidth);
+  if (lines.size() > kClusterLines)
+    text += " and " + format_integer(static_cast<std::int64_t>(lines.size() - kClusterLines)) +
+            " more lines of the cluster";
+  return wrapped(head, text);
+}
+
 }  // namespace
 
 std::string comparison_text(const Comparison& comparison) {
-  std::string text = "A  " + shortened(comparison.name_a, kNameWidth) + "\nB  " +
-                     shortened(comparison.name_b, kNameWidth) + "\n";
+  std::string text =
+      name_and_cluster("A  ", comparison.name_a, comparison.a, comparison.cluster_a) +
+      name_and_cluster("B  ", comparison.name_b, comparison.b, comparison.cluster_b);
   std::vector<std::string> honesty = comparison.a.honesty;
   for (const std::string& line : comparison.b.honesty)
     if (std::ranges::find(honesty, line) == honesty.end()) honesty.push_back(line);

@@ -12,7 +12,7 @@ namespace scsim::analysis {
 namespace {
 
 constexpr std::size_t kTimelinePoints = 400;
-constexpr std::size_t kTenantCurves = 4;
+constexpr std::size_t kTenantCurves = 4, kTargetLines = 4;
 constexpr std::size_t kStageRows = 8;
 constexpr double kLifetimeTail = 0.002;     // shorter lives than these share a bar
 constexpr std::size_t kLedgerEngines = 24;  // more: the busiest and the idlest half of that many
@@ -98,7 +98,7 @@ std::vector<TenantCount> largest_tenants(const Result& result, const Window& win
 std::string targets(const Summary& summary, std::optional<double> SloSummary::*target) {
   std::vector<std::string> items;
   for (const SloSummary& slo : summary.slos)
-    if (slo.*target)
+    if (slo.*target && items.size() < kTargetLines)
       items.push_back(object({member("name", json_quote(slo.name)),
                               member("seconds", format_shortest(*(slo.*target)))}));
   return array(items);

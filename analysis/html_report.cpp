@@ -321,15 +321,11 @@ std::string html_report(const Result& result, const Summary& summary) {
   page += element("title", "SCSim: " + escaped(title));
   page += element("style", report_css());
   page += "</head>\n<body>\n<main>\n";
-  page += element(
-      "header",
-      element("h1", escaped(title)) +
-          element("p",
-                  escaped(format_integer(static_cast<std::int64_t>(result.requests.size())) +
-                          " requests · " + models_text(summary) + " · " +
-                          format_integer(summary.cluster.engines) + " engines on " +
-                          format_integer(summary.cluster.gpus) + " GPUs · router " + result.router +
-                          " · " + format_seconds(summary.run_seconds) + " simulated")));
+  const std::string what = format_integer(static_cast<std::int64_t>(result.requests.size())) +
+                           " requests · " + models_text(summary) + " · " +
+                           engines_on_gpus_text(summary.cluster) + " · router " + result.router +
+                           " · " + format_seconds(summary.run_seconds) + " simulated";
+  page += element("header", element("h1", escaped(title)) + element("p", escaped(what)));
   page += banner(summary) + cards(summary) + sections(summary) + about(result) + definition_list();
   page += "</main>\n<script type=\"application/json\" id=\"data\">" +
           for_script(html_chart_data(result, summary)) + "</script>\n";

@@ -1,6 +1,7 @@
 #include "analysis/perfetto_trace.h"
 
 #include <algorithm>
+#include <map>
 
 #include "analysis/cluster_timeline.h"
 #include "analysis/request_times.h"
@@ -164,7 +165,7 @@ Expected<std::string> write_perfetto_trace(const Result& result, const std::stri
     out.name("process_name", e, 0, "engine " + whole(e) + " (" + engine.pool + ")");
     draw_counters(result, e, bins_per_point, out);
   }
-  std::vector<Lanes> lanes(result.engines.size() + 1);
+  std::map<std::int32_t, Lanes> lanes;  // by engine
   bool unrouted = false;
   const std::size_t drawn = std::min(max_requests, result.requests.size());
   for (std::size_t i = 0; i < drawn; ++i) {
@@ -172,7 +173,7 @@ Expected<std::string> write_perfetto_trace(const Result& result, const std::stri
     if (r.engine < 0 || r.engine >= engines) r.engine = -1;
     if (r.engine < 0 && !unrouted) out.name("process_name", -1, 0, "never routed");
     unrouted = unrouted || r.engine < 0;
-    const std::size_t lane = lanes[static_cast<std::size_t>(r.engine + 1)].take(r.arrival, r.end);
+    const std::size_t lane = lanes[r.engine].take(r.arrival, r.end);
     draw_request(result, r, lane, out);
   }
   out.raw("\n]}\n");

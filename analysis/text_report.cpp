@@ -37,15 +37,12 @@ std::string more_of(std::size_t all, std::size_t shown, std::string_view what) {
 }
 
 std::string head(const Result& result, const Summary& summary) {
-  const ClusterSummary& cluster = summary.cluster;
-  std::string text = wrapped(
-      "", shortened(title_text(result), 40) + ": " +
-              format_integer(static_cast<std::int64_t>(result.requests.size())) + " requests to " +
-              format_integer(cluster.engines) + (cluster.engines == 1 ? " engine" : " engines") +
-              " on " + format_integer(cluster.gpus) + (cluster.gpus == 1 ? " GPU" : " GPUs") +
-              ", " + shortened(models_text(summary), 40) + ", router " + result.router + ", " +
-              format_seconds(summary.run_seconds) + " simulated");
-  return text + section("Measured", window_sentence(summary.window));
+  return wrapped("", shortened(title_text(result), 40) + ": " +
+                         format_integer(static_cast<std::int64_t>(result.requests.size())) +
+                         " requests to " + engines_on_gpus_text(summary.cluster) + ", " +
+                         shortened(models_text(summary), 40) + ", router " + result.router + ", " +
+                         format_seconds(summary.run_seconds) + " simulated") +
+         section("Measured", window_sentence(summary.window));
 }
 
 std::string warnings(const Summary& summary, std::size_t most) {

@@ -157,6 +157,11 @@ std::string outcomes_text(const GroupSummary& group) {
          count_text(static_cast<double>(group.recomputed_tokens)) + " tokens computed again";
 }
 
+std::string engines_on_gpus_text(const ClusterSummary& cluster) {
+  return format_integer(cluster.engines) + (cluster.engines == 1 ? " engine on " : " engines on ") +
+         format_integer(cluster.gpus) + (cluster.gpus == 1 ? " GPU" : " GPUs");
+}
+
 std::string models_text(const Summary& summary) {
   std::vector<std::string> models;
   for (const EngineSummary& engine : summary.engines)

@@ -20,6 +20,7 @@ std::string cache_worth_text(const Summary& summary);
 std::string rates_text(const Summary& summary);
 std::string money_text(const Money& money);
 std::string outcomes_text(const GroupSummary& group);
+std::string engines_on_gpus_text(const ClusterSummary& cluster);  // "8 engines on 8 GPUs"
 std::string models_text(const Summary& summary);  // "llama-3.1-8b", several joined by ", "
 std::string title_text(const Result& result);     // the trace's name, or its path
 

@@ -14,7 +14,9 @@ set(CMAKE_EXE_LINKER_FLAGS_DEV "")
 
 find_program(SCSIM_CCACHE ccache)
 if(SCSIM_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${SCSIM_CCACHE})
+  # Paths below the tree are taken relative to it, so that another clone finds what this one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros ${SCSIM_CCACHE})
 endif()
 
 find_package(Protobuf 3.21 REQUIRED)

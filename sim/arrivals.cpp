@@ -5,7 +5,7 @@
 
 namespace scsim::sim {
 
-Expected<void> Arrivals::read(TimePoint now, std::vector<Due>& due) {
+Expected<void> Arrivals::read(std::vector<Due>& due) {
   while (!all_read_) {
     Place place;
     if (unused_.empty()) {
@@ -40,7 +40,7 @@ Expected<void> Arrivals::read(TimePoint now, std::vector<Due>& due) {
       }
     }
     if (incoming.parents_left == 0) {
-      due.push_back({place, request.id, std::max(incoming.last_end + request.think, now)});
+      due.push_back({place, request.id, incoming.arrival()});
     }
   }
   return {};
@@ -58,7 +58,7 @@ void Arrivals::ended(RequestId request, TimePoint end, std::vector<Due>& due) {
     Incoming& child = incoming_[place];
     child.last_end = std::max(child.last_end, end);
     if (--child.parents_left == 0) {
-      due.push_back({place, child.request.id, child.last_end + child.request.think});
+      due.push_back({place, child.request.id, child.arrival()});
     }
   }
 }

@@ -5,6 +5,7 @@
 // arrived are held.
 #pragma once
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <vector>
@@ -26,7 +27,7 @@ class Arrivals {
 
   // Reads on, to the next open-loop request or the end of the trace; appends what is now known to
   // arrive. Call at the start and whenever an open-loop request has arrived.
-  Expected<void> read(TimePoint now, std::vector<Due>& due);
+  Expected<void> read(std::vector<Due>& due);
   // The request ended (was refused, cancelled); appends the children for whom it was the last
   // parent.
   void ended(RequestId request, TimePoint end, std::vector<Due>& due);
@@ -44,6 +45,7 @@ class Arrivals {
     Request request;
     std::size_t parents_left = 0;
     TimePoint last_end;  // of its parents so far
+    TimePoint arrival() const { return std::max(last_end + request.think, request.earliest); }
   };
 
   TraceReader& trace_;

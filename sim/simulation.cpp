@@ -67,6 +67,7 @@ class Simulation final : private Engine::Listener {
   void dispatch_soon(std::uint32_t engine);
   void changed(std::uint32_t engine);
   std::uint32_t new_active();
+  void give_up(std::uint32_t slot);
   void close_phase(Active& active);
   void open_phase(Active& active, Active::Phase phase);
   void end_request(std::uint32_t slot, Outcome outcome, std::int64_t produced);
@@ -154,7 +155,7 @@ void Simulation::schedule_due() {
 }
 
 Expected<void> Simulation::read_trace() {
-  if (Expected<void> read = arrivals_.read(queue_.now(), due_); !read) return read.error();
+  if (Expected<void> read = arrivals_.read(due_); !read) return read.error();
   schedule_due();
   return {};
 }
@@ -270,7 +271,10 @@ Expected<void> Simulation::handle(const Observe&) {
 // ---- engines ----
 
 void Simulation::plan_changed(std::uint32_t engine, TimePoint end) {
-  queue_.schedule_at(end, Phase::kCompletion, StepDone{engine, ++plan_[engine]});
+  // Cut by an arrival at the very end of one of its steps, a segment ends behind the arrivals of
+  // now.
+  const Phase phase = end > queue_.now() ? Phase::kCompletion : Phase::kDispatch;
+  queue_.schedule_at(end, phase, StepDone{engine, ++plan_[engine]});
 }
 
 void Simulation::dispatch_soon(std::uint32_t engine) {
@@ -284,10 +288,7 @@ Expected<void> Simulation::handle(const StepDone& event) {
   Engine& engine = *engines_[event.engine];
   engine.complete(queue_.now(), *this);
   for (const std::uint32_t slot : doomed_[event.engine]) {
-    if (!active_[slot].doomed) continue;  // it finished in this very step
-    const std::int64_t produced = engine.scheduler().produced(active_[slot].job);
-    engine.cancel(active_[slot].job, queue_.now());
-    end_request(slot, active_[slot].fate, produced);
+    if (active_[slot].doomed) give_up(slot);  // else it finished in this very step
   }
   doomed_[event.engine].clear();
   dispatch_soon(event.engine);
@@ -306,16 +307,28 @@ Expected<void> Simulation::handle(const Dispatch& event) {
 Expected<void> Simulation::handle(const Deadline& event) {
   Active& active = active_[event.active];
   if (active.generation != event.generation || active.job == kNoJob) return {};
-  Engine& engine = *engines_[active.engine];
-  active.doomed = true;
-  doomed_[active.engine].push_back(event.active);
-  if (engine.in_step()) {
-    if (const auto end = engine.cut(queue_.now())) plan_changed(active.engine, *end);
+  const std::uint32_t place = active.engine;
+  if (!engines_[place]->in_step()) {
+    give_up(event.active);
+    changed(place);
+    return {};
   }
+  active.doomed = true;
+  doomed_[place].push_back(event.active);
+  if (const auto end = engines_[place]->cut(queue_.now())) plan_changed(place, *end);
   return {};
 }
 
 // ---- requests ----
+
+// Ends a request before it has finished. REQUIRES: its engine is between steps.
+void Simulation::give_up(std::uint32_t slot) {
+  const Active& active = active_[slot];
+  Engine& engine = *engines_[active.engine];
+  const std::int64_t produced = engine.scheduler().produced(active.job);
+  engine.cancel(active.job, queue_.now());
+  end_request(slot, active.fate, produced);
+}
 
 // Divides the time since the phase began by what it was spent on (INV-LEDGER).
 void Simulation::close_phase(Active& active) {

@@ -71,7 +71,7 @@
       const floor = Number.isFinite(smallest) ? smallest : 1e-6;
       const sets = curves.map((curve, i) => ({
         label: curve.name, borderColor: colours[i % colours.length], borderWidth: i === 0 ? 2.5 : 1.2,
-        pointRadius: 0, stepped: curve.seconds.length < 20,
+        pointRadius: 0,
         data: curve.seconds.map((s, k) => ({x: Math.max(s, floor), y: curve.shares[k]})),
       }));
       for (const target of chart.targets) {

@@ -79,6 +79,17 @@ TEST_CASE("different traces are not paired, and it is said why", "[analysis][com
   CHECK(comparison_text(comparison).find("not paired") != std::string::npos);
 }
 
+TEST_CASE("what only one of the clusters has is said beside its name", "[analysis][compare]") {
+  const Result a = sample_result({});
+  Result b = a;
+  b.cluster_text += "router:\n  policy: random\n";
+  const Comparison comparison = compare(a, b, {}, "a", "b");
+  CHECK(comparison.cluster_a.empty());
+  CHECK(comparison.cluster_b == std::vector<std::string>{"router:", "policy: random"});
+  CHECK(comparison_text(comparison).find("only here: router:, policy: random") !=
+        std::string::npos);
+}
+
 TEST_CASE("warnings of either side stand above the comparison", "[analysis][compare]") {
   const Result a = sample_result({});
   Result b = a;

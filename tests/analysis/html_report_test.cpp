@@ -25,12 +25,12 @@ std::string page_without_library(const Result& result) {
 
 // Every element that is opened is closed in its turn; void elements aside.
 bool balanced(const std::string& page) {
-  const std::vector<std::string> kVoid = {"meta", "!DOCTYPE"};
+  const std::vector<std::string> void_elements = {"meta", "!DOCTYPE"};
   std::vector<std::string> open;
   for (std::size_t at = page.find('<'); at != std::string::npos; at = page.find('<', at + 1)) {
     const std::size_t end = page.find_first_of(" >\n", at);
     const std::string name = page.substr(at + 1, end - at - 1);
-    if (std::ranges::find(kVoid, name) != kVoid.end()) continue;
+    if (std::ranges::find(void_elements, name) != void_elements.end()) continue;
     if (name.starts_with('/')) {
       if (open.empty() || open.back() != name.substr(1)) return false;
       open.pop_back();

@@ -152,7 +152,7 @@ TEST_CASE("every command and topic has help, and help of all of them is on stdou
   }
 }
 
-TEST_CASE("--version prints the name and the version", "[main]") {
+TEST_CASE("the program says its name and version", "[main]") {
   const Ran ran = Session().scsim("--version");
   CHECK(ran.exit_code == 0);
   CHECK_THAT(ran.out, StartsWith("scsim ") && EndsWith("\n"));

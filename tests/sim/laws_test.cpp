@@ -4,39 +4,14 @@
 #include <numeric>
 #include <set>
 
+#include "tests/sim/random_cluster.h"
 #include "tests/sim/random_trace.h"
 #include "tests/support/trace_files.h"
 
 namespace scsim::sim {
 namespace {
 
-using test::LinearCost;
 using test::SmallTrace;
-
-const LinearCost kCost = {.step = 1.3e-3,
-                          .prefill_token = 7e-6,
-                          .prefill_pair = 1e-8,
-                          .decode_sequence = 3e-5,
-                          .context_token = 1e-6};
-
-// Engines of every kind under every router, memory scarce and not.
-Cluster random_cluster(Rng& rng) {
-  EngineKnobs knobs = engine_presets()[rng.below(engine_presets().size())].knobs;
-  knobs.block_tokens = test::between(rng, 1, 16);
-  knobs.max_sequences = test::between(rng, 1, 20);
-  knobs.max_batched_tokens =
-      std::max<std::int64_t>(knobs.max_sequences, test::between(rng, 8, 500));
-  if (rng.chance(0.3)) knobs.order = EngineKnobs::Order::kPriority;
-  if (rng.chance(0.3)) knobs.preemption = EngineKnobs::Preemption::kSwap;
-  const std::int64_t tokens = rng.chance(0.5) ? 700 : 20'000;
-  Cluster cluster = test::small_cluster(kCost, knobs, tokens / knobs.block_tokens + 1,
-                                        static_cast<int>(test::between(rng, 1, 4)));
-  cluster.router = router_table()[rng.below(router_table().size())].name;
-  if (rng.chance(0.5)) cluster.staleness = test::for_ms(test::between(rng, 1, 50));
-  if (rng.chance(0.3)) cluster.request_timeout = test::for_ms(test::between(rng, 20, 400));
-  cluster.seed = rng.next();
-  return cluster;
-}
 
 std::int64_t sum(const PerStage<std::int64_t>& stages) {
   return std::accumulate(stages.begin(), stages.end(), std::int64_t{0});
@@ -46,7 +21,7 @@ template <class F>
 void for_random_runs(std::string_view purpose, F check) {
   for (std::uint64_t trial = 0; trial < 40; ++trial) {
     Rng rng(trial, purpose);
-    const Cluster cluster = random_cluster(rng);
+    const Cluster cluster = test::random_cluster(rng);
     const SmallTrace trace = test::random_trace(rng, {});
     CAPTURE(trial, cluster.router);
     check(trace, cluster, test::run(trace, cluster));
@@ -130,7 +105,7 @@ TEST_CASE("engines compute the tokens that requests need, and again what preempt
   std::int64_t again = 0;
   for (std::uint64_t trial = 0; trial < 40; ++trial) {
     Rng rng(trial, "test.tokens");
-    Cluster cluster = random_cluster(rng);
+    Cluster cluster = test::random_cluster(rng);
     Pool& pool = cluster.pools[0];
     pool.knobs.order = EngineKnobs::Order::kFirstCome;
     pool.knobs.reserve_output = 0;
@@ -189,7 +164,7 @@ TEST_CASE("the same trace and cluster give the same bytes again, under every rou
     std::string bytes;
     for (int run = 0; run < 2; ++run) {
       Rng rng(5, "test.same");
-      Cluster cluster = random_cluster(rng);
+      Cluster cluster = test::random_cluster(rng);
       cluster.router = entry.name;
       const Result result = test::run(test::random_trace(rng, {.sessions = 100}), cluster);
       REQUIRE(write_result(result, folder.file("r.pb")));

@@ -40,6 +40,7 @@ class SmallTrace {
 
   std::vector<Request>& requests() { return requests_; }
   const std::vector<Request>& requests() const { return requests_; }
+  std::vector<Tokens>& contents() { return contents_; }
   const std::vector<Tokens>& contents() const { return contents_; }
 
  private:
