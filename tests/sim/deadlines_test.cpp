@@ -122,5 +122,18 @@ TEST_CASE("a deadline that came too late does not touch the request that runs in
   CHECK(result_of(result, 1).output_tokens == 100);
 }
 
+TEST_CASE("a deadline that nobody reaches does not prolong the run", "[sim][deadlines]") {
+  SmallTrace trace;
+  trace.ask(at_ms(0), 10, 5);
+  trace.ask(at_ms(3), 10, 5).cancel_after = for_ms(60'000);
+  Cluster cluster = one_ms_steps();
+  const Result patient = test::run(trace, cluster);
+  cluster.request_timeout = for_ms(600'000);
+  const Result limited = test::run(trace, cluster);
+  CHECK(limited.end == patient.end);
+  CHECK(limited.end == result_of(limited, 1).end);
+  CHECK(limited.engines[0].idle_ns == patient.engines[0].idle_ns);
+}
+
 }  // namespace
 }  // namespace scsim::sim
