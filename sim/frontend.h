@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,12 @@ class Frontend {
   // and is not asked for already.
   std::optional<TimePoint> changed(std::uint32_t engine, TimePoint now);
   void observe(TimePoint now);
+
+  // What the router of a model's requests knows, in the order of its engines. REQUIRES: it routed
+  // one.
+  std::span<const EngineView> views(ModelId id) const {
+    return groups_[static_cast<std::size_t>(group_of_model_[id.value()])].views;
+  }
 
  private:
   struct Group {  // engines among which one router chooses

@@ -34,9 +34,7 @@ TEST_CASE("steps taken many at once decide what they decide one at a time", "[si
     CAPTURE(trial, scheduling.describe());
     const SchedulerRun slow = test::run_scheduler(scheduling, false);
     require_same(test::run_scheduler(scheduling, true), slow);
-    if (scheduling.knobs.reserve_output == 1 &&
-        std::ranges::none_of(scheduling.requests,
-                             [](const auto& request) { return request.max_tokens == 0; }))
+    if (scheduling.knobs.reserve_output == 1)
       REQUIRE(slow.preemptions == 0);  // room for every answer was kept
     steps += slow.steps.size();
     preemptions += slow.preemptions;
