@@ -121,7 +121,7 @@ const StepCost& Engine::cost_of(const Step& step) {
   return mixed_cost_;
 }
 
-void Engine::price_segment(const Step& step) {
+void Engine::price_segment(const Step& step, std::int64_t swapped) {
   cost_ = &cost_of(step);
   const auto windowed_growth =
       steps_ > 1 ? scheduler_.windowed_growth() : std::array<std::int64_t, 2>{};
@@ -135,7 +135,6 @@ void Engine::price_segment(const Step& step) {
       growth_[s] += cost_->per_windowed_token[w][s] * static_cast<double>(windowed_growth[w]);
     }
   }
-  const std::int64_t swapped = step.swapped_in + step.swapped_out;
   if (swapped > 0) {
     base_[static_cast<std::size_t>(Stage::kRetrieval)] += static_cast<double>(swapped) *
                                                           settings_.cache_bytes_per_token /
@@ -164,9 +163,11 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   SCSIM_CHECK(!in_step_);
   advance_timeline(now);
   bool any = false;
-  do {  // a step that only preempted takes no time
+  std::int64_t swapped = 0;
+  do {  // a step that only preempted takes no time of its own
     any = scheduler_.plan(now);
     const Step& step = scheduler_.step();
+    swapped += step.swapped_in + step.swapped_out;
     for (const JobId job : step.preempted) {
       leave_gaps(job);
       ++totals_.preemptions;
@@ -192,7 +193,7 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   totals_.peak_used_blocks = std::max(totals_.peak_used_blocks, scheduler_.pool().used_blocks());
   start_ = now;
   steps_ = scheduler_.repeats();
-  price_segment(step);
+  price_segment(step, swapped);
   in_step_ = true;
   return segment_end(steps_);
 }

@@ -64,7 +64,9 @@ JobId Scheduler::add(const JobSpec& spec) {
   job.key = {spec.priority, spec.arrival, spec.tie};
   job.prompt = paths_.tokens(job.path) - spec.output_tokens;
   job.known = job.prompt;
-  job.target = std::min(job.prompt + spec.output_tokens, max_model_len_);
+  const std::int64_t answer =
+      spec.max_tokens > 0 ? std::min(spec.output_tokens, spec.max_tokens) : spec.output_tokens;
+  job.target = std::min(job.prompt + answer, max_model_len_);
   job.reserve =
       spec.max_tokens > 0 ? std::min(job.prompt + spec.max_tokens, max_model_len_) : max_model_len_;
   job.chain = pool_->open_chain(job.path);

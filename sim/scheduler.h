@@ -45,8 +45,8 @@ struct JobSpec {
   std::uint64_t tag = 0;  // the caller's name for it
   std::span<const Span> prompt;
   ContentId output;
-  std::int64_t output_tokens = 0;  // when it ends
-  std::int64_t max_tokens = 0;     // what admission may reserve for
+  std::int64_t output_tokens = 0;  // when it ends, if max_tokens does not end it before
+  std::int64_t max_tokens = 0;     // what admission may reserve for; 0: no limit
   std::uint64_t salt = 0;
   std::int32_t priority = 0;  // smaller goes first
   std::int64_t arrival = 0;   // orders equal priorities

@@ -1,5 +1,7 @@
 #include "tests/oracle/engine_oracle.h"
 
+#include <utility>
+
 namespace scsim::oracle {
 
 std::optional<EngineRun> run_engine(const sim::EngineKnobs& knobs, std::int64_t num_blocks,
@@ -11,6 +13,7 @@ std::optional<EngineRun> run_engine(const sim::EngineKnobs& knobs, std::int64_t 
   run.requests.resize(requests.size());
   std::size_t arrived = 0;
   long double now = 0;
+  std::int64_t swapped_out = 0;  // by plans that only preempted
   while (run.steps < most_steps) {
     for (; arrived < requests.size() && requests[arrived].arrival_ns <= now; ++arrived)
       scheduler.add(requests[arrived].spec);
@@ -22,10 +25,14 @@ std::optional<EngineRun> run_engine(const sim::EngineKnobs& knobs, std::int64_t 
       run.requests[i].end = now;
     }
 
-    const SchedulerOracle::Step step = scheduler.plan();
+    SchedulerOracle::Step step = scheduler.plan();
+    step.swapped_out += std::exchange(swapped_out, 0);
     for (const std::uint64_t tag : step.preempted) ++run.requests[tag].preemptions;
     if (step.computed.empty()) {
-      if (!step.preempted.empty()) continue;
+      if (!step.preempted.empty()) {
+        swapped_out = step.swapped_out;  // its time is that of the step to come
+        continue;
+      }
       if (arrived == requests.size()) return run;
       now = requests[arrived].arrival_ns;
       continue;
@@ -35,7 +42,7 @@ std::optional<EngineRun> run_engine(const sim::EngineKnobs& knobs, std::int64_t 
       run.requests[admitted.tag].scheduled = now;
       run.requests[admitted.tag].found = admitted.found;
     }
-    now += static_cast<long double>(seconds(step.computed)) * 1e9L;
+    now += static_cast<long double>(seconds(step)) * 1e9L;
     ++run.steps;
     for (const SchedulerOracle::Computed& part : step.computed) {
       (part.decode ? run.decode_tokens : run.prefill_tokens) += part.fresh;

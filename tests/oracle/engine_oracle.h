@@ -30,7 +30,7 @@ struct EngineRun {
   std::int64_t steps = 0, prefill_tokens = 0, decode_tokens = 0;
 };
 
-using StepSeconds = std::function<double(const std::vector<SchedulerOracle::Computed>& sequences)>;
+using StepSeconds = std::function<double(const SchedulerOracle::Step& step)>;
 
 // REQUIRES: requests in order of arrival. Nothing after `most_steps`.
 std::optional<EngineRun> run_engine(const sim::EngineKnobs& knobs, std::int64_t num_blocks,

@@ -27,7 +27,9 @@ void SchedulerOracle::add(const Spec& spec) {
   const JobPtr job = std::make_shared<Job>();
   static_cast<Spec&>(*job) = spec;
   job->known = spec.prompt;
-  job->target = std::min(spec.prompt + spec.output, max_model_len_);
+  const std::int64_t output =
+      spec.max_output > 0 ? std::min(spec.output, spec.max_output) : spec.output;
+  job->target = std::min(spec.prompt + output, max_model_len_);
   job->reserve = spec.max_output > 0 ? std::min(spec.prompt + spec.max_output, max_model_len_)
                                      : max_model_len_;
   push_waiting(job, false);

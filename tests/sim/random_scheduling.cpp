@@ -73,7 +73,9 @@ RandomScheduling random_scheduling(Rng& rng) {
     RandomRequest& request = made.requests.back();
     for (const Span& span : request.prompt) request.prompt_tokens += span.count.value();
     request.output_tokens = rng.chance(0.3) ? most_output : between(rng, 1, most_output);
-    request.max_tokens = rng.chance(0.2) ? 0 : request.output_tokens + between(rng, 0, 20);
+    request.max_tokens = rng.chance(0.2)   ? 0
+                         : rng.chance(0.1) ? between(rng, 1, request.output_tokens)
+                                           : request.output_tokens + between(rng, 0, 20);
     request.salt = rng.chance(0.9) ? 0 : 1;
     request.priority = static_cast<std::int32_t>(between(rng, 0, 2));
     if (rng.chance(0.7)) step += between(rng, 0, pause);

@@ -2,6 +2,7 @@
 // documents, quote answers and repeat each other, all knobs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,6 +21,11 @@ struct RandomRequest {
   std::int32_t priority = 0;
   std::int64_t arrival_step = 0;
   std::optional<std::int64_t> cancel_step;  // if it still waits or runs then
+
+  // As long as it would be, or as long as was asked for at most.
+  std::int64_t answer_tokens() const {
+    return max_tokens > 0 ? std::min(output_tokens, max_tokens) : output_tokens;
+  }
 };
 
 struct RandomScheduling {

@@ -187,7 +187,7 @@ class Run final : private Scheduler::Listener {
     current_->finished.push_back(place);
     const RandomRequest& request = scheduling_.requests[place];
     REQUIRE(scheduler_.produced(job) ==
-            std::min(request.output_tokens, scheduling_.max_model_len - request.prompt_tokens));
+            std::min(request.answer_tokens(), scheduling_.max_model_len - request.prompt_tokens));
     job_of_.erase(place);
     ++ended_;
   }
