@@ -175,8 +175,8 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
   cluster.request_timeout = Duration(static_cast<std::int64_t>(config.request_timeout_ns()));
   cluster.text = write_yaml(config);
   std::ranges::sort(cluster.honesty);
-  const auto repeated = std::ranges::unique(cluster.honesty);
-  cluster.honesty.erase(repeated.begin(), repeated.end());
+  cluster.honesty.erase(std::unique(cluster.honesty.begin(), cluster.honesty.end()),
+                        cluster.honesty.end());
   return cluster;
 }
 

@@ -67,7 +67,7 @@ class Fields {
       fail(where_ + ": " + key + ": expected true or false, got " + object_.at(key).dump());
     return object_.at(key) == true;
   }
-  std::string text(const std::string& key, std::optional<std::string> absent = {}) {
+  std::string text(const std::string& key, const std::optional<std::string>& absent = {}) {
     if (!object_.contains(key) || object_.at(key).is_null()) {
       if (!absent) fail(where_ + ": " + key + " is missing");
       return absent.value_or("");

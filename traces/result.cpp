@@ -220,7 +220,8 @@ Expected<void> take_requests(const proto::ResultRequests& columns, Result& resul
     request.output_tokens = columns.output_tokens(row);
     request.found_tokens = columns.found_tokens(row);
     request.recomputed_tokens = columns.recomputed_tokens(row);
-    const auto stages = columns.stage_ns().begin() + row * static_cast<int>(kNumStages);
+    const auto stages =
+        columns.stage_ns().begin() + std::ptrdiff_t{row} * static_cast<int>(kNumStages);
     std::copy(stages, stages + static_cast<int>(kNumStages), request.stage_ns.begin());
     result.requests.push_back(request);
   }
