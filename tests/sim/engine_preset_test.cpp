@@ -73,6 +73,8 @@ TEST_CASE("each key of an engine overrides its own knob and no other", "[sim][en
       {"reserve_output=0.5", 0.5},
       {"prefix_caching=false", 0},
       {"cache_outputs=false", 0},
+      {"share_duplicates=true", 1},
+      {"share_duplicates=false", 0},
       {"block_visible=scheduled", static_cast<int>(EngineKnobs::Visible::kScheduled)},
       {"block_visible=computed", static_cast<int>(EngineKnobs::Visible::kComputed)},
       {"block_visible=finished", static_cast<int>(EngineKnobs::Visible::kFinished)},
@@ -90,6 +92,10 @@ TEST_CASE("each key of an engine overrides its own knob and no other", "[sim][en
       Values expected = values_of(preset.knobs);
       expected[text.substr(0, text.find('='))] = value;
       REQUIRE(values_of(*knobs) == expected);
+      // Written out in full, as a resolved cluster has them, they are the same again.
+      const auto again = resolve_knobs(knobs_as_config(preset.name, *knobs));
+      REQUIRE(again);
+      REQUIRE(values_of(*again) == expected);
     }
   }
 }

@@ -6,7 +6,10 @@
 
 #include "tests/sim/random_cluster.h"
 #include "tests/sim/random_trace.h"
+#include "tests/support/real_data.h"
 #include "tests/support/trace_files.h"
+#include "tests/traces/imported.h"
+#include "traces/proto/cluster.pb.h"
 
 namespace scsim::sim {
 namespace {
@@ -171,6 +174,47 @@ TEST_CASE("the same trace and cluster give the same bytes again, under every rou
       const std::string now = test::bytes_of(folder.file("r.pb"));
       if (run > 0) CHECK(now == bytes);
       bytes = now;
+    }
+  }
+}
+
+// Real prompts, the built-in hardware and model, memory for a few of them at a time.
+TEST_CASE("Mooncake's conversations end under every preset and every router", "[sim][law]") {
+  const auto path = test::real_data("traces/mooncake/conversation_trace.jsonl.zst");
+  if (!path) return;
+  const test::Imported imported = test::import_files("mooncake", {*path});
+  REQUIRE(imported.error.empty());
+  const test::TemporaryFolder folder;
+  const std::vector<Request> first(imported.requests.begin(), imported.requests.begin() + 1000);
+  test::write_trace(folder.file("t.pb"), imported.contents, first);
+  for (const EnginePreset& preset : engine_presets()) {
+    for (const PolicyEntry& router : router_table()) {
+      proto::ClusterConfig config;
+      proto::PoolConfig& pool = *config.add_pools();
+      pool.set_gpus(2);
+      pool.mutable_engine()->set_preset(preset.name);
+      pool.mutable_engine()->set_num_blocks(
+          static_cast<std::uint64_t>(250'000 / preset.knobs.block_tokens));
+      config.mutable_router()->set_policy(router.name);
+      config.mutable_router()->set_staleness_ns(100'000'000);
+      const auto cluster = resolve_cluster(config);
+      if (!cluster) FAIL(cluster.error().message);
+      auto reader = TraceReader::open(folder.file("t.pb"));
+      REQUIRE(reader);
+      const auto result = simulate(*reader, *cluster, {});
+      CAPTURE(preset.name, router.name);
+      REQUIRE(result);
+      REQUIRE(result->requests.size() == first.size());
+      for (const RequestResult& request : result->requests) {
+        REQUIRE(request.outcome == Outcome::kFinished);
+        REQUIRE(request.output_tokens == first[request.request].output_tokens.value());
+        REQUIRE(sum(request.stage_ns) == (request.end - request.arrival).ns());
+      }
+      for (const EngineResult& engine : result->engines)
+        REQUIRE(sum(engine.stage_ns) + engine.idle_ns == result->end.ns());
+      if (preset.knobs.reserve_output == 1) {
+        for (const EngineResult& engine : result->engines) CHECK(engine.preemptions == 0);
+      }
     }
   }
 }
