@@ -1,10 +1,10 @@
 # The tables of what can be chosen by name. One line adds an entry:
 #
-#   add_policy(round_robin)      sim/policies/round_robin.cpp, tests/sim/policies/round_robin_test.cpp
+#   add_policy(lru eviction)     sim/policies/lru.cpp, tests/sim/policies/lru_test.cpp; the other table is `router`
 #   add_trace_format(mooncake)   traces/mooncake_importer.cpp, tests/traces/mooncake_importer_test.cpp
 #   add_cost_model(roofline)     cost_models/roofline.cpp, tests/cost_models/roofline_test.cpp
 #
-# The source defines `scsim::sim::PolicyEntry scsim::sim::round_robin_policy()` (formats:
+# The source defines `scsim::sim::EvictionEntry scsim::sim::lru_policy()` (routers: RouterEntry; formats:
 # `scsim::TraceFormat scsim::mooncake_format()`; cost models: `scsim::cost_models::CostModelEntry
 # scsim::cost_models::roofline_cost_model()`); the generated table calls each in the order of the lines.
 
@@ -17,9 +17,12 @@ function(scsim_table_entry kind source test)
   endif()
 endfunction()
 
-macro(add_policy name)
-  scsim_table_entry("add_policy(${name})" sim/policies/${name}.cpp tests/sim/policies/${name}_test.cpp)
-  list(APPEND SCSIM_POLICIES ${name})
+macro(add_policy name table)
+  if(NOT "${table}" MATCHES "^(router|eviction)$")
+    message(FATAL_ERROR "add_policy(${name} ${table}): the tables are router and eviction")
+  endif()
+  scsim_table_entry("add_policy(${name} ${table})" sim/policies/${name}.cpp tests/sim/policies/${name}_test.cpp)
+  list(APPEND SCSIM_POLICIES_${table} ${name})
   list(APPEND SCSIM_POLICY_SOURCES ${CMAKE_SOURCE_DIR}/sim/policies/${name}.cpp)
 endmacro()
 
@@ -35,7 +38,7 @@ macro(add_cost_model name)
   list(APPEND SCSIM_COST_MODEL_SOURCES ${CMAKE_SOURCE_DIR}/cost_models/${name}.cpp)
 endmacro()
 
-# scsim_write_table(out.cpp HEADER h NAMESPACE ns TYPE PolicyEntry FUNCTION policy_table SUFFIX policy ENTRIES a b c)
+# scsim_write_table(out.cpp HEADER h NAMESPACE ns TYPE RouterEntry FUNCTION router_table SUFFIX policy ENTRIES a b c)
 # defines `const std::vector<TYPE>& ns::FUNCTION()`.
 function(scsim_write_table out)
   cmake_parse_arguments(arg "" "HEADER;NAMESPACE;TYPE;FUNCTION;SUFFIX" "ENTRIES" ${ARGN})

@@ -3,19 +3,19 @@
 // A router is a function of what it has heard: the request as its client sent it, views of the
 // engines that are `staleness` old, and its own earlier decisions. It cannot reach into the
 // simulator, and nothing it is given tells how long an answer will be or when its client comes back
-// (INV-ORACLE). One file in sim/policies/, one test and one line `add_policy(x)` add a router;
-// round_robin.cpp is the shortest and the one to copy.
+// (INV-ORACLE). One file in sim/policies/, one test and one line `add_policy(x router)` add a
+// router; round_robin.cpp is the shortest and the one to copy.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "sim/policy.h"
 #include "traces/expected.h"
 #include "traces/time.h"
 #include "traces/trace.h"
@@ -54,23 +54,13 @@ class Router {
                             std::span<const EngineView> engines) = 0;
 };
 
-struct PolicyParameter {
-  std::string name;
-  double default_value = 0, min = 0, max = 0;
-  std::string sentence;
-};
-
-using PolicyParameters = std::map<std::string, double>;
-
-struct PolicyEntry {
-  std::string name, sentence, source;
-  std::vector<PolicyParameter> parameters;
+struct RouterEntry : PolicyDescription {
   // All parameters are present and in range; `seed` is for random choices.
   std::function<std::unique_ptr<Router>(const PolicyParameters& parameters, std::uint64_t seed)>
       make;
 };
 
-const std::vector<PolicyEntry>& router_table();
+const std::vector<RouterEntry>& router_table();
 // Errors name an unknown router or parameter with the nearest known one, and a value out of range.
 Expected<std::unique_ptr<Router>> make_router(const std::string& name,
                                               const PolicyParameters& given, std::uint64_t seed);

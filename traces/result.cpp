@@ -1,6 +1,7 @@
 #include "traces/result.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <span>
 #include <utility>
@@ -12,6 +13,15 @@
 #include "traces/text.h"
 
 namespace scsim {
+
+void LifetimeHistogram::add(std::int64_t blocks, Duration life, BlockEnd why) {
+  const double seconds = life.seconds().value();
+  const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
+  const std::size_t bin = std::min<std::size_t>(std::max(width - 1, 0), kBins - 1);
+  const std::size_t reason = static_cast<std::size_t>(why);
+  count[reason][bin] += static_cast<std::uint64_t>(blocks);
+  sum_seconds[reason] += static_cast<double>(blocks) * seconds;
+}
 namespace {
 
 constexpr std::size_t kBatchRequests = 4096;
@@ -266,16 +276,18 @@ void fill_lifetimes(const LifetimeHistogram& lifetimes, proto::ResultLifetimes& 
   message.mutable_sum_seconds()->Add(lifetimes.sum_seconds.begin(), lifetimes.sum_seconds.end());
 }
 
+// A file of an older version may know fewer reasons.
 Expected<void> take_lifetimes(const proto::ResultLifetimes& message, LifetimeHistogram& lifetimes) {
-  if (static_cast<std::size_t>(message.count_size()) !=
-          lifetimes.count.size() * LifetimeHistogram::kBins ||
-      !take_array(message.sum_seconds(), lifetimes.sum_seconds)) {
+  const auto reasons = static_cast<std::size_t>(message.sum_seconds_size());
+  if (static_cast<std::size_t>(message.count_size()) != reasons * LifetimeHistogram::kBins ||
+      reasons > lifetimes.count.size()) {
     return Error{"the histogram of lifetimes has " + std::to_string(message.count_size()) +
-                 " bins"};
+                 " bins for " + std::to_string(reasons) + " reasons"};
   }
+  std::ranges::copy(message.sum_seconds(), lifetimes.sum_seconds.begin());
   int next = 0;
-  for (auto& counts : lifetimes.count) {
-    for (std::uint64_t& count : counts) count = message.count(next++);
+  for (std::size_t reason = 0; reason < reasons; ++reason) {
+    for (std::uint64_t& count : lifetimes.count[reason]) count = message.count(next++);
   }
   return {};
 }

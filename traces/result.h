@@ -58,10 +58,18 @@ struct GapHistogram {
 
 // How the lives of blocks ended: cached ones evicted, or still there at the end of the run; and
 // those nobody else could find (the last of a request, partly filled; all, without prefix caching),
-// which live as long as their request holds blocks.
-enum class BlockEnd : std::uint8_t { kEvicted, kNeverCached, kResident };
-inline constexpr std::array<std::string_view, 3> kBlockEndNames = {"evicted", "never_cached",
-                                                                   "resident_at_end"};
+// which live as long as their request holds blocks. In a tier of the store also: not used for its
+// TTL; moved to a tier above; evicted because their tenant was at its quota.
+enum class BlockEnd : std::uint8_t {
+  kEvicted,
+  kNeverCached,
+  kResident,
+  kExpired,
+  kMoved,
+  kOverQuota
+};
+inline constexpr std::array<std::string_view, 6> kBlockEndNames = {
+    "evicted", "never_cached", "resident_at_end", "expired", "moved", "over_quota"};
 
 // Lifetimes of blocks in powers of two of a second; those of cached blocks begin with the last step
 // that filled a block of their run, those of an answer's at its end or when another request found
@@ -70,6 +78,8 @@ struct LifetimeHistogram {
   static constexpr std::size_t kBins = 48;
   std::array<std::array<std::uint64_t, kBins>, kBlockEndNames.size()> count{};
   std::array<double, kBlockEndNames.size()> sum_seconds{};
+
+  void add(std::int64_t blocks, Duration life, BlockEnd why);
 };
 
 // One engine over time, in equal bins of `Result::timeline_bin`; means over the bin.

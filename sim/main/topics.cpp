@@ -115,7 +115,7 @@ std::string models_text() {
 std::string routers_text() {
   std::string text =
       "Which engine of a pool a request goes to: `policy` of `router`; `parameters` sets theirs.\n";
-  for (const sim::PolicyEntry& entry : sim::router_table()) {
+  for (const sim::RouterEntry& entry : sim::router_table()) {
     std::vector<Row> rows;
     for (const sim::PolicyParameter& parameter : entry.parameters) {
       rows.emplace_back("  " + parameter.name, parameter.sentence + " (" +

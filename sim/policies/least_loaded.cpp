@@ -22,11 +22,11 @@ class LeastLoaded final : public Router {
 
 }  // namespace
 
-PolicyEntry least_loaded_policy() {
-  return {"least_loaded",
-          "the engine with the fewest requests, waiting ones weighing more",
-          "vLLM V1 DPLBAsyncMPClient: score = 4 * waiting + running",
-          {{"waiting_weight", 4, 0, 1000, "how many running requests a waiting one weighs"}},
+RouterEntry least_loaded_policy() {
+  return {{"least_loaded",
+           "the engine with the fewest requests, waiting ones weighing more",
+           "vLLM V1 DPLBAsyncMPClient: score = 4 * waiting + running",
+           {{"waiting_weight", 4, 0, 1000, "how many running requests a waiting one weighs"}}},
           [](const PolicyParameters& parameters, std::uint64_t) {
             return std::make_unique<LeastLoaded>(parameters.at("waiting_weight"));
           }};

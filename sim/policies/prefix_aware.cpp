@@ -45,15 +45,15 @@ class PrefixAware final : public Router {
 
 }  // namespace
 
-PolicyEntry prefix_aware_policy() {
-  return {"prefix_aware",
-          "the engine with the fewest prompt tokens to compute: those not cached there, and those "
-          "before them",
-          "NVIDIA Dynamo KV router (cost of prefill and load); prefixes known from its own "
-          "decisions, as in SGLang",
-          {{"load_weight", 1, 0, 100,
-            "how much a pending prompt token weighs against one of this prompt"},
-           {"running_tokens", 64, 0, 100000, "prompt tokens that one running request weighs"}},
+RouterEntry prefix_aware_policy() {
+  return {{"prefix_aware",
+           "the engine with the fewest prompt tokens to compute: those not cached there, and those "
+           "before them",
+           "NVIDIA Dynamo KV router (cost of prefill and load); prefixes known from its own "
+           "decisions, as in SGLang",
+           {{"load_weight", 1, 0, 100,
+             "how much a pending prompt token weighs against one of this prompt"},
+            {"running_tokens", 64, 0, 100000, "prompt tokens that one running request weighs"}}},
           [](const PolicyParameters& parameters, std::uint64_t) {
             return std::make_unique<PrefixAware>(parameters.at("load_weight"),
                                                  parameters.at("running_tokens"));

@@ -16,10 +16,9 @@ class RoundRobin final : public Router {
 
 }  // namespace
 
-PolicyEntry round_robin_policy() {
-  return {"round_robin", "each engine in turn", "", {}, [](const PolicyParameters&, std::uint64_t) {
-            return std::make_unique<RoundRobin>();
-          }};
+RouterEntry round_robin_policy() {
+  return {{"round_robin", "each engine in turn", "", {}},
+          [](const PolicyParameters&, std::uint64_t) { return std::make_unique<RoundRobin>(); }};
 }
 
 }  // namespace scsim::sim

@@ -30,11 +30,11 @@ class SessionAffinity final : public Router {
 
 }  // namespace
 
-PolicyEntry session_affinity_policy() {
-  return {"session_affinity",
-          "all turns of a session to one engine, chosen by rendezvous hash of the session",
-          "Thaler and Ravishankar, 1998 (rendezvous hashing)",
-          {},
+RouterEntry session_affinity_policy() {
+  return {{"session_affinity",
+           "all turns of a session to one engine, chosen by rendezvous hash of the session",
+           "Thaler and Ravishankar, 1998 (rendezvous hashing)",
+           {}},
           [](const PolicyParameters&, std::uint64_t seed) {
             return std::make_unique<SessionAffinity>(seed);
           }};

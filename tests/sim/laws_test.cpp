@@ -163,7 +163,7 @@ TEST_CASE("the mean number in the system is the arrival rate times the mean time
 TEST_CASE("the same trace and cluster give the same bytes again, under every router",
           "[sim][law]") {  // INV-SAME
   const test::TemporaryFolder folder;
-  for (const PolicyEntry& entry : router_table()) {
+  for (const RouterEntry& entry : router_table()) {
     std::string bytes;
     for (int run = 0; run < 2; ++run) {
       Rng rng(5, "test.same");
@@ -188,7 +188,7 @@ TEST_CASE("Mooncake's conversations end under every preset and every router", "[
   const std::vector<Request> first(imported.requests.begin(), imported.requests.begin() + 1000);
   test::write_trace(folder.file("t.pb"), imported.contents, first);
   for (const EnginePreset& preset : engine_presets()) {
-    for (const PolicyEntry& router : router_table()) {
+    for (const RouterEntry& router : router_table()) {
       proto::ClusterConfig config;
       proto::PoolConfig& pool = *config.add_pools();
       pool.set_gpus(2);

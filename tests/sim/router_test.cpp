@@ -27,7 +27,7 @@ std::vector<std::size_t> random_decisions(Router& router, std::uint64_t seed, st
 }
 
 TEST_CASE("every router gives a place among the engines, however many there are", "[sim][router]") {
-  for (const PolicyEntry& entry : router_table()) {
+  for (const RouterEntry& entry : router_table()) {
     for (const std::size_t engines : {1u, 2u, 7u, 64u}) {
       CAPTURE(entry.name, engines);
       for (const std::size_t place : random_decisions(*router(entry.name), 1, engines))
@@ -37,7 +37,7 @@ TEST_CASE("every router gives a place among the engines, however many there are"
 }
 
 TEST_CASE("every router decides the same when asked the same again", "[sim][router]") {  // INV-SAME
-  for (const PolicyEntry& entry : router_table()) {
+  for (const RouterEntry& entry : router_table()) {
     CAPTURE(entry.name);
     CHECK(random_decisions(*router(entry.name, {}, 3), 2, 5) ==
           random_decisions(*router(entry.name, {}, 3), 2, 5));
@@ -46,7 +46,7 @@ TEST_CASE("every router decides the same when asked the same again", "[sim][rout
 
 TEST_CASE("every router uses every engine when sessions are many and engines idle",
           "[sim][router]") {
-  for (const PolicyEntry& entry : router_table()) {
+  for (const RouterEntry& entry : router_table()) {
     CAPTURE(entry.name);
     const auto made = router(entry.name);
     std::set<std::size_t> used;
@@ -61,7 +61,7 @@ TEST_CASE("every router uses every engine when sessions are many and engines idl
 TEST_CASE("every router of the table says what it is, and its defaults are in range",
           "[sim][router]") {
   std::set<std::string> names;
-  for (const PolicyEntry& entry : router_table()) {
+  for (const RouterEntry& entry : router_table()) {
     CAPTURE(entry.name);
     CHECK_FALSE(entry.name.empty());
     CHECK(names.insert(entry.name).second);

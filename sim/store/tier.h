@@ -1,0 +1,202 @@
+// One tier of the store: which runs of blocks are in it, whose they are, and what room they take.
+//
+// A tier is a set of *copies* of runs of the store's tree (sim/store/kv_store.h), never more bytes
+// than its capacity. Its eviction policy says whose last blocks leave when room is needed. A tenant
+// with a quota or a guarantee has a *partition* of its own, with a policy of its own; all others
+// share one. A partition at its quota evicts from itself; otherwise the partition gives whose
+// candidate was used longest ago, of those above their guarantee (INV-ISOLATE).
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/store/eviction.h"
+#include "sim/timeline.h"
+#include "traces/result.h"
+
+namespace scsim::sim {
+
+using TierId = std::int32_t;
+
+// Where a run is: its copy in each tier that has one.
+class RunCopies {
+ public:
+  CopyId in(TierId tier) const {
+    for (const Place& place : places_) {
+      if (place.tier == tier) return place.copy;
+    }
+    return kNoCopy;
+  }
+  void add(TierId tier, CopyId copy) { places_.push_back({tier, copy}); }
+  void remove(TierId tier) {
+    for (Place& place : places_) {
+      if (place.tier != tier) continue;
+      place = places_.back();
+      places_.pop_back();
+      return;
+    }
+  }
+  bool empty() const { return places_.empty(); }
+  bool only(TierId tier) const { return places_.size() == 1 && places_[0].tier == tier; }
+  template <class F>
+  void for_each(F f) const {
+    for (const Place& place : places_) f(place.tier, place.copy);
+  }
+
+ private:
+  struct Place {
+    TierId tier;
+    CopyId copy;
+  };
+  boost::container::small_vector<Place, 1> places_;
+};
+
+using Runs = RunTree<RunCopies>;
+
+struct TenantLimit {
+  std::uint32_t tenant = 0;
+  std::optional<std::int64_t> quota;  // bytes it never exceeds
+  std::int64_t guarantee = 0;         // bytes below which it loses nothing to others
+};
+
+struct TierOptions {
+  std::string name;
+  std::int64_t capacity = 0;  // bytes
+  Duration ttl{};             // what nobody used for so long leaves; 0: never
+  Eviction eviction;
+  std::vector<TenantLimit> limits;
+  // Seconds to compute tokens [from, from + tokens) of a prompt whose earlier ones are cached.
+  std::function<double(std::int64_t from, std::int64_t tokens)> recompute_seconds;
+  bool observe = true;  // keep TierStatistics
+};
+
+// What became of the blocks of a tier. A block's bytes times the seconds between two uses are
+// charged to the tenant whose use ended them, for whom it was kept; the last stretch to the last
+// user.
+struct TierStatistics {
+  LifetimeHistogram lifetimes;
+  LifetimeHistogram gaps;            // between two uses of a block here; all in the row kResident
+  std::vector<double> byte_seconds;  // by tenant, charged as above
+  std::vector<double> stored_byte_seconds;  // by the tenant that stored them
+  std::int64_t stored_bytes = 0, evicted_bytes = 0, refused_bytes = 0;
+  std::int64_t peak_bytes = 0;
+};
+
+class KvStore;
+
+class Tier final : public Residents {
+ public:
+  Tier(TierId id, TierOptions options, Runs& runs, KvStore& store);
+  Tier(const Tier&) = delete;
+
+  const std::string& name() const { return options_.name; }
+  std::int64_t used() const { return used_; }
+  std::int64_t used_by(std::uint32_t tenant) const;  // of blocks it stored
+  const TierStatistics& statistics() const { return statistics_; }
+
+  // The run's copy, if its blocks are here.
+  CopyId cached(RunId run) const {
+    const CopyId copy = runs_[run].payload.in(id_);
+    return copy != kNoCopy && slots_[index(copy)].state == Resident::State::kCached ? copy
+                                                                                    : kNoCopy;
+  }
+
+  void request(const Use& use);
+  void use(CopyId copy, const Use& use);
+  void refresh(CopyId copy, const Use& use);
+  void pin(CopyId copy);
+  void unpin(CopyId copy);
+  // Bytes of the `wanted` ones for which there is room now, others having been evicted for them.
+  std::int64_t make_room(std::int64_t wanted, const Use& use);
+  // The run's blocks are here from now on; the policy hears of it by announce(), the deepest first.
+  // REQUIRES: make_room() gave the room.
+  CopyId add(RunId run, const Use& use, std::int64_t block_bytes, bool lossy);
+  void announce(CopyId copy);
+  // A request asks for what the policy may remember.
+  void recall(RunId run);
+  // REQUIRES: cached and not pinned.
+  void remove(CopyId copy, BlockEnd why, TimePoint now);
+  void set_next_use(CopyId copy, std::uint64_t number) { slots_[index(copy)].next_use = number; }
+  // Drops what the TTL has ended. Called by the store before everything else it does here.
+  void expire(TimePoint now) {
+    if (options_.ttl > Duration{}) drop_expired(now);
+  }
+  // For policies that do not spare a request's own blocks: room is made after the fact.
+  bool spares_request() const { return partitions_[0].policy->spares_request(); }
+  void shrink_to_capacity(const Use& use);
+
+  // The store has split a run: `upper` is new, `lower` keeps its number.
+  void run_was_split(RunId upper, RunId lower);
+  CopyId cut(CopyId copy, std::int64_t blocks) override;
+
+  void end_of_run(TimePoint now);
+  Duration timeline_width() const { return timeline_.width(); }
+  // Mean bytes over bins of that width: of all, and of each tenant that stored something.
+  std::vector<float> occupancy(Duration width, TimePoint end);
+  std::vector<float> occupancy_of(std::uint32_t tenant, Duration width, TimePoint end);
+  std::size_t tenants_seen() const { return tenant_used_.size(); }
+
+  // Recounts everything; cost O(runs); for tests.
+  void check_everything() const;
+
+ private:
+  struct Partition {
+    std::optional<std::int64_t> quota;
+    std::int64_t guarantee = 0;
+    std::int64_t used = 0;
+    std::unique_ptr<EvictionPolicy> policy;
+  };
+  static std::size_t index(CopyId copy) { return static_cast<std::size_t>(copy); }
+
+  std::size_t place_of(std::uint32_t tenant) const {
+    return tenant < partition_of_tenant_.size() ? partition_of_tenant_[tenant] : 0;
+  }
+  EvictionPolicy& policy_of(CopyId copy) {
+    return *partitions_[static_cast<std::size_t>(slots_[index(copy)].partition)].policy;
+  }
+  CopyId new_slot(RunId run);
+  void drop_slot(CopyId copy);
+  void add_child(RunId parent);
+  void remove_child(RunId parent);
+  void count(std::uint32_t tenant, std::size_t partition, std::int64_t bytes, TimePoint now);
+  struct Candidate {
+    std::size_t partition;
+    CopyId copy;
+    std::int64_t blocks;  // that may go, at most
+  };
+  std::optional<Candidate> candidate(std::size_t own);
+  void evict(CopyId copy, std::int64_t blocks, BlockEnd why, TimePoint now);
+  void remove(CopyId copy, BlockEnd why, bool remember, TimePoint now);
+  void forget_ghosts(EvictionPolicy& policy);
+  void charge(std::uint32_t tenant, double byte_seconds);
+  void record_end(const Resident& resident, std::int64_t blocks, BlockEnd why, TimePoint now);
+  void drop_expired(TimePoint now);
+  void link_newest(CopyId copy);
+  void unlink(CopyId copy);
+
+  TierId id_;
+  TierOptions options_;
+  Runs& runs_;
+  KvStore& store_;
+  std::vector<Partition> partitions_;  // [0]: of tenants without limits
+  std::vector<std::uint32_t> partition_of_tenant_;
+  std::vector<CopyId> unused_;
+  std::int64_t used_ = 0;
+  std::vector<std::int64_t> tenant_used_;
+  // By recency, for the TTL alone: least recently used first.
+  struct Neighbours {
+    CopyId older = kNoCopy, newer = kNoCopy;
+  };
+  std::vector<Neighbours> recency_;
+  CopyId oldest_ = kNoCopy, newest_ = kNoCopy;
+  TimePoint counted_;  // when the bytes last changed
+  TierStatistics statistics_;
+  Timeline<1> timeline_;
+  std::vector<Timeline<1>> tenant_timelines_;
+};
+
+}  // namespace scsim::sim
