@@ -4,6 +4,7 @@
 
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
+#include "traces/yaml_defaults.h"
 #include "traces/yaml_message.h"
 
 namespace scsim::sim {
@@ -20,6 +21,7 @@ proto::PoolConfig default_pool() {
   pool.set_expert_parallel(1);
   pool.set_cache_dtype("bf16");
   pool.set_cost_model("roofline");
+  pool.set_gpus_per_node(8);
   pool.mutable_engine()->set_preset("vllm");
   return pool;
 }
@@ -55,6 +57,7 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
                  " GPUs are more than the pool has"};
   }
   pool.engines = static_cast<int>(config.gpus()) / pool.gpus_per_engine;
+  pool.gpus_per_node = static_cast<int>(config.gpus_per_node());
 
   const std::string weights =
       config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
@@ -154,6 +157,11 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
     engine.set_max_model_len(static_cast<std::uint64_t>(pool->max_model_len));
     cluster.pools.push_back(std::move(*pool));
   }
+  if (config.has_store() && config.store().tiers_size() > 0) config.mutable_network();
+  fill_yaml_defaults(config);
+  auto store = resolve_store(config, cluster.honesty);
+  if (!store) return store.error();
+  cluster.store = *std::move(store);
   cluster.router = config.router().policy();
   for (const auto& [key, value] : config.router().parameters())
     cluster.router_parameters[key] = value;

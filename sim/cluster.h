@@ -10,6 +10,7 @@
 #include "cost_models/shapes.h"
 #include "sim/engine_preset.h"
 #include "sim/router.h"
+#include "sim/store/store_settings.h"
 #include "traces/expected.h"
 #include "traces/trace.h"
 
@@ -31,6 +32,7 @@ struct Pool {
   std::int64_t num_blocks = 0;  // usable by requests, per engine
   std::int64_t max_model_len = 0;
   int engines = 0, gpus_per_engine = 0;
+  int gpus_per_node = 8;
   double price_per_gpu_hour = 0;
   bool serves_every_model = false;
   std::unique_ptr<cost_models::StepCostModel> cost_model;
@@ -42,6 +44,7 @@ struct Cluster {
   std::string router;
   PolicyParameters router_parameters;
   Duration staleness{};
+  StoreSettings store;
   std::vector<SloClass> slos;  // by name; "default" for requests whose class is not among them
   Duration request_timeout{};  // 0: never
   std::uint64_t seed = 0;

@@ -1,7 +1,6 @@
 #include "traces/result.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <span>
 #include <utility>
@@ -9,19 +8,12 @@
 #include "traces/file_header.h"
 #include "traces/proto/result.pb.h"
 #include "traces/record_file.h"
+#include "traces/result_message.h"
 #include "traces/slo_message.h"
 #include "traces/text.h"
 
 namespace scsim {
 
-void LifetimeHistogram::add(std::int64_t blocks, Duration life, BlockEnd why) {
-  const double seconds = life.seconds().value();
-  const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
-  const std::size_t bin = std::min<std::size_t>(std::max(width - 1, 0), kBins - 1);
-  const std::size_t reason = static_cast<std::size_t>(why);
-  count[reason][bin] += static_cast<std::uint64_t>(blocks);
-  sum_seconds[reason] += static_cast<double>(blocks) * seconds;
-}
 namespace {
 
 constexpr std::size_t kBatchRequests = 4096;
@@ -44,6 +36,7 @@ void fill_run(const Result& result, proto::ResultRun& run) {
   for (const SloClass& slo : result.slos) *run.add_slos() = to_message(slo);
   run.set_end_ns(result.end.ns());
   run.set_timeline_bin_ns(result.timeline_bin.ns());
+  run.set_store_block_tokens(result.store_block_tokens);
   for (const Tenant& tenant : result.tables.tenants) {
     proto::Tenant& entry = *run.add_tenants();
     entry.set_id(tenant.id.value());
@@ -71,6 +64,7 @@ Expected<void> take_run(const proto::ResultRun& run, Result& result) {
   result.honesty.assign(run.honesty().begin(), run.honesty().end());
   result.end = TimePoint(run.end_ns());
   result.timeline_bin = Duration(run.timeline_bin_ns());
+  result.store_block_tokens = run.store_block_tokens();
   for (const proto::Tenant& tenant : run.tenants()) {
     result.tables.tenants.push_back({TenantId(tenant.id()), tenant.name(), tenant.price_class()});
   }
@@ -178,6 +172,37 @@ void fill_requests(std::span<const RequestResult> requests, proto::ResultRequest
   }
 }
 
+void fill_fetches(std::span<const FetchResult> fetches, std::size_t tiers,
+                  proto::ResultRequests& columns) {
+  for (const FetchResult& fetch : fetches) {
+    for (std::size_t tier = 0; tier < tiers; ++tier) columns.add_fetched_tokens(fetch.tokens[tier]);
+    columns.add_fetched_lossy_tokens(fetch.lossy_tokens);
+    columns.add_found_lossy_tokens(fetch.found_lossy_tokens);
+    columns.add_fetch_wait_ns(fetch.wait_ns);
+    columns.add_avoided_ns(fetch.avoided_ns);
+  }
+}
+
+Expected<void> take_fetches(const proto::ResultRequests& columns, Result& result) {
+  const int rows = columns.request_size();
+  const int tiers = static_cast<int>(result.tiers.size());
+  if (columns.fetched_tokens_size() != rows * tiers ||
+      columns.fetched_lossy_tokens_size() != rows || columns.found_lossy_tokens_size() != rows ||
+      columns.fetch_wait_ns_size() != rows || columns.avoided_ns_size() != rows) {
+    return Error{"the columns of what requests fetched differ in length"};
+  }
+  for (int row = 0; row < rows; ++row) {
+    FetchResult& fetch = result.fetches.emplace_back();
+    for (int tier = 0; tier < tiers; ++tier)
+      fetch.tokens[static_cast<std::size_t>(tier)] = columns.fetched_tokens(row * tiers + tier);
+    fetch.lossy_tokens = columns.fetched_lossy_tokens(row);
+    fetch.found_lossy_tokens = columns.found_lossy_tokens(row);
+    fetch.wait_ns = columns.fetch_wait_ns(row);
+    fetch.avoided_ns = columns.avoided_ns(row);
+  }
+  return {};
+}
+
 bool columns_match(const proto::ResultRequests& columns) {
   const int rows = columns.request_size();
   for (const int size :
@@ -235,7 +260,7 @@ Expected<void> take_requests(const proto::ResultRequests& columns, Result& resul
     std::copy(stages, stages + static_cast<int>(kNumStages), request.stage_ns.begin());
     result.requests.push_back(request);
   }
-  return {};
+  return result.tiers.empty() ? Expected<void>{} : take_fetches(columns, result);
 }
 
 void append_gaps(const GapHistogram& gaps, proto::ResultGaps::Group group, RecordWriter& writer) {
@@ -270,28 +295,6 @@ Expected<void> take_gaps(const proto::ResultGaps& message, Result& result) {
   }
 }
 
-void fill_lifetimes(const LifetimeHistogram& lifetimes, proto::ResultLifetimes& message) {
-  for (const auto& count : lifetimes.count)
-    message.mutable_count()->Add(count.begin(), count.end());
-  message.mutable_sum_seconds()->Add(lifetimes.sum_seconds.begin(), lifetimes.sum_seconds.end());
-}
-
-// A file of an older version may know fewer reasons.
-Expected<void> take_lifetimes(const proto::ResultLifetimes& message, LifetimeHistogram& lifetimes) {
-  const auto reasons = static_cast<std::size_t>(message.sum_seconds_size());
-  if (static_cast<std::size_t>(message.count_size()) != reasons * LifetimeHistogram::kBins ||
-      reasons > lifetimes.count.size()) {
-    return Error{"the histogram of lifetimes has " + std::to_string(message.count_size()) +
-                 " bins for " + std::to_string(reasons) + " reasons"};
-  }
-  std::ranges::copy(message.sum_seconds(), lifetimes.sum_seconds.begin());
-  int next = 0;
-  for (std::size_t reason = 0; reason < reasons; ++reason) {
-    for (std::uint64_t& count : lifetimes.count[reason]) count = message.count(next++);
-  }
-  return {};
-}
-
 Expected<void> take_footer(const proto::FileFooter& footer, const Result& result,
                            RecordReader& reader) {
   if (footer.records() != reader.records() - 1 || footer.requests() != result.requests.size()) {
@@ -317,6 +320,11 @@ Expected<void> take_record(const proto::ResultRecord& record, Result& result,
       return take_gaps(record.gaps(), result);
     case proto::ResultRecord::kLifetimes:
       return take_lifetimes(record.lifetimes(), result.lifetimes);
+    case proto::ResultRecord::kTier:
+      return take_tier(record.tier(), result);
+    case proto::ResultRecord::kLink:
+      take_link(record.link(), result);
+      return {};
     case proto::ResultRecord::kFooter:
       return take_footer(record.footer(), result, reader);
     case proto::ResultRecord::kHeader:
@@ -346,11 +354,24 @@ Expected<void> write_result(const Result& result, const std::string& path) {
     fill_engine(engine, *record.mutable_engine());
     writer->append(record);
   }
+  for (const TierResult& tier : result.tiers) {
+    record.clear_record();
+    fill_tier(tier, *record.mutable_tier());
+    writer->append(record);
+  }
+  for (const LinkResult& link : result.links) {
+    record.clear_record();
+    fill_link(link, *record.mutable_link());
+    writer->append(record);
+  }
   const std::span<const RequestResult> requests(result.requests);
+  const std::span<const FetchResult> fetches(result.fetches);
   for (std::size_t at = 0; at < requests.size(); at += kBatchRequests) {
     record.clear_record();
-    fill_requests(requests.subspan(at, std::min(kBatchRequests, requests.size() - at)),
-                  *record.mutable_requests());
+    const std::size_t count = std::min(kBatchRequests, requests.size() - at);
+    fill_requests(requests.subspan(at, count), *record.mutable_requests());
+    if (!result.tiers.empty())
+      fill_fetches(fetches.subspan(at, count), result.tiers.size(), *record.mutable_requests());
     writer->append(record);
   }
   append_gaps(result.gaps, proto::ResultGaps::ALL, *writer);

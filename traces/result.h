@@ -108,6 +108,51 @@ struct EngineResult {
   EngineTimeline timeline;
 };
 
+// What the tiers of the store gave a request, when it was first admitted.
+struct FetchResult {
+  static constexpr std::size_t kMaxTiers = 4;
+  std::array<std::int64_t, kMaxTiers> tokens{};  // fetched, by tier
+  std::int64_t lossy_tokens = 0;                 // of those, such as came through a lossy codec
+  std::int64_t found_lossy_tokens = 0;           // of RequestResult::found_tokens
+  std::int64_t wait_ns = 0;                      // between the start of its fetch and the end
+  std::int64_t avoided_ns =
+      0;  // what computing those tokens would have taken its engine, estimated
+};
+
+// One tier of the store, summed over its instances (one per engine or node, or one in all).
+struct TierResult {
+  std::string name, medium, scope, policy, codec;
+  bool lossy = false;  // its codec
+  std::int32_t instances = 0;
+  std::int64_t capacity_bytes = 0;
+  double price_per_gib_hour = 0;  // dollars; 0: not known
+  // Bytes as stored. Stored: that came to be there, of them some by prefetch. Refused: for which no
+  // room could be made. Evicted: for want of room or quota. Dropped: on their way when what
+  // precedes them had gone.
+  std::int64_t stored_bytes = 0, refused_bytes = 0, evicted_bytes = 0, prefetched_bytes = 0;
+  std::int64_t prefetched_used_bytes = 0;  // of the prefetched, such as were used
+  std::int64_t peak_bytes = 0;             // of all instances, each at its own time
+  std::int64_t fetched_bytes = 0, fetched_tokens = 0, fetched_lossy_tokens = 0;
+  std::int64_t avoided_ns = 0;  // engine time that computing the fetched tokens would have taken
+  double avoided_gpu_seconds = 0, avoided_dollars = 0;  // the same, times GPUs and their price
+  LifetimeHistogram lifetimes;                          // of blocks there
+  LifetimeHistogram gaps;  // between two uses of a block there; in the row kResident
+  // By tenant. Charged: a block's bytes times the time between two uses go to the tenant whose use
+  // ended it, the last stretch to the last user. Stored: all of it to whoever stored the block.
+  std::vector<double> charged_byte_seconds, stored_byte_seconds;
+  std::vector<float> used_bytes;                         // over time, all instances
+  std::vector<std::vector<float>> used_bytes_by_tenant;  // likewise
+};
+
+// One direction of a link of the cluster's graph.
+struct LinkResult {
+  std::string name;
+  double bytes_per_second = 0;  // infinite: not limited
+  std::int64_t bytes = 0;
+  std::int64_t busy_ns = 0;    // anything on it
+  std::vector<float> carried;  // bytes per second over time, means over the bins
+};
+
 struct Result {
   TraceHeader trace;  // of the trace that was run
   std::string trace_path;
@@ -127,6 +172,11 @@ struct Result {
       gaps_by_turn;  // turns from kMaxTurnGroup on are one group
   static constexpr std::size_t kMaxTurnGroup = 16;
   LifetimeHistogram lifetimes;
+  // Of clusters with a store below their engines' own memory.
+  std::int64_t store_block_tokens = 0;
+  std::vector<TierResult> tiers;  // nearest to the engines first
+  std::vector<LinkResult> links;
+  std::vector<FetchResult> fetches;  // one per request, in their order; or none
 };
 
 Expected<void> write_result(const Result& result, const std::string& path);

@@ -68,7 +68,8 @@ struct Resident {
   std::int32_t children = 0;      // runs right behind it that are here
   std::int32_t pins = 0;          // it is being read or written behind
   State state = State::kFree;
-  bool lossy = false;
+  bool lossy = false;       // what comes out is not what was computed
+  bool prefetched = false;  // and not used yet
 
   std::int64_t bytes() const { return blocks * block_bytes; }
   bool evictable() const { return state == State::kCached && children == 0 && pins == 0; }

@@ -113,13 +113,13 @@ void KvStore::use(TierId tier_id, std::int64_t to, const Use& use) {
 }
 
 std::int64_t KvStore::insert(TierId tier, std::int64_t from, std::int64_t to, const Use& use,
-                             std::int64_t block_bytes, bool lossy) {
+                             const ArrivingBlocks& arrival) {
   if (walked_ != changes_) walk();
-  return insert_pieces(tier, from, to, use, block_bytes, lossy);
+  return insert_pieces(tier, from, to, use, arrival);
 }
 
 std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int64_t to,
-                                    const Use& use, std::int64_t block_bytes, bool lossy) {
+                                    const Use& use, const ArrivingBlocks& arrival) {
   Tier& tier = this->tier(tier_id);
   SCSIM_CHECK_LE(to, total_);
   const auto missing_in = [&](const Piece& piece) {
@@ -147,7 +147,8 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
       tier.pin(copy);
     }
   }
-  std::int64_t room = spare ? tier.make_room(missing * block_bytes, use) / block_bytes : missing;
+  std::int64_t room =
+      spare ? tier.make_room(missing * arrival.block_bytes, use) / arrival.block_bytes : missing;
   if (walked_ != changes_) {  // room was made; what is spared is as it was
     if (all_cached) {
       walked_ = changes_;
@@ -170,7 +171,7 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
       cut_at(runs_[last].begin + room);
       last = pieces_[i].run;
     }
-    fresh_.push_back(tier.add(last, use, block_bytes, lossy));
+    fresh_.push_back(tier.add(last, use, arrival));
     added += pieces_[i].blocks;
     room -= pieces_[i].blocks;
   }
@@ -181,7 +182,7 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
       last = run;
       pieces_.push_back({run, blocks});
       known_ += blocks;
-      fresh_.push_back(tier.add(run, use, block_bytes, lossy));
+      fresh_.push_back(tier.add(run, use, arrival));
       added += blocks;
       room -= blocks;
     };
@@ -248,7 +249,7 @@ std::int64_t KvStore::serve(TierId tier, const Use& use, std::int64_t block_byte
   if (walked_ != changes_) walk();
   const std::int64_t found = leading(tier, 0);
   this->use(tier, found, use);
-  insert_pieces(tier, 0, total_, use, block_bytes, false);
+  insert_pieces(tier, 0, total_, use, {.block_bytes = block_bytes});
   if (!future.empty()) foretell(tier, use, future);
   return found;
 }

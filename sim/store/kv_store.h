@@ -4,7 +4,7 @@
 //   TierId dram = store.add_tier(options);
 //   store.look_up(path, tokens);                         // the prompt as runs of blocks
 //   store.use(dram, store.leading(dram, 0), use);        // what is there of it
-//   store.insert(dram, 0, store.blocks(), use, bytes, false);
+//   store.insert(dram, 0, store.blocks(), use, {.block_bytes = bytes});
 //
 // All tiers, whoever's they are, share one tree of runs, so a prompt is looked up once; a tier
 // holds copies of runs (sim/store/tier.h). Nothing here takes time: when bytes have arrived
@@ -58,7 +58,7 @@ class KvStore {
   // Blocks [from, to) that are not in the tier come to be there, as many as room can be made for,
   // the shallowest first; gives how many came.
   std::int64_t insert(TierId tier, std::int64_t from, std::int64_t to, const Use& use,
-                      std::int64_t block_bytes, bool lossy);
+                      const ArrivingBlocks& arrival);
   // Those of blocks [from, to) that are there leave for a tier above.
   void move_out(TierId tier, std::int64_t from, std::int64_t to, TimePoint now);
   // Blocks [from, to) cannot leave while pinned. REQUIRES: all are there.
@@ -86,7 +86,7 @@ class KvStore {
   // Makes a boundary between runs at `depth` of the prompt, if it lies inside a known run.
   void cut_at(std::int64_t depth);
   std::int64_t insert_pieces(TierId tier, std::int64_t from, std::int64_t to, const Use& use,
-                             std::int64_t block_bytes, bool lossy);
+                             const ArrivingBlocks& arrival);
   void foretell(TierId tier, const Use& use, std::span<const NextUse> future);
 
   Options options_;

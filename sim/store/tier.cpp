@@ -29,11 +29,14 @@ Tier::Tier(TierId id, TierOptions options, Runs& runs, KvStore& store)
     const TenantLimit& limit = options_.limits[i];
     partitions_[i + 1].quota = limit.quota;
     partitions_[i + 1].guarantee = limit.guarantee;
-    if (limit.tenant >= partition_of_tenant_.size())
-      partition_of_tenant_.resize(limit.tenant + 1, 0);
-    partition_of_tenant_[limit.tenant] = static_cast<std::uint32_t>(i + 1);
   }
   for (Partition& partition : partitions_) partition.policy = options_.eviction.make(*this);
+}
+
+void Tier::join(std::uint32_t tenant, std::size_t limit) {
+  SCSIM_CHECK_LT(limit + 1, partitions_.size());
+  if (tenant >= partition_of_tenant_.size()) partition_of_tenant_.resize(tenant + 1, 0);
+  partition_of_tenant_[tenant] = static_cast<std::uint32_t>(limit + 1);
 }
 
 std::int64_t Tier::used_by(std::uint32_t tenant) const {
@@ -118,6 +121,10 @@ void Tier::use(CopyId copy, const Use& use) {
     statistics_.gaps.add(resident.blocks, gap, BlockEnd::kResident);
     charge(use.tenant, static_cast<double>(resident.bytes()) * gap.seconds().value());
   }
+  if (resident.prefetched) {
+    statistics_.prefetched_used_bytes += resident.bytes();
+    resident.prefetched = false;
+  }
   ++resident.uses;
   resident.last_tenant = use.tenant;
   resident.last_use = use.now;
@@ -150,7 +157,7 @@ void Tier::recall(RunId run) {
   policy_of(copy).remembered(copy);
 }
 
-CopyId Tier::add(RunId run, const Use& use, std::int64_t block_bytes, bool lossy) {
+CopyId Tier::add(RunId run, const Use& use, const ArrivingBlocks& arrival) {
   CopyId copy = runs_[run].payload.in(id_);
   if (copy == kNoCopy) copy = new_slot(run);
   Resident& resident = slots_[index(copy)];
@@ -158,19 +165,21 @@ CopyId Tier::add(RunId run, const Use& use, std::int64_t block_bytes, bool lossy
   // A ghost comes back into the partition that remembers it.
   if (resident.state != State::kGhost)
     resident.partition = static_cast<std::int32_t>(place_of(use.tenant));
-  resident.block_bytes = block_bytes;
+  resident.block_bytes = arrival.block_bytes;
   resident.stored = resident.last_use = use.now;
   resident.uses = 1;
   resident.last_number = use.number;
   resident.tenant = resident.last_tenant = use.tenant;
   resident.next_use = kNeverUsed;
-  resident.lossy = lossy;
+  resident.lossy = arrival.lossy;
+  resident.prefetched = arrival.prefetched;
   resident.pins = 1;  // until the policy has heard of it
   if (resident.state != State::kGhost) resident.state = State::kCached;
   add_child(runs_[run].parent);
   const Resident& added = slots_[index(copy)];  // add_child may have moved it
   count(added.tenant, static_cast<std::size_t>(added.partition), added.bytes(), use.now);
   statistics_.stored_bytes += added.bytes();
+  if (added.prefetched) statistics_.prefetched_bytes += added.bytes();
   return copy;
 }
 

@@ -58,9 +58,15 @@ class RunCopies {
 using Runs = RunTree<RunCopies>;
 
 struct TenantLimit {
-  std::uint32_t tenant = 0;
   std::optional<std::int64_t> quota;  // bytes it never exceeds
   std::int64_t guarantee = 0;         // bytes below which it loses nothing to others
+};
+
+// What is known of blocks that come to a tier.
+struct ArrivingBlocks {
+  std::int64_t block_bytes = 1;  // as stored
+  bool lossy = false;            // they went through a lossy codec, here or on their way
+  bool prefetched = false;       // nobody asked for them
 };
 
 struct TierOptions {
@@ -68,7 +74,7 @@ struct TierOptions {
   std::int64_t capacity = 0;  // bytes
   Duration ttl{};             // what nobody used for so long leaves; 0: never
   Eviction eviction;
-  std::vector<TenantLimit> limits;
+  std::vector<TenantLimit> limits;  // of the tenants that join() them
   // Seconds to compute tokens [from, from + tokens) of a prompt whose earlier ones are cached.
   std::function<double(std::int64_t from, std::int64_t tokens)> recompute_seconds;
   bool observe = true;  // keep TierStatistics
@@ -83,6 +89,7 @@ struct TierStatistics {
   std::vector<double> byte_seconds;  // by tenant, charged as above
   std::vector<double> stored_byte_seconds;  // by the tenant that stored them
   std::int64_t stored_bytes = 0, evicted_bytes = 0, refused_bytes = 0;
+  std::int64_t prefetched_bytes = 0, prefetched_used_bytes = 0;
   std::int64_t peak_bytes = 0;
 };
 
@@ -105,6 +112,9 @@ class Tier final : public Residents {
                                                                                     : kNoCopy;
   }
 
+  // The tenant is bound by limits[limit] from now on. REQUIRES: it has stored nothing yet.
+  void join(std::uint32_t tenant, std::size_t limit);
+
   void request(const Use& use);
   void use(CopyId copy, const Use& use);
   void refresh(CopyId copy, const Use& use);
@@ -114,7 +124,7 @@ class Tier final : public Residents {
   std::int64_t make_room(std::int64_t wanted, const Use& use);
   // The run's blocks are here from now on; the policy hears of it by announce(), the deepest first.
   // REQUIRES: make_room() gave the room.
-  CopyId add(RunId run, const Use& use, std::int64_t block_bytes, bool lossy);
+  CopyId add(RunId run, const Use& use, const ArrivingBlocks& arrival);
   void announce(CopyId copy);
   // A request asks for what the policy may remember.
   void recall(RunId run);

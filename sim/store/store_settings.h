@@ -1,0 +1,85 @@
+// The store of a cluster as people configure it, checked and complete: tiers, the links to them,
+// and the tenants' shares (traces/proto/cluster.proto: StoreConfig, NetworkConfig, TenantConfig).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/store/eviction.h"
+#include "traces/expected.h"
+#include "traces/time.h"
+
+namespace scsim::proto {
+class ClusterConfig;
+}
+
+namespace scsim::sim {
+
+struct CodecSettings {
+  std::string name;
+  double ratio = 1;                                                 // bytes stored for a byte of KV
+  double encode_bytes_per_second = 0, decode_bytes_per_second = 0;  // of KV; 0: in no time
+  bool lossy = false;
+};
+
+struct TierSettings {
+  enum class Scope : std::uint8_t { kEngine, kNode, kCluster };
+  std::string name, medium;
+  Scope scope = Scope::kNode;
+  std::int64_t capacity = 0;  // bytes, of each instance
+  double read_bytes_per_second = 0, write_bytes_per_second = 0;
+  Duration latency{};
+  Eviction eviction;
+  bool write_back = false;
+  bool exclusive = false;
+  bool used_again = false;  // admission of what a second request used
+  bool promote = false;
+  bool prefetch = false;
+  Duration ttl{};
+  CodecSettings codec;
+  double price_per_gib_hour = 0;
+};
+
+struct LinkSettings {
+  std::string from, to;
+  double bytes_per_second = 0;
+  Duration latency{};
+};
+
+struct TenantSettings {
+  static constexpr int kHbm = -1;
+  struct Limit {
+    int tier = kHbm;                    // place in StoreSettings::tiers
+    std::optional<std::int64_t> quota;  // bytes, in each instance
+    std::int64_t guarantee = 0;
+  };
+  std::string name;
+  bool isolated = false;
+  std::string share_group;
+  std::vector<Limit> limits;
+};
+
+struct StoreSettings {
+  enum class Fetch : std::uint8_t { kCheaper, kAlways, kNever };
+  std::int64_t block_tokens = 256;
+  bool tail = false, answers = true;
+  Fetch fetch = Fetch::kCheaper;
+  std::vector<TierSettings> tiers;  // nearest to the engines first
+
+  double pcie_bytes_per_second = 0;  // of one GPU; 0: the GPU's own
+  Duration pcie_latency{};
+  double nic_bytes_per_second = 0;  // of a node
+  Duration nic_latency{};
+  std::vector<LinkSettings> links;
+
+  std::vector<TenantSettings> tenants;
+};
+
+// Fills what the configuration leaves open, in it too, so that a report can show it. Errors name
+// the key. `honesty` gets what was assumed.
+Expected<StoreSettings> resolve_store(proto::ClusterConfig& config,
+                                      std::vector<std::string>& honesty);
+
+}  // namespace scsim::sim

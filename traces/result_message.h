@@ -1,0 +1,22 @@
+// Parts of a result as messages, shared by the files that write and read them.
+#pragma once
+
+#include "traces/expected.h"
+#include "traces/result.h"
+
+namespace scsim::proto {
+class ResultLifetimes;
+class ResultLink;
+class ResultTier;
+}  // namespace scsim::proto
+
+namespace scsim {
+
+void fill_lifetimes(const LifetimeHistogram& lifetimes, proto::ResultLifetimes& message);
+Expected<void> take_lifetimes(const proto::ResultLifetimes& message, LifetimeHistogram& lifetimes);
+void fill_tier(const TierResult& tier, proto::ResultTier& message);
+Expected<void> take_tier(const proto::ResultTier& message, Result& result);
+void fill_link(const LinkResult& link, proto::ResultLink& message);
+void take_link(const proto::ResultLink& message, Result& result);
+
+}  // namespace scsim
