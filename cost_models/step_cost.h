@@ -51,6 +51,12 @@ struct StepCost {
 // min(cached + i, window); window 0 means none.
 double causal_pairs(std::int64_t cached, std::int64_t fresh, std::int64_t window);
 
+class StepCostModel;
+
+// Seconds of one step that computes `fresh` tokens of one prompt behind `cached` ones, and nothing
+// else: what reusing those tokens saves. A prompt in several chunks takes a little longer.
+double prefill_seconds(const StepCostModel& model, std::int64_t cached, std::int64_t fresh);
+
 class StepCostModel {
  public:
   virtual ~StepCostModel() = default;

@@ -1,7 +1,6 @@
 #include "sim/block_pool.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace scsim::sim {
 
@@ -99,7 +98,7 @@ void BlockPool::remove_node(std::int32_t id) {
   unused_nodes_.push_back(id);
 }
 
-std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answer) {
+std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answer, bool lossy) {
   std::int32_t id;
   if (unused_copies_.empty()) {
     id = static_cast<std::int32_t>(copies_.size());
@@ -113,6 +112,7 @@ std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answe
   Node& node = nodes_[node_id];
   copy.node = node_id;
   copy.holders = 1;
+  copy.lossy = lossy;
   copy.computed = copy.answered = now;
   copy.answer_begin = answer ? node.begin : node.end;
   std::int32_t* link = &node.first_copy;
@@ -139,7 +139,7 @@ std::int32_t BlockPool::split(std::int32_t lower_id, std::int64_t depth) {
 
   ++splits_;
   for (std::int32_t c = nodes_[lower_id].first_copy; c != kNone; c = copies_[c].next_copy) {
-    const std::int32_t u = add_copy(upper_id, copies_[c].computed, false);
+    const std::int32_t u = add_copy(upper_id, copies_[c].computed, false, copies_[c].lossy);
     Copy& below = copies_[c];
     Copy& above = copies_[u];
     above.answered = below.answered;
@@ -220,6 +220,7 @@ void BlockPool::evict(std::int64_t count, TimePoint now) {
     Copy& copy = copies_[id];
     Node& node = nodes_[node_id];
     record_end(copy, cut, node.end, BlockEnd::kEvicted, now);
+    if (only && listener_ != nullptr) listener_->evicted(node.path, cut, node.end, now);
     count -= gone;
     if (only && gone < length(node)) {
       SCSIM_CHECK_EQ(node.children, 0);  // INV-PREFIX
@@ -241,14 +242,7 @@ void BlockPool::evict(std::int64_t count, TimePoint now) {
 }
 
 void BlockPool::record_lives(std::int64_t blocks, TimePoint since, BlockEnd why, TimePoint now) {
-  if (blocks <= 0) return;
-  const double seconds = (now - since).seconds().value();
-  const int width = std::bit_width(static_cast<std::uint64_t>(seconds * 1048576.0));  // 2^-20 s
-  const std::size_t bin =
-      std::min<std::size_t>(std::max(width - 1, 0), LifetimeHistogram::kBins - 1);
-  const std::size_t reason = static_cast<std::size_t>(why);
-  lifetimes_.count[reason][bin] += static_cast<std::uint64_t>(blocks);
-  lifetimes_.sum_seconds[reason] += static_cast<double>(blocks) * seconds;
+  if (blocks > 0) lifetimes_.add(blocks, now - since, why);
 }
 
 void BlockPool::record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why,
@@ -261,8 +255,7 @@ void BlockPool::record_end(const Copy& copy, std::int64_t from, std::int64_t to,
 // ---- what requests do ----
 
 void BlockPool::find(PathId path, std::int64_t max_blocks, TimePoint now, Match& match) {
-  match.pieces.clear();
-  match.blocks = match.free_blocks = 0;
+  match.clear();
   std::int32_t at = kRoot;
   std::int32_t piece = 0;
   settle_growers(kRoot, path, 0, now);
@@ -277,6 +270,7 @@ void BlockPool::find(PathId path, std::int64_t max_blocks, TimePoint now, Match&
     const Node& node = nodes_[next];
     match.pieces.push_back({next, agree});
     if (copies_[node.first_copy].holders == 0) match.free_blocks += agree;
+    if (copies_[node.first_copy].lossy) match.lossy_blocks += agree;
     match.blocks += agree;
     if (match.blocks < node.end) return;
     at = next;
@@ -330,7 +324,7 @@ void BlockPool::take(std::int64_t count, TimePoint now) {
   unregistered_ += count;
 }
 
-void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
+void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now, bool lossy) {
   const bool growing = chains_[id].growing;
   while (chains_[id].registered < to) {
     // Growers that go the same way settle in their order, eagerly; the others do not matter to each
@@ -340,7 +334,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
     }
     Chain& chain = chains_[id];
     const std::int32_t tail = chain.tail;
-    if (grows_in_place(chain)) {
+    if (grows_in_place(chain, lossy)) {
       Node& node = nodes_[tail];
       Copy& copy = copies_[node.first_copy];
       if (growing) {
@@ -361,7 +355,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
     if (node == kNone) {
       agree = to - chain.registered;
       node = new_node(tail, chain.path, piece, chain.registered, to);
-      chain.holds.push_back({add_copy(node, now, growing), splits_});
+      chain.holds.push_back({add_copy(node, now, growing, lossy), splits_});
       held_ += agree;
     } else {
       if (agree < length(nodes_[node])) node = split(node, chain.registered + agree);
@@ -370,7 +364,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
         chain.holds.push_back({nodes_[node].first_copy, splits_});
         blank_ += agree;
       } else {
-        chain.holds.push_back({add_copy(node, now, growing), splits_});
+        chain.holds.push_back({add_copy(node, now, growing, lossy), splits_});
         held_ += agree;
       }
     }
@@ -382,11 +376,11 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now) {
   }
 }
 
-bool BlockPool::grows_in_place(const Chain& chain) const {
+bool BlockPool::grows_in_place(const Chain& chain, bool lossy) const {
   const Node& tail = nodes_[chain.tail];
   if (chain.tail == kRoot || tail.path != chain.path || tail.children != 0) return false;
   const Copy& copy = copies_[tail.first_copy];
-  return copy.holders == 1 && copy.next_copy == kNone;
+  return copy.holders == 1 && copy.next_copy == kNone && copy.lossy == lossy;
 }
 
 void BlockPool::release(ChainId id, std::int64_t total, TimePoint now) {

@@ -45,6 +45,15 @@ class ChainGrowth {
   virtual void grow_eagerly(ChainId chain) = 0;
 };
 
+// Who hears of blocks that nobody can find here any more.
+class EvictionListener {
+ public:
+  virtual ~EvictionListener() = default;
+  // The last copy of blocks [from, to) of the path has been evicted. The path lives until the call
+  // returns.
+  virtual void evicted(PathId path, std::int64_t from, std::int64_t to, TimePoint now) = 0;
+};
+
 class BlockPool {
  public:
   struct Options {
@@ -60,10 +69,19 @@ class BlockPool {
     };
     std::vector<Piece> pieces;
     std::int64_t blocks = 0;
-    std::int64_t free_blocks = 0;  // of those, held by nobody: using them takes them from the free
+    std::int64_t free_blocks = 0;   // of those, held by nobody: using them takes them from the free
+    std::int64_t lossy_blocks = 0;  // of those, loaded through a lossy codec
+
+    void clear() {
+      pieces.clear();
+      blocks = free_blocks = lossy_blocks = 0;
+    }
   };
 
   BlockPool(const Options& options, TokenPaths& paths, ChainGrowth& growth);
+
+  // REQUIRES: it outlives the pool.
+  void set_listener(EvictionListener* listener) { listener_ = listener; }
 
   std::int64_t num_blocks() const { return options_.num_blocks; }
   std::int64_t block_tokens() const { return options_.block_tokens; }
@@ -82,8 +100,9 @@ class BlockPool {
   void hold(ChainId chain, const Match& match, TimePoint now);
   // Takes blocks from the free ones, for the caller to count. REQUIRES: count <= free_blocks().
   void take(std::int64_t count, TimePoint now);
-  // Registers the chain's blocks up to `to`, which were taken before.
-  void register_blocks(ChainId chain, std::int64_t to, TimePoint now);
+  // Registers the chain's blocks up to `to`, which were taken before. Those loaded through a lossy
+  // codec are marked; what is computed behind them is not.
+  void register_blocks(ChainId chain, std::int64_t to, TimePoint now, bool lossy = false);
   std::int64_t registered(ChainId chain) const { return chains_[chain].registered; }
   // Lets go of the whole chain: `total` blocks, registered and not.
   void release(ChainId chain, std::int64_t total, TimePoint now);
@@ -119,6 +138,7 @@ class BlockPool {
     std::int64_t answer_begin = 0;  // depth
     std::int32_t node = kNone;
     std::int32_t holders = 0;
+    bool lossy = false;
     std::int32_t older = kNone, newer = kNone;  // neighbours in the order of release, while free
     std::int32_t next_copy = kNone;
     // When a node is split, the copy keeps its identity for the lower part, which is where chains
@@ -150,7 +170,7 @@ class BlockPool {
                      std::int64_t max_depth, std::int64_t& agree) const;
   std::int64_t agreement(std::int32_t node, PathId path, std::int32_t piece, std::int64_t depth,
                          std::int64_t max_depth) const;
-  bool grows_in_place(const Chain& chain) const;
+  bool grows_in_place(const Chain& chain, bool lossy) const;
   // Every chain but `except` that grows at `node` registers what it has; those whose next block is
   // one of `path` grow eagerly from now on. The path agrees with the node up to `depth`.
   void settle_growers(std::int32_t node, PathId path, std::int64_t depth, TimePoint now,
@@ -161,7 +181,7 @@ class BlockPool {
   void join_growers(ChainId chain, TimePoint now);
   std::int32_t new_node(std::int32_t parent, PathId path, std::int32_t piece, std::int64_t begin,
                         std::int64_t end);
-  std::int32_t add_copy(std::int32_t node, TimePoint now, bool answer);
+  std::int32_t add_copy(std::int32_t node, TimePoint now, bool answer, bool lossy);
   std::int32_t split(std::int32_t node, std::int64_t depth);  // gives the new upper node
   void insert_child(std::int32_t node);
   void remove_child(std::int32_t node);
@@ -179,6 +199,7 @@ class BlockPool {
   Options options_;
   TokenPaths& paths_;
   ChainGrowth& growth_;
+  EvictionListener* listener_ = nullptr;
   std::vector<Node> nodes_;
   std::vector<Copy> copies_;
   std::vector<Chain> chains_;

@@ -42,10 +42,11 @@ class Engine::Completion final : public Scheduler::Listener {
   Engine::Listener& listener_;
 };
 
-Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeline_bins)
+Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeline_bins,
+               TokenPaths* paths)
     : settings_(settings),
       scheduler_(settings.knobs, settings.num_blocks, settings.max_model_len,
-                 settings.cost_model->windows()),
+                 settings.cost_model->windows(), paths),
       book_(gaps),
       gaps_(gaps),
       timeline_(timeline_bins, Duration(100'000'000)) {
@@ -72,6 +73,12 @@ JobId Engine::submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t tu
   info.prompt = scheduler_.known_tokens(job);
   pending_tokens_ += info.prompt;
   return job;
+}
+
+void Engine::loaded(JobId job, std::int64_t tokens, bool lossy, TimePoint now) {
+  SCSIM_CHECK(!in_step_);
+  advance_timeline(now);
+  scheduler_.loaded(job, tokens, lossy, now);
 }
 
 void Engine::cancel(JobId job, TimePoint now) {
@@ -164,6 +171,7 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   advance_timeline(now);
   bool any = false;
   std::int64_t swapped = 0;
+  bool again = false;
   do {  // a step that only preempted takes no time of its own
     any = scheduler_.plan(now);
     const Step& step = scheduler_.step();
@@ -173,10 +181,17 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
       ++totals_.preemptions;
       listener.preempted(scheduler_.tag(job));
     }
-  } while (!any && !scheduler_.step().preempted.empty());
+    for (const Step::Load& load : step.loads) listener.loading(scheduler_.tag(load.job), load);
+    again = !any && !step.preempted.empty();
+    if (!any && !again && scheduler_.waiting() > 0 && scheduler_.abandon_load(now)) {
+      ++totals_.abandoned_loads;
+      again = true;
+    }
+  } while (again);
   if (!any) {
     SCSIM_CHECK_EQ(scheduler_.running(), 0);
-    SCSIM_CHECK_EQ(scheduler_.waiting(), 0);  // what could never run was refused
+    // What could never run was refused; what cannot run now waits for blocks of those that load.
+    if (scheduler_.loading() == 0) SCSIM_CHECK_EQ(scheduler_.waiting(), 0);
     return std::nullopt;
   }
   const Step& step = scheduler_.step();

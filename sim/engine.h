@@ -38,11 +38,14 @@ class Engine {
     virtual ~Listener() = default;
     virtual void admitted(std::uint64_t tag, const Step::Admitted& how) = 0;
     virtual void preempted(std::uint64_t tag) = 0;
+    // Its KV is to be loaded now; Engine::loaded() is called when that is done.
+    virtual void loading(std::uint64_t tag, const Step::Load& load) = 0;
     virtual void first_token(std::uint64_t tag) = 0;
     virtual void finished(std::uint64_t tag, std::int64_t produced) = 0;
   };
 
-  Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeline_bins);
+  Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeline_bins,
+         TokenPaths* paths = nullptr);
 
   const EngineSettings& settings() const { return settings_; }
   const Scheduler& scheduler() const { return scheduler_; }
@@ -55,6 +58,8 @@ class Engine {
 
   // `tenant` and `turn` say where its gaps are counted.
   JobId submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t turn, TimePoint now);
+  // The request has its first `tokens` tokens. REQUIRES: it is loading; !in_step().
+  void loaded(JobId job, std::int64_t tokens, bool lossy, TimePoint now);
   // Ends the request between steps. REQUIRES: !in_step().
   void cancel(JobId job, TimePoint now);
 

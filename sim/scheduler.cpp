@@ -8,10 +8,12 @@
 namespace scsim::sim {
 
 Scheduler::Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int64_t max_model_len,
-                     std::vector<std::int64_t> windows)
+                     std::vector<std::int64_t> windows, TokenPaths* paths)
     : knobs_(knobs),
       max_model_len_(max_model_len),
       windows_(windows),
+      own_paths_(paths == nullptr ? std::make_unique<TokenPaths>() : nullptr),
+      paths_(paths == nullptr ? *own_paths_ : *paths),
       waiting_(knobs.order),
       group_(knobs.block_tokens, std::move(windows)),
       last_prefill_(-knobs.prefill_interval) {
@@ -38,6 +40,7 @@ std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens) 
 }
 
 void Step::clear() {
+  loads.clear();
   prefills.clear();
   admitted.clear();
   preempted.clear();
@@ -247,43 +250,47 @@ void Scheduler::plan_waiting(std::int64_t& budget, TimePoint now) {
 bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   Job& job = jobs_[id];
   const bool swapped = job.swapped_tokens > 0;
-  match_.pieces.clear();
-  match_.blocks = match_.free_blocks = 0;
-  if (knobs_.prefix_caching && !swapped) {
+  const bool holding = job.holding;
+  match_.clear();
+  if (knobs_.prefix_caching && !swapped && !holding) {
     pool_->find(job.path, (job.known - 1) / knobs_.block_tokens, now, match_);
   }
-  const std::int64_t found = swapped ? job.swapped_tokens : match_.blocks * knobs_.block_tokens;
+  const std::int64_t found = swapped   ? job.swapped_tokens
+                             : holding ? job.computed
+                                       : match_.blocks * knobs_.block_tokens;
   if (deferring_ && found < job.known - 1) return false;
+  if (source_ != nullptr && !swapped && !holding) {
+    const std::int64_t upto = source_->loadable(id, found, job.known - 1, now);
+    if (upto > found) {
+      if (!prompt_fits(job) || need(job.known) + spare_blocks() > pool_->free_blocks())
+        return false;
+      begin_load(id, found, upto, now);
+      return true;
+    }
+  }
   std::int64_t tokens = job.known - found;
   if (threshold_ > 0) tokens = std::min(tokens, threshold_);
   if (!knobs_.chunked_prefill && tokens > budget && !step_.empty()) return false;
   tokens = knobs_.chunked_prefill ? std::min(tokens, budget) : tokens;
 
-  // Blocks found that nobody holds are free now and will not be.
-  const auto need = [&](std::int64_t total) {
-    return std::max<std::int64_t>(blocks_for(std::min(total, max_model_len_)) - match_.blocks, 0) +
-           match_.free_blocks;
-  };
-  const std::int64_t spare =
-      num_running_ > 0 ? static_cast<std::int64_t>(knobs_.watermark *
-                                                   static_cast<double>(pool_->num_blocks() + 1))
-                       : 0;
-  const std::int64_t free = pool_->free_blocks();
-  if (knobs_.reserve_full_prompt && need(job.known) + spare > free) return false;
-  if (need(found + tokens) + spare > free) return false;
-  if (knobs_.reserve_output > 0 && num_running_ > 0) {
-    const double later = knobs_.reserve_output *
-                         static_cast<double>(blocks_for(job.reserve) - blocks_for(job.known));
-    if (static_cast<double>(need(job.known)) + later + reserved_blocks() >
-        static_cast<double>(free)) {
-      return false;
-    }
+  if (!holding) {  // else it has the blocks of its prompt
+    const std::int64_t spare = spare_blocks(), free = pool_->free_blocks();
+    if (knobs_.reserve_full_prompt && need(job.known) + spare > free) return false;
+    if (need(found + tokens) + spare > free) return false;
+    if (!prompt_fits(job)) return false;
   }
 
   waiting_.remove(id);
   append_running(id);
-  pool_->hold(job.chain, match_, now);
-  job.blocks = match_.blocks;
+  if (holding) {
+    job.holding = false;
+    std::erase(holding_, id);
+  } else {
+    job.found = found;
+    job.found_lossy = match_.lossy_blocks * knobs_.block_tokens;
+    pool_->hold(job.chain, match_, now);
+    job.blocks = match_.blocks;
+  }
   held_blocks_ += job.blocks;
   job.computed = found;
   if (swapped) {
@@ -291,7 +298,8 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
     job.swapped_tokens = 0;
   }
   prefill_scheduled_ = prefill_scheduled_ || found < job.known - 1;
-  step_.admitted.push_back({id, found, job.preempted, std::max<std::int64_t>(job.lost - found, 0)});
+  step_.admitted.push_back({id, job.found, job.found_lossy, found - job.found, job.preempted,
+                            std::max<std::int64_t>(job.lost - found, 0)});
   job.lost = 0;
   job.preempted = false;
   job.state = State::kPrefill;
@@ -299,6 +307,81 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   schedule_prefill(id, tokens, now);
   budget -= tokens;
   return true;
+}
+
+// Blocks that the job at hand takes from the free ones to hold `tokens`: those found that nobody
+// holds are free now and will not be.
+std::int64_t Scheduler::need(std::int64_t tokens) const {
+  return std::max<std::int64_t>(blocks_for(std::min(tokens, max_model_len_)) - match_.blocks, 0) +
+         match_.free_blocks;
+}
+
+std::int64_t Scheduler::spare_blocks() const {
+  if (num_running_ == 0) return 0;
+  return static_cast<std::int64_t>(knobs_.watermark * static_cast<double>(pool_->num_blocks() + 1));
+}
+
+// Whether its prompt fits beside what is reserved for the answers of all.
+bool Scheduler::prompt_fits(const Job& job) const {
+  if (knobs_.reserve_output == 0 || num_running_ == 0) return true;
+  const double later =
+      knobs_.reserve_output * static_cast<double>(blocks_for(job.reserve) - blocks_for(job.known));
+  return static_cast<double>(need(job.known)) + later + reserved_blocks() <=
+         static_cast<double>(pool_->free_blocks());
+}
+
+// ---- what is loaded from elsewhere ----
+
+void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, TimePoint now) {
+  Job& job = jobs_[id];
+  SCSIM_CHECK_LT(upto, job.known);
+  waiting_.remove(id);
+  job.found = found;
+  job.found_lossy = match_.lossy_blocks * knobs_.block_tokens;
+  pool_->hold(job.chain, match_, now);
+  job.blocks = blocks_for(job.known);
+  pool_->take(job.blocks - match_.blocks, now);
+  job.computed = found;
+  job.state = State::kLoading;
+  ++num_loading_;
+  step_.loads.push_back({id, found, job.found_lossy, upto, job.preempted});
+}
+
+void Scheduler::loaded(JobId id, std::int64_t tokens, bool lossy, TimePoint now) {
+  SCSIM_CHECK(!planned_);
+  Job& job = jobs_[id];
+  SCSIM_CHECK(job.state == State::kLoading);
+  SCSIM_CHECK_GE(tokens, job.found);
+  SCSIM_CHECK_LT(tokens, job.known);
+  job.computed = tokens;
+  const std::int64_t full = tokens / knobs_.block_tokens;
+  if (knobs_.prefix_caching && full > pool_->registered(job.chain))
+    pool_->register_blocks(job.chain, full, now, lossy);
+  --num_loading_;
+  job.state = State::kWaiting;
+  job.holding = true;
+  holding_.push_back(id);
+  waiting_.push_first(id, job.key);
+}
+
+bool Scheduler::abandon_load(TimePoint now) {
+  if (holding_.empty()) return false;
+  const JobId id = holding_.back();
+  release_loaded(id, now);
+  jobs_[id].computed = 0;
+  return true;
+}
+
+void Scheduler::release_loaded(JobId id, TimePoint now) {
+  Job& job = jobs_[id];
+  if (job.state == State::kLoading) {
+    --num_loading_;
+  } else {
+    std::erase(holding_, id);
+  }
+  pool_->release(job.chain, job.blocks, now);
+  job.holding = false;
+  job.blocks = 0;
 }
 
 void Scheduler::take(std::int64_t blocks, TimePoint now) {
@@ -399,8 +482,9 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
 
 void Scheduler::remove(JobId id, TimePoint now) {
   Job& job = jobs_[id];
-  if (job.state == State::kWaiting) {
-    waiting_.remove(id);
+  if (job.state == State::kWaiting || job.state == State::kLoading) {
+    if (job.state == State::kWaiting) waiting_.remove(id);
+    if (job.state == State::kLoading || job.holding) release_loaded(id, now);
   } else {
     if (job.state == State::kDecode) {
       job.computed = group_.remove(id);

@@ -16,6 +16,11 @@
 // cannot advance as a whole (budget or blocks too few) is decided member by member, in vLLM's
 // order.
 //
+// What the engine's own blocks do not hold may be had from elsewhere (KvSource): such a request is
+// given the blocks of its whole prompt and leaves the queue while its KV is loaded; the others go
+// on. Once loaded() it goes back to the head of the queue and needs no further blocks to be
+// admitted.
+//
 // INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing
 // else.
 #pragma once
@@ -53,6 +58,17 @@ struct JobSpec {
   std::uint64_t tie = 0;      // orders equal arrivals
 };
 
+// Where KV comes from that is not in the engine's own blocks.
+class KvSource {
+ public:
+  virtual ~KvSource() = default;
+  // How many of the job's first tokens the engine can have once they are loaded: `found` (what its
+  // blocks hold) or more, at most `most`. A question that changes nothing; Step::loads says that it
+  // was decided.
+  virtual std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most,
+                                TimePoint now) = 0;
+};
+
 // One step as a cost model sees it (and as a log shows it).
 struct Step {
   struct Prefill {
@@ -63,10 +79,19 @@ struct Step {
   };
   struct Admitted {
     JobId job;
-    std::int64_t found;  // tokens found in the prefix cache
+    std::int64_t found;        // tokens found in the prefix cache
+    std::int64_t found_lossy;  // of those, such as came through a lossy codec
+    std::int64_t loaded;       // tokens behind them that were loaded
     bool resumed;
     std::int64_t lost;  // tokens to compute again that a preemption lost
   };
+  struct Load {
+    JobId job;
+    std::int64_t found, found_lossy;
+    std::int64_t upto;  // tokens it will have
+    bool resumed;
+  };
+  std::vector<Load> loads;          // to be begun now; a step may have nothing else
   std::vector<Prefill> prefills;    // in the order they were scheduled
   std::int64_t decodes = 0;         // sequences that compute one token
   std::int64_t decode_context = 0;  // tokens those read, themselves included, over all of them
@@ -89,9 +114,11 @@ class Scheduler final : private ChainGrowth {
     virtual void finished(JobId job) = 0;
   };
 
-  // REQUIRES: at most two windows.
+  // REQUIRES: at most two windows. Without `paths`, those of several engines, it keeps its own.
   Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int64_t max_model_len,
-            std::vector<std::int64_t> windows = {});
+            std::vector<std::int64_t> windows = {}, TokenPaths* paths = nullptr);
+  // REQUIRES: it outlives the scheduler.
+  void set_source(KvSource* source) { source_ = source; }
 
   // Why such a request could never run here, if so: a kind of reason, and what it was for this one.
   struct Refusal {
@@ -104,6 +131,13 @@ class Scheduler final : private ChainGrowth {
   // Decides the next step; false when nothing can run. REQUIRES: the last plan was completed.
   bool plan(TimePoint now);
   const Step& step() const { return step_; }
+  // The job's first `tokens` tokens are in its blocks: at least what was found, at most what was to
+  // be loaded. REQUIRES: no step is planned.
+  void loaded(JobId job, std::int64_t tokens, bool lossy, TimePoint now);
+  // When nothing can run while loaded jobs that wait hold blocks: the last of them gives its blocks
+  // back and waits as if it had loaded nothing. False if there is none.
+  bool abandon_load(TimePoint now);
+
   // How many times in a row the planned step happens (its context growing by `decodes` each time)
   // before something has to be decided. At least 1. Arrivals and cancellations cut it short.
   std::int64_t repeats() const { return repeats_; }
@@ -118,6 +152,8 @@ class Scheduler final : private ChainGrowth {
   bool decoding(JobId job) const { return jobs_[job].state == State::kDecode; }
   std::int64_t waiting() const { return waiting_.size(); }
   std::int64_t running() const { return num_running_; }
+  std::int64_t loading() const { return num_loading_; }  // neither waiting nor running
+  PathId path(JobId job) const { return jobs_[job].path; }
   // Calls f(job) for each running job in the order of admission.
   template <class F>
   void for_each_running(F f) const {
@@ -130,7 +166,7 @@ class Scheduler final : private ChainGrowth {
   BlockPool& pool() { return *pool_; }
 
  private:
-  enum class State : std::uint8_t { kFree, kWaiting, kPrefill, kDecode };
+  enum class State : std::uint8_t { kFree, kWaiting, kLoading, kPrefill, kDecode };
   struct Job {
     std::uint64_t tag = 0;
     PathId path = kNoPath;
@@ -138,6 +174,7 @@ class Scheduler final : private ChainGrowth {
     State state = State::kFree;
     bool preempted = false;  // waiting again after having run
     bool eager = false;
+    bool holding = false;  // waiting, with what was loaded in its blocks
     WaitingQueue::Key key;
     std::int64_t prompt = 0;
     std::int64_t target = 0;    // tokens at which it ends
@@ -145,10 +182,11 @@ class Scheduler final : private ChainGrowth {
     std::int64_t known = 0;     // prompt and answer so far; stale while in the group
     std::int64_t computed = 0;  // of those; while in the group: when it joined
     std::int64_t blocks = 0;    // held; stale while in the group, where ceil(computed / block) are
-    std::int64_t swapped_tokens = 0;         // KV on the host
-    std::int64_t lost = 0;                   // tokens computed when it was preempted
-    std::uint64_t sequence = 0;              // order of admission
-    JobId next = kNoJob, previous = kNoJob;  // in the running list
+    std::int64_t swapped_tokens = 0;          // KV on the host
+    std::int64_t found = 0, found_lossy = 0;  // when its load began
+    std::int64_t lost = 0;                    // tokens computed when it was preempted
+    std::uint64_t sequence = 0;               // order of admission
+    JobId next = kNoJob, previous = kNoJob;   // in the running list
   };
   std::int64_t full_blocks(ChainId chain) const override;
   void grow_eagerly(ChainId chain) override;
@@ -180,6 +218,11 @@ class Scheduler final : private ChainGrowth {
   void withdraw(JobId job, std::int64_t tokens);
   void plan_waiting(std::int64_t& budget, TimePoint now);
   bool admit(JobId job, std::int64_t& budget, TimePoint now);
+  std::int64_t need(std::int64_t tokens) const;
+  std::int64_t spare_blocks() const;
+  bool prompt_fits(const Job& job) const;
+  void begin_load(JobId job, std::int64_t found, std::int64_t upto, TimePoint now);
+  void release_loaded(JobId job, TimePoint now);
   void schedule_prefill(JobId job, std::int64_t fresh, TimePoint now);
   void register_computed(const Job& job, TimePoint now);
   void take(std::int64_t blocks, TimePoint now);
@@ -193,8 +236,10 @@ class Scheduler final : private ChainGrowth {
   EngineKnobs knobs_;
   std::int64_t max_model_len_;
   std::vector<std::int64_t> windows_;
-  TokenPaths paths_;
+  std::unique_ptr<TokenPaths> own_paths_;
+  TokenPaths& paths_;
   std::unique_ptr<BlockPool> pool_;
+  KvSource* source_ = nullptr;
 
   std::vector<Job> jobs_;
   std::vector<JobId> unused_;
@@ -202,6 +247,8 @@ class Scheduler final : private ChainGrowth {
   WaitingQueue waiting_;
   JobId first_running_ = kNoJob, last_running_ = kNoJob;
   std::int64_t num_running_ = 0;
+  std::int64_t num_loading_ = 0;
+  std::vector<JobId> holding_;  // in the order in which they were loaded
   std::uint64_t next_sequence_ = 0;
   std::vector<JobId> prefilling_;  // running, prompt not all computed, in the order of admission
 

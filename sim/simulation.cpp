@@ -8,6 +8,8 @@
 #include "sim/engine.h"
 #include "sim/event_queue.h"
 #include "sim/frontend.h"
+#include "sim/store/cache_identity.h"
+#include "sim/store/tiered_store.h"
 #include "traces/text.h"
 
 namespace scsim::sim {
@@ -30,8 +32,11 @@ struct Deadline {
   std::uint32_t generation;
 };
 struct Observe {};
+struct TransferDone {
+  std::uint64_t number;  // void if another is expected by then
+};
 
-using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe>;
+using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone>;
 
 // Requests between arrival and end.
 struct Active {
@@ -39,11 +44,30 @@ struct Active {
   std::uint32_t engine = 0;
   JobId job = kNoJob;
   std::uint32_t generation = 0;
-  enum class Phase : std::uint8_t { kQueue, kPrefill, kDecode } phase = Phase::kQueue;
+  enum class Phase : std::uint8_t { kQueue, kLoad, kPrefill, kDecode } phase = Phase::kQueue;
   bool doomed = false;  // to be cancelled at the end of the step
   Outcome fate = Outcome::kCancelled;
   TimePoint since;                  // of the phase
   PerStage<std::int64_t> ledger{};  // of the engine at that time
+};
+
+// What an engine's scheduler and blocks say to the store, with the engine's number.
+class StoreAtEngine final : public KvSource, public EvictionListener {
+ public:
+  StoreAtEngine(TieredStore& store, std::size_t number, Engine& engine)
+      : store_(store), number_(number), engine_(engine) {}
+
+  std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most, TimePoint now) override {
+    return store_.loadable(number_, engine_.scheduler().path(job), found, most, now);
+  }
+  void evicted(PathId path, std::int64_t from, std::int64_t to, TimePoint now) override {
+    store_.evicted(number_, path, from, to, engine_.settings().knobs.block_tokens, now);
+  }
+
+ private:
+  TieredStore& store_;
+  std::size_t number_;
+  Engine& engine_;
 };
 
 class Simulation final : private Engine::Listener {
@@ -57,7 +81,14 @@ class Simulation final : private Engine::Listener {
   Expected<void> handle(const Dispatch& event);
   Expected<void> handle(const Deadline& event);
   Expected<void> handle(const Observe& event);
+  Expected<void> handle(const TransferDone& event);
 
+  Expected<void> make_store();
+  void expect_transfers();
+  void meet(std::uint32_t tenant);
+  Use use_of(std::uint64_t tag) const;
+  FetchResult& fetch_of(std::uint64_t tag) { return fetches_[active_[tag].result]; }
+  void loaded_here(std::uint32_t engine);
   Expected<void> read_trace();
   void schedule_due();
   void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
@@ -75,6 +106,7 @@ class Simulation final : private Engine::Listener {
 
   void admitted(std::uint64_t tag, const Step::Admitted& how) override;
   void preempted(std::uint64_t tag) override;
+  void loading(std::uint64_t tag, const Step::Load& load) override;
   void first_token(std::uint64_t tag) override;
   void finished(std::uint64_t tag, std::int64_t produced) override;
 
@@ -86,7 +118,18 @@ class Simulation final : private Engine::Listener {
   std::vector<Arrivals::Due> due_;
 
   GapBook gaps_;
+  TokenPaths paths_;  // of all engines and the store
   std::vector<std::unique_ptr<Engine>> engines_;
+  std::vector<std::size_t> pool_of_engine_;
+  CacheIdentity identity_;
+  std::size_t tenants_met_ = 0;
+  std::unique_ptr<TieredStore> store_;  // none without tiers
+  std::vector<std::unique_ptr<StoreAtEngine>> store_at_;
+  std::uint64_t transfer_ = 0;  // number of the TransferDone that counts
+  std::optional<TimePoint> transfer_at_;
+  std::vector<TieredStore::Loaded> arrived_;
+  std::vector<std::vector<TieredStore::Loaded>> loaded_;  // during its step, by engine
+  std::vector<FetchResult> fetches_;
   std::vector<std::uint64_t> plan_;                 // number of each engine's plan
   std::vector<char> dispatching_;                   // a Dispatch event is on its way
   std::vector<std::vector<std::uint32_t>> doomed_;  // active requests to cancel, by engine
@@ -103,7 +146,8 @@ class Simulation final : private Engine::Listener {
   TimePoint end_;                           // of the last request; void deadlines may follow it
 };
 
-std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBook& gaps) {
+std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBook& gaps,
+                                                  TokenPaths& paths) {
   std::size_t total = 0;
   for (const Pool& pool : cluster.pools) total += static_cast<std::size_t>(pool.engines);
   // About 65,000 points of timelines in all, so that ten thousand engines stay affordable.
@@ -125,7 +169,7 @@ std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBoo
     settings.price_per_gpu_hour = pool.price_per_gpu_hour;
     settings.cost_model = pool.cost_model.get();
     for (int i = 0; i < pool.engines; ++i) {
-      engines.push_back(std::make_unique<Engine>(settings, gaps, bins));
+      engines.push_back(std::make_unique<Engine>(settings, gaps, bins, &paths));
     }
   }
   return engines;
@@ -136,12 +180,103 @@ Simulation::Simulation(TraceReader& trace, const Cluster& cluster, const Simulat
       cluster_(cluster),
       options_(options),
       arrivals_(trace),
-      engines_(make_engines(cluster, gaps_)),
+      engines_(make_engines(cluster, gaps_, paths_)),
+      identity_(cluster),
+      loaded_(engines_.size()),
       plan_(engines_.size()),
       dispatching_(engines_.size()),
       doomed_(engines_.size()),
       frontend_(cluster, engines_) {
   gaps_.by_turn.resize(Result::kMaxTurnGroup + 1);
+  for (std::size_t pool = 0; pool < cluster.pools.size(); ++pool) {
+    pool_of_engine_.insert(pool_of_engine_.end(),
+                           static_cast<std::size_t>(cluster.pools[pool].engines), pool);
+  }
+}
+
+// ---- the store ----
+
+Expected<void> Simulation::make_store() {
+  if (cluster_.store.tiers.empty()) return {};
+  auto store = TieredStore::make(cluster_, paths_);
+  if (!store) return store.error();
+  store_ = *std::move(store);
+  for (std::size_t i = 0; i < engines_.size(); ++i) {
+    store_at_.push_back(std::make_unique<StoreAtEngine>(*store_, i, *engines_[i]));
+    engines_[i]->scheduler().set_source(store_at_[i].get());
+    engines_[i]->scheduler().pool().set_listener(store_at_[i].get());
+  }
+  return {};
+}
+
+// Whoever may have started transfers calls this.
+void Simulation::expect_transfers() {
+  if (store_ == nullptr) return;
+  const auto when = store_->next();
+  if (!when || (transfer_at_ && *transfer_at_ <= *when)) return;
+  transfer_at_ = *when;
+  queue_.schedule_at(*when, Phase::kCompletion, TransferDone{++transfer_});
+}
+
+Expected<void> Simulation::handle(const TransferDone& event) {
+  if (event.number != transfer_) return {};
+  transfer_at_.reset();
+  // What moves after the last request has ended is nobody's concern.
+  if (arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests()) return {};
+  arrived_.clear();
+  store_->advance(queue_.now(), arrived_);
+  for (const TieredStore::Loaded& loaded : arrived_) {
+    const auto slot = static_cast<std::uint32_t>(loaded.tag);
+    const Active& active = active_[slot];
+    if (active.generation != loaded.tag >> 32 || active.job == kNoJob) continue;  // given up
+    const std::uint32_t engine = active.engine;
+    loaded_[engine].push_back(loaded);
+    if (!engines_[engine]->in_step()) {
+      loaded_here(engine);
+      dispatch_soon(engine);
+      changed(engine);
+    } else if (const auto end = engines_[engine]->cut(queue_.now())) {
+      plan_changed(engine, *end);
+    }
+  }
+  return {};
+}
+
+// REQUIRES: the engine is between steps.
+void Simulation::loaded_here(std::uint32_t engine) {
+  for (const TieredStore::Loaded& loaded : loaded_[engine]) {
+    Active& active = active_[static_cast<std::uint32_t>(loaded.tag)];
+    if (active.generation != loaded.tag >> 32 || active.job == kNoJob) continue;
+    engines_[engine]->loaded(active.job, loaded.tokens, loaded.lossy, queue_.now());
+    close_phase(active);
+    open_phase(active, Active::Phase::kQueue);
+    FetchResult& fetch = fetches_[active.result];
+    const std::int64_t found_lossy = fetch.found_lossy_tokens;
+    const FetchResult before = fetch;
+    fetch = loaded.fetch;
+    for (std::size_t tier = 0; tier < FetchResult::kMaxTiers; ++tier)
+      fetch.tokens[tier] += before.tokens[tier];
+    fetch.lossy_tokens += before.lossy_tokens;
+    fetch.wait_ns += before.wait_ns;
+    fetch.avoided_ns += before.avoided_ns;
+    fetch.found_lossy_tokens = found_lossy;
+  }
+  loaded_[engine].clear();
+}
+
+// Names of tenants come with the trace.
+void Simulation::meet(std::uint32_t tenant) {
+  const auto& tenants = trace_.tables().tenants;
+  for (; tenants_met_ <= tenant; ++tenants_met_) {
+    const auto id = static_cast<std::uint32_t>(tenants_met_);
+    identity_.tenant_seen(id, tenants[tenants_met_].name);
+    if (store_ != nullptr) store_->tenant_seen(id, tenants[tenants_met_].name);
+  }
+}
+
+Use Simulation::use_of(std::uint64_t tag) const {
+  const RequestResult& result = results_[active_[tag].result];
+  return {queue_.now(), result.tenant, result.request};
 }
 
 // ---- arrivals ----
@@ -183,6 +318,8 @@ Expected<void> Simulation::handle(const Arrival& event) {
   result.arrival = queue_.now();
   result.prompt_tokens = request.prompt_tokens().value();
   if (result.tenant >= gaps_.by_tenant.size()) gaps_.by_tenant.resize(result.tenant + 1);
+  if (store_ != nullptr) fetches_.emplace_back();
+  meet(result.tenant);
 
   const RoutableRequest routable{request.tenant, request.session,      request.turn,
                                  request.prompt, result.prompt_tokens, request.max_tokens.value(),
@@ -228,6 +365,7 @@ void Simulation::submit(const Request& request, std::uint32_t engine) {
   spec.output = request.output;
   spec.output_tokens = request.output_tokens.value();
   spec.max_tokens = request.max_tokens.value();
+  spec.salt = identity_.salt(pool_of_engine_[engine], result.tenant);
   spec.priority = request.priority;
   spec.arrival = queue_.now().ns();
   spec.tie = request.id.value();
@@ -291,6 +429,7 @@ Expected<void> Simulation::handle(const StepDone& event) {
     if (active_[slot].doomed) give_up(slot);  // else it finished in this very step
   }
   doomed_[event.engine].clear();
+  loaded_here(event.engine);
   dispatch_soon(event.engine);
   changed(event.engine);
   return {};
@@ -338,6 +477,10 @@ void Simulation::close_phase(Active& active) {
     result.stage_ns[at(Stage::kQueue)] += (queue_.now() - active.since).ns();
     return;
   }
+  if (active.phase == Active::Phase::kLoad) {
+    result.stage_ns[at(Stage::kRetrieval)] += (queue_.now() - active.since).ns();
+    return;
+  }
   const PerStage<std::int64_t>& ledger = engines_[active.engine]->ledger();
   for (std::size_t s = 0; s < kNumStages; ++s) {
     const std::int64_t spent = ledger[s] - active.ledger[s];
@@ -351,7 +494,8 @@ void Simulation::close_phase(Active& active) {
 void Simulation::open_phase(Active& active, Active::Phase phase) {
   active.phase = phase;
   active.since = queue_.now();
-  if (phase != Active::Phase::kQueue) active.ledger = engines_[active.engine]->ledger();
+  if (phase == Active::Phase::kPrefill || phase == Active::Phase::kDecode)
+    active.ledger = engines_[active.engine]->ledger();
 }
 
 void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
@@ -362,6 +506,12 @@ void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
   if (!how.resumed) {
     result.scheduled = queue_.now();
     result.found_tokens = how.found;
+    if (store_ != nullptr) {
+      fetch_of(tag).found_lossy_tokens = how.found_lossy;
+      if (how.loaded == 0)
+        store_->asked(active.engine, engines_[active.engine]->scheduler().path(active.job),
+                      result.prompt_tokens, how.found, use_of(tag));
+    }
   }
   result.recomputed_tokens += how.lost;
 }
@@ -373,16 +523,36 @@ void Simulation::preempted(std::uint64_t tag) {
   ++results_[active.result].preemptions;
 }
 
+void Simulation::loading(std::uint64_t tag, const Step::Load& load) {
+  Active& active = active_[tag];
+  close_phase(active);
+  open_phase(active, Active::Phase::kLoad);
+  const Scheduler& scheduler = engines_[active.engine]->scheduler();
+  const PathId path = scheduler.path(active.job);
+  const std::int64_t known = scheduler.known_tokens(active.job);
+  if (!load.resumed) store_->asked(active.engine, path, known, load.found, use_of(tag));
+  store_->begin_load(active.engine, path, load.found, known - 1,
+                     tag | std::uint64_t{active.generation} << 32, use_of(tag));
+}
+
 void Simulation::first_token(std::uint64_t tag) {
   Active& active = active_[tag];
   RequestResult& result = results_[active.result];
   close_phase(active);
   open_phase(active, Active::Phase::kDecode);
+  if (store_ != nullptr)
+    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job),
+                     result.prompt_tokens, true, use_of(tag));
   if (result.output_tokens == 0) result.first_token = queue_.now();
   result.output_tokens = std::max<std::int64_t>(result.output_tokens, 1);
 }
 
 void Simulation::finished(std::uint64_t tag, std::int64_t produced) {
+  const Active& active = active_[tag];
+  if (store_ != nullptr && cluster_.store.answers) {  // the last token's KV was not computed
+    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job),
+                     results_[active.result].prompt_tokens + produced - 1, false, use_of(tag));
+  }
   end_request(static_cast<std::uint32_t>(tag), Outcome::kFinished, produced);
 }
 
@@ -407,12 +577,14 @@ void Simulation::end_request(std::uint32_t slot, Outcome outcome, std::int64_t p
 // ---- the run ----
 
 Expected<Result> Simulation::run() {
+  if (Expected<void> made = make_store(); !made) return made.error();
   if (Expected<void> read = read_trace(); !read) return read.error();
   while (!queue_.empty()) {
     const auto entry = queue_.pop();
     const Expected<void> handled =
         std::visit([this](const auto& event) { return handle(event); }, entry.event);
     if (!handled) return handled.error();
+    expect_transfers();
     if (options_.progress && (queue_.popped() & 0x1FFF) == 0 &&
         !options_.progress(trace_.progress(), arrivals_.num_ended())) {
       return Error{"stopped"};
@@ -470,6 +642,13 @@ void Simulation::finish_result(Result& result) {
   for (const auto& engine : engines_) {
     result.timeline_bin = std::max(result.timeline_bin, engine->timeline_width());
   }
+  if (store_ != nullptr) {
+    result.timeline_bin = std::max(result.timeline_bin, store_->timeline_width());
+    store_->end_of_run(result);
+    result.fetches = std::move(fetches_);
+  }
+  for (const std::string& name : identity_.unseen())
+    result.honesty.push_back("unused: the trace has no tenant " + name);
   for (const auto& engine : engines_) {
     result.engines.push_back(engine->end_of_run(result.end, result.timeline_bin, result.lifetimes));
   }

@@ -87,6 +87,7 @@ void fill_engine(const EngineResult& engine, proto::ResultEngine& message) {
   message.set_preemptions(engine.preemptions);
   message.set_evicted_blocks(engine.evicted_blocks);
   message.set_peak_used_blocks(engine.peak_used_blocks);
+  message.set_abandoned_loads(engine.abandoned_loads);
   message.mutable_stage_ns()->Add(engine.stage_ns.begin(), engine.stage_ns.end());
   message.set_idle_ns(engine.idle_ns);
   message.set_hbm_bytes(engine.hbm_bytes);
@@ -125,6 +126,7 @@ Expected<void> take_engine(const proto::ResultEngine& message, Result& result) {
   engine.preemptions = message.preemptions();
   engine.evicted_blocks = message.evicted_blocks();
   engine.peak_used_blocks = message.peak_used_blocks();
+  engine.abandoned_loads = message.abandoned_loads();
   engine.idle_ns = message.idle_ns();
   engine.hbm_bytes = message.hbm_bytes();
   engine.flops = message.flops();

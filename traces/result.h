@@ -97,6 +97,7 @@ struct EngineResult {
   std::int64_t max_sequences = 0;  // requests that may run at once; 0: not known
   std::int64_t steps = 0, prefill_tokens = 0, decode_tokens = 0;
   std::int64_t preemptions = 0, evicted_blocks = 0, peak_used_blocks = 0;
+  std::int64_t abandoned_loads = 0;  // given up to make room for others
   // Engine seconds by stage; with `idle_ns` they add up to the length of the run (INV-LEDGER).
   PerStage<std::int64_t> stage_ns{};
   std::int64_t idle_ns = 0;

@@ -9,6 +9,7 @@
 
 #include "traces/check.h"
 #include "traces/proto/options.pb.h"
+#include "traces/yaml_fields.h"
 #include "traces/yaml_message.h"
 
 namespace scsim {
@@ -23,7 +24,7 @@ bool is_message(const FieldDescriptor& field) {
 }
 
 void read_default(const FieldDescriptor& field, const std::string& text, Message& into) {
-  const Expected<void> read = set_yaml_key(field.name() + "=" + text, into);
+  const Expected<void> read = set_yaml_key(yaml::key_of(field) + "=" + text, into);
   if (!read) check_failed(__FILE__, __LINE__, field.full_name() + ": " + read.error().message);
 }
 

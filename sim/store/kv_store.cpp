@@ -42,7 +42,10 @@ void KvStore::drop_if_bare(RunId run) {
 
 void KvStore::leaving(TierId tier, RunId run, std::int64_t from, std::int64_t to,
                       const Resident& resident) {
-  if (listener_ != nullptr) listener_->leaving(tier, runs_[run].path, from, to, resident);
+  if (listener_ == nullptr) return;
+  const std::int64_t tail = runs_[run].tail_tokens;
+  const std::int64_t tokens = tail > 0 ? from * block_tokens() + tail : to * block_tokens();
+  listener_->leaving(tier, runs_[run].path, from, to, tokens, resident);
 }
 
 // ---- the prompt at hand ----
@@ -70,6 +73,17 @@ std::int64_t KvStore::leading(TierId tier, std::int64_t from) const {
     depth = begin + piece.blocks;
   }
   return depth;
+}
+
+std::int64_t KvStore::missing(TierId tier, std::int64_t from, std::int64_t to) const {
+  SCSIM_CHECK_EQ(walked_, changes_);
+  std::int64_t missing = to - from;
+  for (const Piece& piece : pieces_) {
+    const std::int64_t begin = std::max(runs_[piece.run].begin, from);
+    const std::int64_t end = std::min(runs_[piece.run].begin + piece.blocks, to);
+    if (end > begin && this->tier(tier).cached(piece.run) != kNoCopy) missing -= end - begin;
+  }
+  return missing;
 }
 
 bool KvStore::lossy(TierId tier, std::int64_t from, std::int64_t to) const {

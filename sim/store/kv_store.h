@@ -28,8 +28,10 @@ class KvStore {
   // Hears of blocks before they leave a tier for want of room.
   struct Listener {
     virtual ~Listener() = default;
+    // Blocks [from, to) of the path, which has `tokens` tokens up to there. The store must not be
+    // changed before the call that evicts has returned.
     virtual void leaving(TierId tier, PathId path, std::int64_t from, std::int64_t to,
-                         const Resident& resident) = 0;
+                         std::int64_t tokens, const Resident& resident) = 0;
   };
   // From the request on, the number of the next one to use the blocks before depth `end`.
   struct NextUse {
@@ -51,6 +53,8 @@ class KvStore {
   std::int64_t blocks() const { return total_; }  // its, known or not
   // The depth up to which all its blocks from `from` on are in the tier; `from` if none is.
   std::int64_t leading(TierId tier, std::int64_t from) const;
+  // Of its blocks [from, to), how many are not in the tier.
+  std::int64_t missing(TierId tier, std::int64_t from, std::int64_t to) const;
   // Whether any of those blocks came through a lossy codec, in that tier. REQUIRES: all are there.
   bool lossy(TierId tier, std::int64_t from, std::int64_t to) const;
   // The request uses what is in the tier of its blocks before depth `to`.

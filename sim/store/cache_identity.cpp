@@ -1,0 +1,43 @@
+#include "sim/store/cache_identity.h"
+
+#include <algorithm>
+
+#include "traces/hash.h"
+#include "traces/text.h"
+
+namespace scsim::sim {
+
+CacheIdentity::CacheIdentity(const Cluster& cluster) : cluster_(cluster) {
+  for (const Pool& pool : cluster.pools) {
+    const std::string identity = pool.model.name + " " + format_shortest(pool.precision.cache_bits);
+    of_pool_.push_back(hash_text(identity));
+  }
+  seen_.resize(cluster.store.tenants.size());
+}
+
+void CacheIdentity::tenant_seen(std::uint32_t tenant, const std::string& name) {
+  if (tenant >= of_tenant_.size()) of_tenant_.resize(tenant + 1, 0);
+  const auto& tenants = cluster_.store.tenants;
+  const auto found = std::ranges::find(tenants, name, &TenantSettings::name);
+  if (found == tenants.end()) return;
+  seen_[static_cast<std::size_t>(found - tenants.begin())] = 1;
+  if (found->isolated) {
+    of_tenant_[tenant] = hash_text("tenant " + name);
+  } else if (!found->share_group.empty()) {
+    of_tenant_[tenant] = hash_text("group " + found->share_group);
+  }
+}
+
+std::uint64_t CacheIdentity::salt(std::size_t pool, std::uint32_t tenant) const {
+  return scramble(of_pool_[pool] ^ scramble(of_tenant_[tenant]));
+}
+
+std::vector<std::string> CacheIdentity::unseen() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < seen_.size(); ++i) {
+    if (!seen_[i]) names.push_back(cluster_.store.tenants[i].name);
+  }
+  return names;
+}
+
+}  // namespace scsim::sim

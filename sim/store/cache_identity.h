@@ -1,0 +1,32 @@
+// Who may use whose KV: requests share a prefix only under the same salt.
+//
+// The salt stands for everything but the tokens that a cache is the cache of: model, precision, and
+// the tenants that share with each other. All tenants do unless the cluster isolates one or names
+// groups.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/cluster.h"
+
+namespace scsim::sim {
+
+class CacheIdentity {
+ public:
+  explicit CacheIdentity(const Cluster& cluster);
+
+  // REQUIRES: tenant_seen(tenant, ...) was called.
+  std::uint64_t salt(std::size_t pool, std::uint32_t tenant) const;
+  void tenant_seen(std::uint32_t tenant, const std::string& name);
+  // Configured tenants that nobody has seen.
+  std::vector<std::string> unseen() const;
+
+ private:
+  const Cluster& cluster_;
+  std::vector<std::uint64_t> of_pool_;
+  std::vector<std::uint64_t> of_tenant_;  // 0: shares with all who have 0
+  std::vector<char> seen_;                // by place in the configuration
+};
+
+}  // namespace scsim::sim

@@ -1,0 +1,624 @@
+#include "sim/store/tiered_store.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "cost_models/step_cost.h"
+#include "traces/text.h"
+
+namespace scsim::sim {
+namespace {
+
+using Scope = TierSettings::Scope;
+
+std::int64_t rounded_up(double bytes) {
+  const auto whole = static_cast<std::int64_t>(bytes);
+  return whole + (static_cast<double>(whole) < bytes ? 1 : 0);
+}
+
+Duration seconds_for(double bytes, double bytes_per_second) {
+  return bytes_per_second > 0 ? to_duration(Seconds(bytes / bytes_per_second)) : Duration{};
+}
+
+std::string numbered(const std::string& name, std::size_t number) {
+  return name + std::to_string(number);
+}
+
+}  // namespace
+
+// ---- the cluster's graph ----
+
+Expected<std::unique_ptr<TieredStore>> TieredStore::make(const Cluster& cluster,
+                                                         TokenPaths& paths) {
+  std::unique_ptr<TieredStore> store(new TieredStore(cluster, paths));
+  if (const auto built = store->build(cluster); !built) return built.error();
+  return store;
+}
+
+TieredStore::TieredStore(const Cluster& cluster, TokenPaths& paths)
+    : cluster_(cluster), settings_(cluster.store), paths_(paths) {
+  SCSIM_CHECK(!settings_.tiers.empty());
+  KvStore::Listener& listener = *this;
+  store_ = std::make_unique<KvStore>(
+      KvStore::Options{.block_tokens = settings_.block_tokens, .tail = settings_.tail}, paths_,
+      &listener);
+  totals_.resize(settings_.tiers.size());
+}
+
+Expected<void> TieredStore::build(const Cluster& cluster) {
+  const auto both_ways = [&](VertexId a, VertexId b, double there, double back, Duration latency) {
+    topology_.add_link(a, b, there, latency);
+    topology_.add_link(b, a, back, latency);
+  };
+  const VertexId hub = topology_.vertex("switch");
+  std::size_t nodes = 0;
+  for (const Pool& pool : cluster.pools) {
+    const std::size_t first = engines_.size();
+    for (int i = 0; i < pool.engines; ++i) {
+      EngineAt engine;
+      engine.pool = &pool;
+      engine.node = static_cast<std::uint32_t>(
+          nodes + static_cast<std::size_t>(i * pool.gpus_per_engine / pool.gpus_per_node));
+      engine.vertex = topology_.vertex(numbered("engine", engines_.size()));
+      engine.host = topology_.vertex(numbered("node", engine.node));
+      engine.bytes_per_token = pool.model.cache_per_token(pool.precision.cache_bits).value();
+      const double pcie = settings_.pcie_bytes_per_second > 0 ? settings_.pcie_bytes_per_second
+                                                              : pool.gpu.host_bandwidth.value();
+      both_ways(engine.vertex, engine.host, pcie * pool.gpus_per_engine,
+                pcie * pool.gpus_per_engine, settings_.pcie_latency);
+      engines_.push_back(std::move(engine));
+    }
+    if (engines_.size() > first) nodes = engines_.back().node + 1;
+  }
+
+  std::vector<std::pair<VertexId, VertexId>> tiers;  // vertex and what it is attached to
+  for (std::size_t level = 0; level < settings_.tiers.size(); ++level) {
+    const TierSettings& tier = settings(level);
+    TierOptions options;
+    options.name = tier.name;
+    options.capacity = tier.capacity;
+    options.ttl = tier.ttl;
+    options.eviction = tier.eviction;
+    for (const TenantSettings& tenant : settings_.tenants) {
+      TenantLimit limit;
+      for (const TenantSettings::Limit& given : tenant.limits) {
+        if (given.tier == static_cast<int>(level)) limit = {given.quota, given.guarantee};
+      }
+      options.limits.push_back(limit);
+    }
+    std::map<std::string, TierId> made;
+    for (std::size_t e = 0; e < engines_.size(); ++e) {
+      EngineAt& engine = engines_[e];
+      const std::string name =
+          tier.scope == Scope::kEngine ? topology_.name(engine.vertex) + "." + tier.name
+          : tier.scope == Scope::kNode ? topology_.name(engine.host) + "." + tier.name
+                                       : tier.name;
+      const auto [place, fresh] = made.try_emplace(name, -1);
+      if (fresh) {
+        const Pool* pool = engine.pool;
+        options.recompute_seconds = [pool](std::int64_t from, std::int64_t tokens) {
+          return cost_models::prefill_seconds(*pool->cost_model, from, tokens);
+        };
+        place->second = store_->add_tier(options);
+        const VertexId vertex = topology_.vertex(name);
+        instances_.push_back({level, vertex, e});
+        const VertexId host = tier.scope == Scope::kCluster ? hub : engine.host;
+        both_ways(host, vertex, tier.write_bytes_per_second, tier.read_bytes_per_second,
+                  tier.latency);
+      }
+      engine.tiers.push_back(place->second);
+    }
+    prefetches_ = prefetches_ || tier.prefetch;
+  }
+
+  std::vector<char> linked(nodes, 0);
+  for (std::size_t i = 0; i < settings_.links.size(); ++i) {
+    const LinkSettings& link = settings_.links[i];
+    for (const auto& [end, other] :
+         {std::pair(link.from, link.to), std::pair(link.to, link.from)}) {
+      for (std::size_t node = 0; node < nodes; ++node) {
+        if (end == numbered("node", node)) linked[node] = 1;
+      }
+      if (end == other)
+        return Error{"network.links[" + std::to_string(i) + "]: from and to are both " + end};
+    }
+    both_ways(topology_.vertex(link.from), topology_.vertex(link.to), link.bytes_per_second,
+              link.bytes_per_second, link.latency);
+  }
+  const double nic = settings_.nic_bytes_per_second > 0 ? settings_.nic_bytes_per_second
+                                                        : std::numeric_limits<double>::infinity();
+  for (std::size_t node = 0; node < nodes; ++node) {
+    if (!linked[node])
+      both_ways(topology_.vertex(numbered("node", node)), hub, nic, nic, settings_.nic_latency);
+  }
+  for (EngineAt& engine : engines_) {
+    for (std::size_t level = 0; level < engine.tiers.size(); ++level) {
+      const VertexId vertex = instances_[static_cast<std::size_t>(engine.tiers[level])].vertex;
+      const Route* from = topology_.route(vertex, engine.vertex);
+      if (from == nullptr || topology_.route(engine.vertex, vertex) == nullptr) {
+        return Error{"network.links: there is no way between " + topology_.name(engine.vertex) +
+                     " and " + topology_.name(vertex)};
+      }
+      engine.from.push_back(from);
+    }
+  }
+  network_ = std::make_unique<Network>(topology_);
+  return {};
+}
+
+void TieredStore::tenant_seen(std::uint32_t tenant, const std::string& name) {
+  const auto found = std::ranges::find(settings_.tenants, name, &TenantSettings::name);
+  if (found == settings_.tenants.end()) return;
+  for (std::size_t t = 0; t < store_->num_tiers(); ++t) {
+    store_->tier(static_cast<TierId>(t))
+        .join(tenant, static_cast<std::size_t>(found - settings_.tenants.begin()));
+  }
+}
+
+// ---- what is where ----
+
+std::int64_t TieredStore::stored_bytes(double kv_bytes, std::size_t level) const {
+  return std::max<std::int64_t>(rounded_up(kv_bytes * settings(level).codec.ratio), 1);
+}
+
+void TieredStore::look_up(std::size_t engine, PathId path, std::int64_t tokens, TimePoint now) {
+  for (const TierId tier : engines_[engine].tiers) store_->tier(tier).expire(now);
+  store_->look_up(path, tokens);
+}
+
+void TieredStore::plan(std::size_t engine, std::int64_t found, std::int64_t most) {
+  const std::int64_t block = settings_.block_tokens;
+  const std::vector<TierId>& tiers = engines_[engine].tiers;
+  parts_.clear();
+  depth_ = found / block;
+  while (depth_ < store_->blocks()) {
+    std::size_t level = 0;
+    std::int64_t end = depth_;
+    for (; level < tiers.size(); ++level) {
+      end = store_->leading(tiers[level], depth_);
+      if (end > depth_) break;
+    }
+    if (end == depth_) break;
+    const std::int64_t first = std::max(depth_ * block, found);
+    const std::int64_t last = std::min(end * block, most);
+    if (last > first) parts_.push_back({level, depth_, end, first, last - first});
+    depth_ = end;
+  }
+}
+
+// Of the parts, as many from the first on as bring the first token soonest: estimated from the
+// links' load at this moment and the cost of computing the rest.
+void TieredStore::keep_what_is_cheaper(std::size_t engine, std::int64_t found, std::int64_t most) {
+  if (settings_.fetch == StoreSettings::Fetch::kAlways) return;
+  if (settings_.fetch == StoreSettings::Fetch::kNever) return parts_.clear();
+  const EngineAt& at = engines_[engine];
+  const auto compute = [&](std::int64_t from) {
+    return cost_models::prefill_seconds(*at.pool->cost_model, from, most + 1 - from);
+  };
+  double best = compute(found), slowest = 0, bytes = 0;
+  std::size_t keep = 0;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const Part& part = parts_[i];
+    const CodecSettings& codec = settings(part.level).codec;
+    const double kv = at.bytes_per_token * static_cast<double>(part.tokens);
+    bytes += kv * codec.ratio;
+    const double decode =
+        codec.decode_bytes_per_second > 0 ? kv / codec.decode_bytes_per_second : 0;
+    slowest = std::max(slowest,
+                       decode + network_->expected_seconds(*at.from[part.level], kv * codec.ratio));
+    // Parts from several tiers move at once but share the last link.
+    const double all = network_->expected_seconds(*at.from[part.level], bytes);
+    const double seconds = (i == 0 ? slowest : std::max(slowest, std::min(all, slowest * 2))) +
+                           compute(part.first_token + part.tokens);
+    if (seconds >= best) continue;
+    best = seconds;
+    keep = i + 1;
+  }
+  parts_.resize(keep);
+}
+
+std::int64_t TieredStore::loadable(std::size_t engine, PathId path, std::int64_t found,
+                                   std::int64_t most, TimePoint now) {
+  look_up(engine, path, most + 1, now);
+  plan(engine, found, most);
+  keep_what_is_cheaper(engine, found, most);
+  return parts_.empty() ? found : parts_.back().first_token + parts_.back().tokens;
+}
+
+void TieredStore::asked(std::size_t engine, PathId path, std::int64_t tokens, std::int64_t found,
+                        const Use& use) {
+  look_up(engine, path, tokens, use.now);
+  plan(engine, found, tokens - 1);
+  for (const TierId tier : engines_[engine].tiers) store_->use(tier, depth_, use);
+  const std::int64_t shared = found / settings_.block_tokens;
+  if (shared > 0) {  // what another request's blocks had is asked for the second time
+    for (std::size_t level = 0; level < settings_.tiers.size(); ++level) {
+      const TierSettings& tier = settings(level);
+      if (tier.write_back || !tier.used_again) continue;
+      send({.kind = Transfer::Kind::kWriteThrough,
+            .path = path,
+            .tokens = shared * settings_.block_tokens,
+            .from = 0,
+            .to = shared,
+            .target = engines_[engine].tiers[level],
+            .kv_bytes = kv_bytes(engine),
+            .use = use},
+           engines_[engine].vertex);
+    }
+  }
+}
+
+// ---- to the engine ----
+
+void TieredStore::begin_load(std::size_t engine, PathId path, std::int64_t found, std::int64_t most,
+                             std::uint64_t tag, const Use& use) {
+  look_up(engine, path, most + 1, use.now);
+  plan(engine, found, most);
+  keep_what_is_cheaper(engine, found, most);
+  SCSIM_CHECK(!parts_.empty());
+  std::uint32_t id;
+  if (unused_fetches_.empty()) {
+    id = static_cast<std::uint32_t>(fetches_.size());
+    fetches_.emplace_back();
+  } else {
+    id = unused_fetches_.back();
+    unused_fetches_.pop_back();
+  }
+  const EngineAt& at = engines_[engine];
+  Fetch& fetch = fetches_[id];
+  fetch = Fetch{.tag = tag,
+                .engine = engine,
+                .path = path,
+                .path_tokens = most + 1,
+                .upto = parts_.back().first_token + parts_.back().tokens,
+                .parts = parts_,
+                .outstanding = parts_.size(),
+                .lossy = false,
+                .start = use.now,
+                .use = use,
+                .result = {}};
+  paths_.add_reference(path);
+  for (Part& part : fetch.parts) {
+    const TierId tier = at.tiers[part.level];
+    const bool lossy = part.lossy = store_->lossy(tier, part.from, part.to);
+    store_->pin(tier, part.from, part.to);
+    const double kv = at.bytes_per_token * static_cast<double>(part.tokens);
+    const CodecSettings& codec = settings(part.level).codec;
+    const std::int64_t bytes = rounded_up(kv * codec.ratio);
+    const double seconds =
+        cost_models::prefill_seconds(*at.pool->cost_model, part.first_token, part.tokens);
+    TierResult& total = totals_[part.level];
+    total.fetched_bytes += bytes;
+    total.fetched_tokens += part.tokens;
+    total.avoided_ns += to_duration(Seconds(seconds)).ns();
+    total.avoided_gpu_seconds += seconds * at.pool->gpus_per_engine;
+    total.avoided_dollars +=
+        seconds * at.pool->gpus_per_engine * at.pool->price_per_gpu_hour / 3600;
+    if (lossy) total.fetched_lossy_tokens += part.tokens;
+    fetch.result.tokens[part.level] += part.tokens;
+    if (lossy) fetch.result.lossy_tokens += part.tokens;
+    fetch.result.avoided_ns += to_duration(Seconds(seconds)).ns();
+    fetch.lossy = fetch.lossy || lossy;
+
+    const std::uint32_t transfer = new_transfer({.kind = Transfer::Kind::kFetch,
+                                                 .path = path,
+                                                 .tokens = most + 1,
+                                                 .from = part.from,
+                                                 .to = part.to,
+                                                 .source = tier,
+                                                 .fetch = id});
+    network_->start(*at.from[part.level], bytes, seconds_for(kv, codec.decode_bytes_per_second),
+                    transfer, use.now);
+  }
+}
+
+void TieredStore::part_arrived(const Transfer& transfer, TimePoint now,
+                               std::vector<Loaded>& loaded) {
+  Fetch& fetch = fetches_[transfer.fetch];
+  if (--fetch.outstanding > 0) return;
+  fetch.result.wait_ns = (now - fetch.start).ns();
+  loaded.push_back({fetch.tag, fetch.upto, fetch.lossy, fetch.result});
+
+  const EngineAt& at = engines_[fetch.engine];
+  look_up(fetch.engine, fetch.path, fetch.path_tokens, now);
+  for (const Part& part : fetch.parts) store_->unpin(at.tiers[part.level], part.from, part.to);
+  Use use = fetch.use;
+  use.now = now;
+  for (const Part& part : fetch.parts) {
+    const TierId source = at.tiers[part.level];
+    bool goes_up = false;  // to a tier above, and leaves this one when it has got there
+    for (std::size_t level = part.level; level-- > 0;) {
+      if (!settings(level).promote) continue;
+      store_->look_up(fetch.path, fetch.path_tokens);
+      goes_up = send({.kind = Transfer::Kind::kPromote,
+                      .path = fetch.path,
+                      .tokens = fetch.path_tokens,
+                      .from = part.from,
+                      .to = part.to,
+                      .source = source,
+                      .target = at.tiers[level],
+                      .kv_bytes = kv_bytes(fetch.engine),
+                      .lossy = part.lossy,
+                      .use = use},
+                     at.host) ||
+                goes_up;
+    }
+    if (settings(part.level).exclusive && !goes_up && at.pool->knobs.prefix_caching) {
+      store_->look_up(fetch.path, fetch.path_tokens);
+      store_->move_out(source, part.from, part.to, now);
+    }
+  }
+  paths_.drop_reference(fetch.path);
+  unused_fetches_.push_back(transfer.fetch);
+}
+
+// ---- into tiers ----
+
+std::uint32_t TieredStore::new_transfer(const Transfer& transfer) {
+  if (unused_transfers_.empty()) {
+    transfers_.push_back(transfer);
+    return static_cast<std::uint32_t>(transfers_.size() - 1);
+  }
+  const std::uint32_t id = unused_transfers_.back();
+  unused_transfers_.pop_back();
+  transfers_[id] = transfer;
+  return id;
+}
+
+bool TieredStore::send(Transfer transfer, VertexId from) {
+  const std::int64_t missing = store_->missing(transfer.target, transfer.from, transfer.to);
+  if (missing <= 0) return false;
+  const std::size_t level = level_of(transfer.target);
+  const CodecSettings& codec = settings(level).codec;
+  transfer.lossy = transfer.lossy || codec.lossy;
+  paths_.add_reference(transfer.path);
+  const std::uint32_t id = new_transfer(transfer);
+  const Instance& target = instances_[static_cast<std::size_t>(transfer.target)];
+  const Route* route = topology_.route(from, target.vertex);
+  SCSIM_CHECK(route != nullptr);
+  network_->start(
+      *route, missing * stored_bytes(transfer.kv_bytes, level),
+      seconds_for(transfer.kv_bytes * static_cast<double>(missing), codec.encode_bytes_per_second),
+      id, transfer.use.now);
+  return true;
+}
+
+// To the first tier from `level` on that is written through and lacks some of the blocks before
+// `to`; the next one gets them from there.
+void TieredStore::write_through(std::size_t engine, std::int64_t to, VertexId source,
+                                std::size_t level, Transfer transfer) {
+  for (; level < settings_.tiers.size(); ++level) {
+    const TierSettings& tier = settings(level);
+    if (tier.write_back || tier.used_again) continue;
+    transfer.target = engines_[engine].tiers[level];
+    transfer.from = std::min(store_->leading(transfer.target, 0), to);
+    transfer.to = to;
+    if (send(transfer, source)) return;
+  }
+}
+
+void TieredStore::computed(std::size_t engine, PathId path, std::int64_t tokens, bool prompt,
+                           const Use& use) {
+  const std::int64_t block = settings_.block_tokens;
+  const std::int64_t covered = prompt && settings_.tail ? tokens : tokens / block * block;
+  if (covered == 0) return;
+  look_up(engine, path, covered, use.now);
+  write_through(engine, store_->blocks(), engines_[engine].vertex, 0,
+                {.kind = Transfer::Kind::kWriteThrough,
+                 .path = path,
+                 .tokens = covered,
+                 .from = 0,
+                 .to = 0,
+                 .kv_bytes = kv_bytes(engine),
+                 .use = use});
+}
+
+void TieredStore::evicted(std::size_t engine, PathId path, std::int64_t from, std::int64_t to,
+                          std::int64_t block_tokens, TimePoint now) {
+  if (!settings(0).write_back) return;
+  // The blocks of the store that end in what was evicted: their beginnings are still there.
+  const std::int64_t first = from * block_tokens / settings_.block_tokens;
+  const std::int64_t last = to * block_tokens / settings_.block_tokens;
+  if (last <= first) return;
+  look_up(engine, path, last * settings_.block_tokens, now);
+  send({.kind = Transfer::Kind::kWriteBack,
+        .path = path,
+        .tokens = last * settings_.block_tokens,
+        .from = first,
+        .to = last,
+        .target = engines_[engine].tiers[0],
+        .kv_bytes = kv_bytes(engine),
+        .use = {.now = now}},
+       engines_[engine].vertex);
+}
+
+void TieredStore::leaving(TierId tier, PathId path, std::int64_t from, std::int64_t to,
+                          std::int64_t tokens, const Resident& resident) {
+  const std::size_t below = level_of(tier) + 1;
+  if (below >= settings_.tiers.size() || !settings(below).write_back) return;
+  paths_.add_reference(path);
+  leaving_.push_back(
+      {tier,
+       path,
+       from,
+       to,
+       tokens,
+       resident.lossy,
+       static_cast<double>(resident.block_bytes) / settings(level_of(tier)).codec.ratio,
+       {.now = {}, .tenant = resident.tenant, .number = resident.last_number}});
+}
+
+void TieredStore::demote_what_left(TimePoint now) {
+  for (std::size_t i = 0; i < leaving_.size(); ++i) {
+    const Leaving left = leaving_[i];
+    const Instance& source = instances_[static_cast<std::size_t>(left.tier)];
+    const TierId target = engines_[source.engine].tiers[source.level + 1];
+    store_->tier(target).expire(now);
+    store_->look_up(left.path, left.tokens);
+    Use use = left.use;
+    use.now = now;
+    send({.kind = Transfer::Kind::kWriteBack,
+          .path = left.path,
+          .tokens = left.tokens,
+          .from = left.from,
+          .to = left.to,
+          .source = left.tier,
+          .target = target,
+          .kv_bytes = left.kv_bytes,
+          .lossy = left.lossy,
+          .use = use},
+         source.vertex);
+    paths_.drop_reference(left.path);
+  }
+  leaving_.clear();
+}
+
+void TieredStore::prefetch(std::size_t engine, PathId path, std::int64_t tokens, const Use& use) {
+  const std::vector<TierId>& tiers = engines_[engine].tiers;
+  const std::int64_t covered = tokens / settings_.block_tokens * settings_.block_tokens;
+  for (std::size_t level = 0; level < tiers.size(); ++level) {
+    if (!settings(level).prefetch) continue;
+    look_up(engine, path, covered, use.now);
+    const std::int64_t here = store_->leading(tiers[level], 0);
+    for (std::size_t below = level + 1; below < tiers.size(); ++below) {
+      const std::int64_t there = store_->leading(tiers[below], here);
+      if (there <= here) continue;
+      send({.kind = Transfer::Kind::kPrefetch,
+            .path = path,
+            .tokens = covered,
+            .from = here,
+            .to = there,
+            .source = tiers[below],
+            .target = tiers[level],
+            .kv_bytes = kv_bytes(engine),
+            .lossy = store_->lossy(tiers[below], here, there),
+            .use = use},
+           instances_[static_cast<std::size_t>(tiers[below])].vertex);
+      break;
+    }
+  }
+}
+
+void TieredStore::arrived(const Transfer& transfer, TimePoint now) {
+  const std::size_t level = level_of(transfer.target);
+  Tier& target = store_->tier(transfer.target);
+  target.expire(now);
+  store_->look_up(transfer.path, transfer.tokens);
+  Use use = transfer.use;
+  use.now = now;
+  // What was written through comes behind what is here already; if that has gone meanwhile, it is
+  // of no use. Other blocks may have what precedes them in a tier above.
+  const bool follows = transfer.kind != Transfer::Kind::kWriteThrough ||
+                       store_->leading(transfer.target, 0) >= transfer.from;
+  if (follows) {
+    store_->insert(transfer.target, transfer.from, transfer.to, use,
+                   {.block_bytes = stored_bytes(transfer.kv_bytes, level),
+                    .lossy = transfer.lossy,
+                    .prefetched = transfer.kind == Transfer::Kind::kPrefetch});
+  }
+  if (transfer.kind == Transfer::Kind::kWriteThrough && !settings(level).used_again) {
+    store_->look_up(transfer.path, transfer.tokens);
+    Transfer onward = transfer;
+    onward.use = use;
+    write_through(instances_[static_cast<std::size_t>(transfer.target)].engine, transfer.to,
+                  instances_[static_cast<std::size_t>(transfer.target)].vertex, level + 1, onward);
+  } else if (transfer.source >= 0 && settings(level_of(transfer.source)).exclusive &&
+             transfer.kind != Transfer::Kind::kWriteBack) {
+    store_->look_up(transfer.path, transfer.tokens);
+    const std::int64_t here = store_->leading(transfer.target, transfer.from);
+    if (here > transfer.from)
+      store_->move_out(transfer.source, transfer.from, std::min(here, transfer.to), now);
+  }
+}
+
+void TieredStore::advance(TimePoint now, std::vector<Loaded>& loaded) {
+  demote_what_left(now);
+  done_.clear();
+  network_->advance(now, done_);
+  for (std::size_t i = 0; i < done_.size(); ++i) {
+    const auto id = static_cast<std::uint32_t>(done_[i].tag);
+    const Transfer transfer = transfers_[id];
+    unused_transfers_.push_back(id);
+    if (transfer.kind == Transfer::Kind::kFetch) {
+      part_arrived(transfer, done_[i].when, loaded);
+    } else {
+      arrived(transfer, done_[i].when);
+      paths_.drop_reference(transfer.path);
+    }
+    demote_what_left(done_[i].when);
+  }
+}
+
+// ---- the end ----
+
+namespace {
+
+void add_histogram(const LifetimeHistogram& from, LifetimeHistogram& into) {
+  for (std::size_t why = 0; why < from.count.size(); ++why) {
+    for (std::size_t bin = 0; bin < LifetimeHistogram::kBins; ++bin)
+      into.count[why][bin] += from.count[why][bin];
+    into.sum_seconds[why] += from.sum_seconds[why];
+  }
+}
+
+template <class T>
+void add_vector(const std::vector<T>& from, std::vector<T>& into) {
+  if (from.size() > into.size()) into.resize(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) into[i] += from[i];
+}
+
+}  // namespace
+
+Duration TieredStore::timeline_width() const {
+  Duration width = network_->timeline_width();
+  for (std::size_t t = 0; t < store_->num_tiers(); ++t)
+    width = std::max(width, store_->tier(static_cast<TierId>(t)).timeline_width());
+  return width;
+}
+
+void TieredStore::end_of_run(Result& result) {
+  result.store_block_tokens = settings_.block_tokens;
+  result.links = network_->end_of_run(result.end, result.timeline_bin);
+  for (std::size_t level = 0; level < settings_.tiers.size(); ++level) {
+    const TierSettings& tier = settings(level);
+    TierResult& total = totals_[level];
+    total.name = tier.name;
+    total.medium = tier.medium;
+    total.scope = tier.scope == Scope::kEngine ? "engine"
+                  : tier.scope == Scope::kNode ? "node"
+                                               : "cluster";
+    total.policy = tier.eviction.entry->name;
+    total.codec = tier.codec.name;
+    total.lossy = tier.codec.lossy;
+    total.price_per_gib_hour = tier.price_per_gib_hour;
+  }
+  for (std::size_t t = 0; t < store_->num_tiers(); ++t) {
+    Tier& tier = store_->tier(static_cast<TierId>(t));
+    TierResult& total = totals_[instances_[t].level];
+    tier.end_of_run(result.end);
+    const TierStatistics& statistics = tier.statistics();
+    ++total.instances;
+    total.capacity_bytes += tier.capacity();
+    total.stored_bytes += statistics.stored_bytes;
+    total.refused_bytes += statistics.refused_bytes;
+    total.evicted_bytes += statistics.evicted_bytes;
+    total.prefetched_bytes += statistics.prefetched_bytes;
+    total.prefetched_used_bytes += statistics.prefetched_used_bytes;
+    total.peak_bytes += statistics.peak_bytes;
+    add_histogram(statistics.lifetimes, total.lifetimes);
+    add_histogram(statistics.gaps, total.gaps);
+    add_vector(statistics.byte_seconds, total.charged_byte_seconds);
+    add_vector(statistics.stored_byte_seconds, total.stored_byte_seconds);
+    add_vector(tier.occupancy(result.timeline_bin, result.end), total.used_bytes);
+    for (std::size_t tenant = 0; tenant < tier.tenants_seen(); ++tenant) {
+      if (tenant >= total.used_bytes_by_tenant.size())
+        total.used_bytes_by_tenant.resize(tenant + 1);
+      add_vector(
+          tier.occupancy_of(static_cast<std::uint32_t>(tenant), result.timeline_bin, result.end),
+          total.used_bytes_by_tenant[tenant]);
+    }
+  }
+  result.tiers = totals_;
+}
+
+}  // namespace scsim::sim

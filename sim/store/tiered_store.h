@@ -1,0 +1,185 @@
+// The store under the clock: what is written where when, what is fetched from where, and how long
+// the bytes take.
+//
+//   loadable()   is asked when an engine is about to admit a request: what could be fetched for it,
+//                part by part, of what its own blocks do not hold (where that is sooner than
+//                computing it, if the cluster is configured so)
+//   asked()      the request uses what the tiers hold of its prompt
+//   begin_load() its parts begin to move to the engine, over the links they share with all others
+//   computed()   the engine has computed KV: blocks go to the tiers that are written through
+//   evicted()    the engine has evicted blocks: they go to the tier that is written back
+//   advance()    what has arrived: blocks come to be in a tier, or a request has what it waited for
+//
+// A tier's eviction sends blocks to the tier below if that one is written back. Blocks are in a
+// tier from the moment their last byte has arrived; while they are being read they cannot leave.
+// What leaves a tier to make room leaves it at once: its copy to the tier below is taken to be
+// staged.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/cluster.h"
+#include "sim/store/kv_store.h"
+#include "sim/store/network.h"
+#include "sim/store/topology.h"
+#include "traces/result.h"
+
+namespace scsim::sim {
+
+class TieredStore final : private KvStore::Listener {
+ public:
+  // A request has all it waited for.
+  struct Loaded {
+    std::uint64_t tag;
+    std::int64_t tokens;
+    bool lossy;
+    FetchResult fetch;
+  };
+
+  // The cluster's store has tiers.
+  static Expected<std::unique_ptr<TieredStore>> make(const Cluster& cluster, TokenPaths& paths);
+
+  // The tenant is the one of that name in the cluster's configuration, if it is there.
+  void tenant_seen(std::uint32_t tenant, const std::string& name);
+
+  // For a prompt of `most` + 1 tokens of which the engine's blocks hold `found`: how many of the
+  // first `most` it will have once what can be fetched has been.
+  std::int64_t loadable(std::size_t engine, PathId path, std::int64_t found, std::int64_t most,
+                        TimePoint now);
+  void asked(std::size_t engine, PathId path, std::int64_t tokens, std::int64_t found,
+             const Use& use);
+  // REQUIRES: loadable() said so at this moment.
+  void begin_load(std::size_t engine, PathId path, std::int64_t found, std::int64_t most,
+                  std::uint64_t tag, const Use& use);
+  // The first `tokens` tokens of the path are in the engine's blocks. `prompt`: all of the prompt,
+  // whose partly filled last block may be kept as well.
+  void computed(std::size_t engine, PathId path, std::int64_t tokens, bool prompt, const Use& use);
+  // Blocks [from, to) of `block_tokens` tokens have left the engine.
+  void evicted(std::size_t engine, PathId path, std::int64_t from, std::int64_t to,
+               std::int64_t block_tokens, TimePoint now);
+  // Brings the first `tokens` tokens up into the tiers that prefetch.
+  bool prefetches() const { return prefetches_; }
+  void prefetch(std::size_t engine, PathId path, std::int64_t tokens, const Use& use);
+
+  std::optional<TimePoint> next() const { return network_->next(); }
+  void advance(TimePoint now, std::vector<Loaded>& loaded);
+
+  KvStore& store() { return *store_; }
+  const Network& network() const { return *network_; }
+  TierId tier_of(std::size_t engine, std::size_t level) const {
+    return engines_[engine].tiers[level];
+  }
+
+  // REQUIRES: result.end and result.timeline_bin, of which this tells its own.
+  Duration timeline_width() const;
+  void end_of_run(Result& result);
+
+ private:
+  struct EngineAt {
+    const Pool* pool;
+    std::uint32_t node;
+    VertexId vertex, host;
+    double bytes_per_token;
+    std::vector<TierId> tiers;       // by level
+    std::vector<const Route*> from;  // each of them
+  };
+  struct Instance {
+    std::size_t level;
+    VertexId vertex;
+    std::size_t engine;  // one that reaches it
+  };
+  // A run of blocks to be fetched from one tier.
+  struct Part {
+    std::size_t level;
+    std::int64_t from, to;  // blocks
+    std::int64_t first_token, tokens;
+    bool lossy = false;
+  };
+  struct Fetch {
+    std::uint64_t tag;
+    std::size_t engine;
+    PathId path;
+    std::int64_t path_tokens, upto;
+    std::vector<Part> parts;
+    std::size_t outstanding;
+    bool lossy;
+    TimePoint start;
+    Use use;
+    FetchResult result;
+  };
+  // Blocks on their way into a tier, or a part of a fetch on its way to its engine.
+  struct Transfer {
+    enum class Kind : std::uint8_t { kFetch, kWriteThrough, kWriteBack, kPromote, kPrefetch };
+    Kind kind;
+    PathId path;
+    std::int64_t tokens;    // of the path, that it covers
+    std::int64_t from, to;  // blocks
+    TierId source = -1, target = -1;
+    double kv_bytes = 0;  // of a block, as computed
+    std::uint32_t fetch = 0;
+    bool lossy = false;
+    Use use{};
+  };
+
+  TieredStore(const Cluster& cluster, TokenPaths& paths);
+  Expected<void> build(const Cluster& cluster);
+  Expected<void> add_custom_links();
+  const TierSettings& settings(std::size_t level) const { return settings_.tiers[level]; }
+  double kv_bytes(std::size_t engine) const {
+    return engines_[engine].bytes_per_token * static_cast<double>(settings_.block_tokens);
+  }
+  std::size_t level_of(TierId tier) const {
+    return instances_[static_cast<std::size_t>(tier)].level;
+  }
+  std::int64_t stored_bytes(double kv_bytes, std::size_t level) const;
+
+  void look_up(std::size_t engine, PathId path, std::int64_t tokens, TimePoint now);
+  // What the tiers hold of the prompt looked up, from where the engine's blocks end.
+  void plan(std::size_t engine, std::int64_t found, std::int64_t most);
+  void keep_what_is_cheaper(std::size_t engine, std::int64_t found, std::int64_t most);
+  // Sends what the target lacks of the transfer's blocks, whose prompt is looked up; false if it
+  // lacks none.
+  bool send(Transfer transfer, VertexId from);
+  std::uint32_t new_transfer(const Transfer& transfer);
+  void write_through(std::size_t engine, std::int64_t to, VertexId source, std::size_t level,
+                     Transfer transfer);
+  void arrived(const Transfer& transfer, TimePoint now);
+  void part_arrived(const Transfer& transfer, TimePoint now, std::vector<Loaded>& loaded);
+  void leaving(TierId tier, PathId path, std::int64_t from, std::int64_t to, std::int64_t tokens,
+               const Resident& resident) override;
+  void demote_what_left(TimePoint now);
+
+  const Cluster& cluster_;
+  const StoreSettings& settings_;
+  TokenPaths& paths_;
+  Topology topology_;
+  std::unique_ptr<KvStore> store_;
+  std::unique_ptr<Network> network_;
+  std::vector<EngineAt> engines_;
+  std::vector<Instance> instances_;  // by TierId
+  bool prefetches_ = false;
+  std::vector<std::string> tenant_names_;
+
+  std::vector<Transfer> transfers_;
+  std::vector<std::uint32_t> unused_transfers_;
+  std::vector<Fetch> fetches_;
+  std::vector<std::uint32_t> unused_fetches_;
+  std::vector<Part> parts_;
+  std::int64_t depth_ = 0;  // blocks of the prompt looked up that are in the engine or some tier
+  struct Leaving {
+    TierId tier;
+    PathId path;
+    std::int64_t from, to, tokens;
+    bool lossy;
+    double kv_bytes;
+    Use use;
+  };
+  std::vector<Leaving> leaving_;
+  std::vector<Network::Done> done_;
+  std::vector<TierResult> totals_;  // by level
+};
+
+}  // namespace scsim::sim

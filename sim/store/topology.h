@@ -1,0 +1,60 @@
+// The cluster as a graph: engines, hosts, switches and tiers, joined by links of a bandwidth and a
+// latency in each direction (Boost.Graph).
+#pragma once
+
+#include <boost/graph/adjacency_list.hpp>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "traces/time.h"
+
+namespace scsim::sim {
+
+using VertexId = std::uint32_t;
+using LinkId = std::uint32_t;
+
+// The way from one vertex to another. An empty one, from a vertex to itself, takes no time.
+struct Route {
+  std::vector<LinkId> links;
+  Duration latency{};
+};
+
+class Topology {
+ public:
+  struct Link {
+    VertexId from, to;
+    double bytes_per_second;  // may be infinite
+    Duration latency;
+  };
+
+  // The vertex of that name, a new one if there is none.
+  VertexId vertex(const std::string& name);
+  std::optional<VertexId> find(std::string_view name) const;
+  // One direction. REQUIRES: bandwidth above 0.
+  LinkId add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency);
+
+  const std::vector<Link>& links() const { return links_; }
+  const std::string& name(VertexId vertex) const { return names_[vertex]; }
+  std::string link_name(LinkId link) const;
+
+  // The way with the least latency, of those the one with the fewest links, of those the one whose
+  // links were added first; none if there is no way. Remembered; cost of the first call
+  // O(links log vertices).
+  const Route* route(VertexId from, VertexId to) const;
+
+ private:
+  using Graph =
+      boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
+                            boost::property<boost::edge_index_t, LinkId>>;
+  Graph graph_;
+  std::vector<std::string> names_;
+  std::map<std::string, VertexId, std::less<>> by_name_;
+  std::vector<Link> links_;
+  mutable std::map<std::pair<VertexId, VertexId>, std::optional<Route>> routes_;
+};
+
+}  // namespace scsim::sim
