@@ -212,6 +212,8 @@ Expected<void> Simulation::make_store() {
 // Whoever may have started transfers calls this.
 void Simulation::expect_transfers() {
   if (store_ == nullptr) return;
+  // What moves after the last request has ended is nobody's concern.
+  if (arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests()) return;
   const auto when = store_->next();
   if (!when || (transfer_at_ && *transfer_at_ <= *when)) return;
   transfer_at_ = *when;
@@ -220,9 +222,8 @@ void Simulation::expect_transfers() {
 
 Expected<void> Simulation::handle(const TransferDone& event) {
   if (event.number != transfer_) return {};
-  transfer_at_.reset();
-  // What moves after the last request has ended is nobody's concern.
   if (arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests()) return {};
+  transfer_at_.reset();
   arrived_.clear();
   store_->advance(queue_.now(), arrived_);
   for (const TieredStore::Loaded& loaded : arrived_) {
