@@ -217,7 +217,9 @@ void Simulation::expect_transfers() {
   const auto when = store_->next();
   if (!when || (transfer_at_ && *transfer_at_ <= *when)) return;
   transfer_at_ = *when;
-  queue_.schedule_at(*when, Phase::kCompletion, TransferDone{++transfer_});
+  // What takes no time ends behind what began it.
+  const Phase phase = *when > queue_.now() ? Phase::kCompletion : Phase::kDispatch;
+  queue_.schedule_at(*when, phase, TransferDone{++transfer_});
 }
 
 Expected<void> Simulation::handle(const TransferDone& event) {
