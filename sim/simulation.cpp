@@ -254,15 +254,11 @@ void Simulation::loaded_here(std::uint32_t engine) {
     close_phase(active);
     open_phase(active, Active::Phase::kQueue);
     FetchResult& fetch = fetches_[active.result];
-    const std::int64_t found_lossy = fetch.found_lossy_tokens;
-    const FetchResult before = fetch;
-    fetch = loaded.fetch;
-    for (std::size_t tier = 0; tier < FetchResult::kMaxTiers; ++tier)
-      fetch.tokens[tier] += before.tokens[tier];
-    fetch.lossy_tokens += before.lossy_tokens;
-    fetch.wait_ns += before.wait_ns;
-    fetch.avoided_ns += before.avoided_ns;
-    fetch.found_lossy_tokens = found_lossy;
+    fetch.wait_ns += loaded.fetch.wait_ns;
+    if (results_[active.result].preemptions > 0) continue;
+    fetch.tokens = loaded.fetch.tokens;
+    fetch.lossy_tokens = loaded.fetch.lossy_tokens;
+    fetch.avoided_ns = loaded.fetch.avoided_ns;
   }
   loaded_[engine].clear();
 }
@@ -510,10 +506,13 @@ void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
     result.scheduled = queue_.now();
     result.found_tokens = how.found;
     if (store_ != nullptr) {
-      fetch_of(tag).found_lossy_tokens = how.found_lossy;
-      if (how.loaded == 0)
+      FetchResult& fetch = fetch_of(tag);
+      fetch.found_lossy_tokens = how.found_lossy;
+      if (how.loaded == 0) {
+        fetch = FetchResult{.found_lossy_tokens = how.found_lossy, .wait_ns = fetch.wait_ns};
         store_->asked(active.engine, engines_[active.engine]->scheduler().path(active.job),
                       result.prompt_tokens, how.found, use_of(tag));
+      }
     }
   }
   result.recomputed_tokens += how.lost;

@@ -383,6 +383,7 @@ void Tier::count(std::uint32_t tenant, std::size_t partition, std::int64_t bytes
   used_ += bytes;
   tenant_used_[tenant] += bytes;
   partitions_[partition].used += bytes;
+  if (spares_request()) SCSIM_CHECK_LE(used_, capacity_);
   SCSIM_CHECK_GE(partitions_[partition].used, 0);
   if (const auto quota = partitions_[partition].quota)
     SCSIM_CHECK_LE(partitions_[partition].used, *quota);  // INV-ISOLATE

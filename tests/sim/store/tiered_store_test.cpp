@@ -14,7 +14,6 @@ namespace {
 using test::SmallTrace;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kBytes = 100;  // of KV, a token
 
 TierSettings tier(const std::string& name, const std::string& policy, std::int64_t capacity) {
   TierSettings settings;
@@ -32,6 +31,7 @@ Cluster instant_cluster(std::int64_t block_tokens, bool tail) {
   knobs.block_tokens = 2;
   knobs.prefix_caching = false;
   Cluster cluster = test::small_cluster(test::kSomeCost, knobs, 100'000);
+  cluster.pools[0].model.layers = {{.count = 1, .kv_heads = 1, .head_dim = 3}};
   cluster.store.block_tokens = block_tokens;
   cluster.store.tail = tail;
   cluster.store.answers = false;
