@@ -15,7 +15,19 @@
 //
 // The last four may come later, when the blocks have been computed and written, and other requests
 // may be heard in between. A policy that keeps a queue takes a request's blocks as entering it last
-// block first, so that the deepest is the oldest of them.
+// block first, so that the deepest is the oldest of them. Where there is not room for all, the
+// deepest are not stored; what was remembered of those stays remembered. What has to be forgotten
+// is asked for after what left and again after what was added.
+//
+// A victim is never chosen among runs that others lie behind, nor among the request's own; each
+// policy says what becomes of those when their turn comes. Blocks of one run share all that a
+// policy knows of them; where it treats some unlike others (a queue has a limit in the middle of a
+// run) it cuts the run, in `request()` or `forgotten()` and nowhere else. Two calls of `victim()`
+// with no other between them give the same.
+//
+// sim/store/keyed_eviction.h does most of what policies with a key for every block need;
+// copy_queue.h is for those with a queue. tests/oracle/block_cache_oracle.h has each policy once
+// more, block by block, and what is printed there decides what a policy means.
 //
 // A policy sees only what has happened (INV-ORACLE); one that is told of the future is named an
 // oracle. One file in sim/policies/, one test and one line `add_policy(x eviction)` add a policy;
@@ -112,6 +124,8 @@ class EvictionPolicy {
   virtual void evictable(CopyId, bool) {}
   // All its blocks have left; `remember`: it stays known as a ghost.
   virtual void removed(CopyId copy, bool remember) = 0;
+  // Its last `blocks` have left, and nothing remembers them.
+  virtual void shortened(CopyId, std::int64_t /*blocks*/) {}
 
   // The evictable run that loses its last blocks next; kNoCopy if none is evictable. Asked again
   // after every run that was evicted, and after `at_most()` blocks of one.
@@ -122,9 +136,12 @@ class EvictionPolicy {
   virtual bool remembers(CopyId) { return false; }  // asked when a whole run is evicted
   virtual void remembered(CopyId) {}                // a request asks for a ghost
   virtual CopyId forgotten() { return kNoCopy; }    // a ghost to forget; asked until none
+  virtual void forget(CopyId) {}                    // a ghost whose blocks somebody else stores now
 
   // Whether a request's own blocks are safe while room is made for them.
   virtual bool spares_request() const { return true; }
+  // What nobody used for so long leaves, wanted or not; 0: stays.
+  virtual Duration ttl() const { return {}; }
 };
 
 struct EvictionEntry : PolicyDescription {

@@ -155,7 +155,7 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
     const CopyId copy = tier.cached(piece.run);
     if (copy == kNoCopy) {
       all_cached = false;
-      tier.recall(piece.run);
+      tier.recall(piece.run, use);
     } else {
       spared_.push_back(copy);
       tier.pin(copy);
@@ -217,6 +217,7 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
   for (std::size_t k = spared_.size(); k-- > 0;) tier.refresh(spared_[k], use);
   for (std::size_t k = fresh_.size(); k-- > 0;) tier.unpin(fresh_[k]);
   for (std::size_t k = spared_.size(); k-- > 0;) tier.unpin(spared_[k]);
+  tier.forget_ghosts();
   return added;
 }
 
@@ -263,8 +264,8 @@ std::int64_t KvStore::serve(TierId tier, const Use& use, std::int64_t block_byte
   if (walked_ != changes_) walk();
   const std::int64_t found = leading(tier, 0);
   this->use(tier, found, use);
-  insert_pieces(tier, 0, total_, use, {.block_bytes = block_bytes});
-  if (!future.empty()) foretell(tier, use, future);
+  insert(tier, 0, total_, use, {.block_bytes = block_bytes});
+  if (!this->tier(tier).spares_request()) foretell(tier, use, future);
   return found;
 }
 
@@ -272,6 +273,7 @@ void KvStore::foretell(TierId tier_id, const Use& use, std::span<const NextUse> 
   Tier& tier = this->tier(tier_id);
   if (walked_ != changes_) walk();
   for (const NextUse& next : future) cut_at(next.end);
+  SCSIM_CHECK(!future.empty() || total_ == 0);  // an oracle has to be told
   std::size_t at = future.size();
   for (std::size_t i = pieces_.size(); i-- > 0;) {
     const CopyId copy = tier.cached(pieces_[i].run);

@@ -31,6 +31,8 @@ Tier::Tier(TierId id, TierOptions options, Runs& runs, KvStore& store)
     partitions_[i + 1].guarantee = limit.guarantee;
   }
   for (Partition& partition : partitions_) partition.policy = options_.eviction.make(*this);
+  const Duration ttl = partitions_[0].policy->ttl();
+  if (ttl > Duration{} && (options_.ttl == Duration{} || ttl < options_.ttl)) options_.ttl = ttl;
 }
 
 void Tier::join(std::uint32_t tenant, std::size_t limit) {
@@ -151,9 +153,10 @@ void Tier::refresh(CopyId copy, const Use& use) {
   policy_of(copy).refreshed(copy);
 }
 
-void Tier::recall(RunId run) {
+void Tier::recall(RunId run, const Use& use) {
   const CopyId copy = runs_[run].payload.in(id_);
   if (copy == kNoCopy || slots_[index(copy)].state != State::kGhost) return;
+  if (static_cast<std::size_t>(slots_[index(copy)].partition) != place_of(use.tenant)) return;
   policy_of(copy).remembered(copy);
 }
 
@@ -162,9 +165,14 @@ CopyId Tier::add(RunId run, const Use& use, const ArrivingBlocks& arrival) {
   if (copy == kNoCopy) copy = new_slot(run);
   Resident& resident = slots_[index(copy)];
   SCSIM_CHECK(resident.state != State::kCached);
-  // A ghost comes back into the partition that remembers it.
-  if (resident.state != State::kGhost)
-    resident.partition = static_cast<std::int32_t>(place_of(use.tenant));
+  // A ghost comes back as what it was, or not as one: it counts for those that store it now.
+  const auto place = static_cast<std::int32_t>(place_of(use.tenant));
+  if (resident.state == State::kGhost &&
+      (resident.partition != place || resident.block_bytes != arrival.block_bytes)) {
+    policy_of(copy).forget(copy);
+    resident.state = State::kStub;
+  }
+  resident.partition = place;
   resident.block_bytes = arrival.block_bytes;
   resident.stored = resident.last_use = use.now;
   resident.uses = 1;
@@ -257,6 +265,7 @@ void Tier::evict(CopyId copy, std::int64_t blocks, BlockEnd why, TimePoint now) 
     record_end(resident, blocks, why, now);
     store_.shorten(run, resident.begin + keep);
     resident.blocks = keep;
+    policy_of(copy).shortened(copy, blocks);
     count(resident.tenant, static_cast<std::size_t>(resident.partition),
           -blocks * resident.block_bytes, now);
     return;

@@ -127,7 +127,11 @@ class Tier final : public Residents {
   CopyId add(RunId run, const Use& use, const ArrivingBlocks& arrival);
   void announce(CopyId copy);
   // A request asks for what the policy may remember.
-  void recall(RunId run);
+  void recall(RunId run, const Use& use);
+  // The policies forget what is too much, all that is new having been announced.
+  void forget_ghosts() {
+    for (Partition& partition : partitions_) forget_ghosts(*partition.policy);
+  }
   // REQUIRES: cached and not pinned.
   void remove(CopyId copy, BlockEnd why, TimePoint now);
   void set_next_use(CopyId copy, std::uint64_t number) { slots_[index(copy)].next_use = number; }

@@ -2,6 +2,8 @@
 // content, so "aab" and "aac" share two blocks.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,22 +27,24 @@ inline std::vector<Span> blocks(std::string_view word) {
 class OneTier {
  public:
   OneTier(const std::string& policy, std::int64_t capacity,
-          const sim::PolicyParameters& parameters = {})
+          const sim::PolicyParameters& parameters = {},
+          std::function<double(std::int64_t from, std::int64_t tokens)> recompute = {})
       : store_({.block_tokens = kBlock, .tail = true}, paths_, nullptr) {
     sim::TierOptions options;
     options.name = "tier";
     options.capacity = capacity;
     options.eviction = *sim::find_eviction(policy, parameters);
+    options.recompute_seconds = std::move(recompute);
     tier_ = store_.add_tier(std::move(options));
   }
 
   // Blocks found, before the prompt's blocks come to be there.
   std::int64_t serve(const std::vector<Span>& prompt, double at_seconds = 0,
-                     std::uint32_t tenant = 0) {
+                     std::uint32_t tenant = 0, std::span<const sim::KvStore::NextUse> future = {}) {
     const sim::PathId path = make(prompt);
     const sim::Use use{TimePoint(static_cast<std::int64_t>(at_seconds * 1e9)), tenant, number_++};
     store_.look_up(path, paths_.tokens(path));
-    const std::int64_t found = store_.serve(tier_, use, 1);
+    const std::int64_t found = store_.serve(tier_, use, 1, future);
     paths_.drop_reference(path);
     store_.check_everything();
     return found;

@@ -1,0 +1,128 @@
+// Eviction policies on traces of real services, against numbers that others have counted.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <iostream>
+#include <map>
+
+#include "sim/store/kv_store.h"
+#include "tests/oracle/block_replay.h"
+#include "tests/support/real_data.h"
+#include "tests/traces/imported.h"
+
+namespace scsim::sim {
+namespace {
+
+constexpr std::int64_t kBlockTokens = 512;
+
+// For each request, when its blocks are used next: found block by block, from the last request.
+std::vector<std::vector<KvStore::NextUse>> futures(const std::vector<Request>& requests) {
+  std::map<std::pair<std::size_t, std::vector<std::int64_t>>, std::size_t> names;
+  std::vector<std::vector<std::size_t>> blocks;
+  for (const Request& request : requests) {
+    std::size_t name = 0;
+    std::vector<std::size_t>& own = blocks.emplace_back();
+    for (const auto& block : test::cut_into_blocks(request, Tokens(kBlockTokens))) {
+      std::vector<std::int64_t> key;
+      for (const Span& span : block) {
+        key.push_back(static_cast<std::int64_t>(span.content.value()));
+        key.push_back(span.first.value());
+        key.push_back(span.count.value());
+      }
+      name = names.try_emplace({name, key}, names.size() + 1).first->second;
+      own.push_back(name);
+    }
+  }
+  std::vector<std::uint64_t> next(names.size() + 1, kNeverUsed);
+  std::vector<std::vector<KvStore::NextUse>> futures(requests.size());
+  for (std::size_t i = requests.size(); i-- > 0;) {
+    for (std::size_t depth = 0; depth < blocks[i].size(); ++depth) {
+      const std::uint64_t number = std::exchange(next[blocks[i][depth]], i);
+      if (futures[i].empty() || futures[i].back().number != number)
+        futures[i].push_back({0, number});
+      futures[i].back().end = static_cast<std::int64_t>(depth) + 1;
+    }
+  }
+  return futures;
+}
+
+std::int64_t hits(const std::vector<Request>& requests,
+                  const std::vector<std::vector<KvStore::NextUse>>& futures,
+                  const std::string& policy, std::int64_t capacity) {
+  TokenPaths paths;
+  KvStore store({.block_tokens = kBlockTokens, .tail = true}, paths, nullptr);
+  TierOptions options;
+  options.name = "cache";
+  options.capacity = capacity;
+  options.eviction = *find_eviction(policy, {});
+  options.observe = false;
+  // As the compute of a block grows with what it attends to; that of a 70B model with 8,192 wide
+  // layers doubles at about 50,000 tokens.
+  options.recompute_seconds = [](std::int64_t from, std::int64_t tokens) {
+    return static_cast<double>(tokens) * (50'000 + static_cast<double>(from));
+  };
+  const TierId tier = store.add_tier(std::move(options));
+  std::int64_t found = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const PathId path = paths.make(requests[i].prompt, ContentId{}, 0, 0);
+    store.look_up(path, paths.tokens(path));
+    const Use use{requests[i].earliest, static_cast<std::uint32_t>(requests[i].tenant.value()), i};
+    found += store.serve(tier, use, 1, futures[i]);
+    paths.drop_reference(path);
+  }
+  store.check_everything();
+  return found;
+}
+
+TEST_CASE("on mooncake's conversations lru finds the known blocks, and no policy more than belady",
+          "[sim][store][real]") {
+  const auto path = test::real_data("traces/mooncake/conversation_trace.jsonl.zst");
+  if (!path) return;
+  const test::Imported trace = test::import_files("mooncake", {*path});
+  const auto future = futures(trace.requests);
+  const std::map<std::int64_t, std::int64_t> lru = {
+      {1'000, 12'847}, {10'000, 61'046}, {30'000, 93'978}};
+  for (const auto& [capacity, known] : lru) {
+    CHECK(hits(trace.requests, future, "lru", capacity) == known);
+    const std::int64_t most = hits(trace.requests, future, "belady", capacity);
+    CHECK(most > known);
+    CHECK(most <= 105'710);  // what is found with room for all
+    for (const EvictionEntry& policy : eviction_table()) {
+      const std::int64_t found = hits(trace.requests, future, policy.name, capacity);
+      CAPTURE(policy.name, capacity);
+      CHECK(found <= most);
+      CHECK(found > 0);
+      std::cout << fmt::format("{:>8} blocks  {:<13} {:>7} found\n", capacity, policy.name, found);
+    }
+  }
+  for (const EvictionEntry& policy : eviction_table()) {
+    if (policy.name != "ttl") CHECK(hits(trace.requests, future, policy.name, 182'790) == 105'710);
+  }
+}
+
+// A block waits from each use to its next. Where all that wait at once fit, nothing is missed.
+TEST_CASE("belady needs as many blocks as ever wait for their next use", "[sim][store][real]") {
+  const auto path = test::real_data("traces/mooncake/conversation_trace.jsonl.zst");
+  if (!path) return;
+  const test::Imported trace = test::import_files("mooncake", {*path});
+  const auto future = futures(trace.requests);
+  std::vector<std::int64_t> change(trace.requests.size() + 1);
+  for (std::size_t i = 0; i < future.size(); ++i) {
+    std::int64_t begin = 0;
+    for (const KvStore::NextUse& next : future[i]) {
+      if (next.number != kNeverUsed) {
+        change[i] += next.end - begin;
+        change[next.number] -= next.end - begin;
+      }
+      begin = next.end;
+    }
+  }
+  std::int64_t waiting = 0, most = 0;
+  for (const std::int64_t step : change) most = std::max(most, waiting += step);
+  CAPTURE(most);
+  CHECK(hits(trace.requests, future, "belady", most) == 105'710);
+  CHECK(hits(trace.requests, future, "belady", most - 1) == 105'709);
+}
+
+}  // namespace
+}  // namespace scsim::sim
