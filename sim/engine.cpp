@@ -281,7 +281,8 @@ void Engine::complete(TimePoint now, Listener& listener) {
 void Engine::advance_timeline(TimePoint now) {
   const double blocks = static_cast<double>(settings_.num_blocks);
   timeline_.advance(
-      now, {static_cast<double>(scheduler_.running()), static_cast<double>(scheduler_.waiting() + scheduler_.loading()),
+      now, {static_cast<double>(scheduler_.running()),
+            static_cast<double>(scheduler_.waiting() + scheduler_.loading()),
             static_cast<double>(scheduler_.pool().used_blocks()) / blocks,
             static_cast<double>(scheduler_.pool().cached_blocks()) / blocks, in_step_ ? 1.0 : 0.0});
 }

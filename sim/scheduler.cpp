@@ -260,6 +260,9 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
                                        : match_.blocks * knobs_.block_tokens;
   if (deferring_ && found < job.known - 1) return false;
   if (source_ != nullptr && !swapped && !holding) {
+    // Loaded or not, it needs the same blocks: no need to ask.
+    if (knobs_.reserve_full_prompt && need(job.known) + spare_blocks() > pool_->free_blocks())
+      return false;
     const std::int64_t upto = source_->loadable(id, found, job.known - 1, now);
     if (upto > found) {
       if (!prompt_fits(job) || need(job.known) + spare_blocks() > pool_->free_blocks())

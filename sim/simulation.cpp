@@ -543,8 +543,8 @@ void Simulation::first_token(std::uint64_t tag) {
   close_phase(active);
   open_phase(active, Active::Phase::kDecode);
   if (store_ != nullptr)
-    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job),
-                     result.prompt_tokens, true, use_of(tag));
+    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), 0,
+                     result.prompt_tokens, use_of(tag));
   if (result.output_tokens == 0) result.first_token = queue_.now();
   result.output_tokens = std::max<std::int64_t>(result.output_tokens, 1);
 }
@@ -552,8 +552,9 @@ void Simulation::first_token(std::uint64_t tag) {
 void Simulation::finished(std::uint64_t tag, std::int64_t produced) {
   const Active& active = active_[tag];
   if (store_ != nullptr && cluster_.store.answers) {  // the last token's KV was not computed
-    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job),
-                     results_[active.result].prompt_tokens + produced - 1, false, use_of(tag));
+    const std::int64_t prompt = results_[active.result].prompt_tokens;
+    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), prompt,
+                     prompt + produced - 1, use_of(tag));
   }
   end_request(static_cast<std::uint32_t>(tag), Outcome::kFinished, produced);
 }

@@ -34,6 +34,7 @@ PathId TokenPaths::make(std::span<const Span> prompt, ContentId output, std::int
   path.tokens = 0;
   path.salt = salt;
   path.references = 1;
+  path.made = ++made_;
   for (const Span& span : prompt) {
     append(path, span.content.value(), span.first.value(), span.count.value());
   }

@@ -29,6 +29,8 @@ class TokenPaths {
 
   std::int64_t tokens(PathId path) const { return paths_[path].tokens; }
   std::uint64_t salt(PathId path) const { return paths_[path].salt; }
+  // Tells paths apart that had the same id one after the other.
+  std::uint64_t made(PathId path) const { return paths_[path].made; }
 
   // The piece that holds token `position`; `hint` is a piece at or before it. Cost: pieces passed.
   std::int32_t piece_at(PathId path, std::int64_t position, std::int32_t hint = 0) const;
@@ -52,6 +54,7 @@ class TokenPaths {
     std::int64_t tokens = 0;
     std::uint64_t salt = 0;
     std::int32_t references = 0;
+    std::uint64_t made = 0;
   };
   void append(Path& path, std::uint64_t content, std::int64_t first, std::int64_t count);
   std::int64_t piece_end(const Path& path, std::size_t piece) const {
@@ -60,6 +63,7 @@ class TokenPaths {
 
   std::vector<Path> paths_;
   std::vector<PathId> unused_;
+  std::uint64_t made_ = 0;
   std::uint64_t next_private_content_ = ~std::uint64_t{0} - 1;  // counts down; never a trace's id
 };
 

@@ -76,6 +76,7 @@ struct Resident {
   RunId run = kNoRun;
   std::uint32_t tenant = 0;       // who stored it
   std::uint32_t last_tenant = 0;  // who used it last
+  CopyId parent = kNoCopy;        // the copy of the run before it; meaningful while it is cached
   std::int32_t partition = 0;     // of the tier's
   std::int32_t children = 0;      // runs right behind it that are here
   std::int32_t pins = 0;          // it is being read or written behind

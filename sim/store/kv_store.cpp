@@ -45,13 +45,17 @@ void KvStore::leaving(TierId tier, RunId run, std::int64_t from, std::int64_t to
   if (listener_ == nullptr) return;
   const std::int64_t tail = runs_[run].tail_tokens;
   const std::int64_t tokens = tail > 0 ? from * block_tokens() + tail : to * block_tokens();
-  listener_->leaving(tier, runs_[run].path, from, to, tokens, resident);
+  listener_->leaving(tier, {run, runs_[run].parent, runs_[run].path, from, to, tokens}, resident);
 }
 
 // ---- the prompt at hand ----
 
 void KvStore::look_up(PathId path, std::int64_t tokens) {
+  // Asked again of a prompt at hand. (A path's number may have been given to another meanwhile.)
+  const std::uint64_t made = runs_.paths().made(path);
+  if (path == path_ && made == path_made_ && tokens == tokens_ && walked_ == changes_) return;
   path_ = path;
+  path_made_ = made;
   tokens_ = tokens;
   full_ = tokens / options_.block_tokens;
   total_ = full_ + (options_.tail && tokens % options_.block_tokens != 0 ? 1 : 0);
@@ -113,6 +117,15 @@ void KvStore::cut_at(std::int64_t depth) {
   }
 }
 
+bool KvStore::pieces_are_whole_runs() const {
+  std::int64_t depth = 0;
+  for (const Piece& piece : pieces_) {
+    if (runs_[piece.run].begin != depth || runs_[piece.run].blocks() != piece.blocks) return false;
+    depth += piece.blocks;
+  }
+  return true;
+}
+
 void KvStore::use(TierId tier_id, std::int64_t to, const Use& use) {
   Tier& tier = this->tier(tier_id);
   tier.request(use);
@@ -150,21 +163,23 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
 
   const bool spare = tier.spares_request();
   spared_.clear();
-  bool all_cached = true;
   for (const Piece& piece : pieces_) {
     const CopyId copy = tier.cached(piece.run);
     if (copy == kNoCopy) {
-      all_cached = false;
       tier.recall(piece.run, use);
     } else {
       spared_.push_back(copy);
       tier.pin(copy);
     }
   }
+  const RunId deepest = pieces_.empty() ? Runs::kRoot : pieces_.back().run;
+  runs_.hold(deepest);
   std::int64_t room =
       spare ? tier.make_room(missing * arrival.block_bytes, use) / arrival.block_bytes : missing;
-  if (walked_ != changes_) {  // room was made; what is spared is as it was
-    if (all_cached) {
+  runs_.let_go(deepest);
+  drop_if_bare(deepest);
+  if (walked_ != changes_) {  // room was made, most often elsewhere
+    if (pieces_are_whole_runs()) {
       walked_ = changes_;
     } else {
       walk();

@@ -25,13 +25,17 @@ class KvStore {
     std::int64_t block_tokens = 256;
     bool tail = false;  // keep the last, partly filled block of a prompt as well
   };
+  // Blocks [from, to) of the path, which has `tokens` tokens up to there.
+  struct LeavingBlocks {
+    RunId run, parent;  // while the call lasts
+    PathId path;
+    std::int64_t from, to, tokens;
+  };
   // Hears of blocks before they leave a tier for want of room.
   struct Listener {
     virtual ~Listener() = default;
-    // Blocks [from, to) of the path, which has `tokens` tokens up to there. The store must not be
-    // changed before the call that evicts has returned.
-    virtual void leaving(TierId tier, PathId path, std::int64_t from, std::int64_t to,
-                         std::int64_t tokens, const Resident& resident) = 0;
+    // The store must not be changed before the call that evicts has returned.
+    virtual void leaving(TierId tier, const LeavingBlocks& blocks, const Resident& resident) = 0;
   };
   // From the request on, the number of the next one to use the blocks before depth `end`.
   struct NextUse {
@@ -89,6 +93,7 @@ class KvStore {
   void walk();
   // Makes a boundary between runs at `depth` of the prompt, if it lies inside a known run.
   void cut_at(std::int64_t depth);
+  bool pieces_are_whole_runs() const;
   std::int64_t insert_pieces(TierId tier, std::int64_t from, std::int64_t to, const Use& use,
                              const ArrivingBlocks& arrival);
   void foretell(TierId tier, const Use& use, std::span<const NextUse> future);
@@ -100,6 +105,7 @@ class KvStore {
   std::uint64_t changes_ = 0;  // of the tree; a walk is good while it stays
 
   PathId path_ = kNoPath;
+  std::uint64_t path_made_ = 0;
   std::int64_t tokens_ = 0, full_ = 0, total_ = 0;
   std::int64_t known_ = 0;
   std::vector<Piece> pieces_;

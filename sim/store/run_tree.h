@@ -127,6 +127,10 @@ class RunTree {
     return upper_id;
   }
 
+  // While held, the run and those before it stay, whatever becomes of what was behind it.
+  void hold(RunId id) { ++(*this)[id].children; }
+  void let_go(RunId id) { --(*this)[id].children; }
+
   // The run loses its blocks from `depth` on. REQUIRES: no children; begin < depth < end.
   void shorten(RunId id, std::int64_t depth) {
     Run& run = (*this)[id];

@@ -73,8 +73,8 @@ void Tier::drop_slot(CopyId copy) {
   store_.drop_if_bare(run);
 }
 
-void Tier::add_child(RunId parent) {
-  if (parent == Runs::kRoot) return;
+CopyId Tier::add_child(RunId parent) {
+  if (parent == Runs::kRoot) return kNoCopy;
   CopyId copy = runs_[parent].payload.in(id_);
   if (copy == kNoCopy) {
     copy = new_slot(parent);
@@ -84,11 +84,11 @@ void Tier::add_child(RunId parent) {
   const bool was = resident.evictable();
   ++resident.children;
   if (was) policy_of(copy).evictable(copy, false);
+  return copy;
 }
 
-void Tier::remove_child(RunId parent) {
-  if (parent == Runs::kRoot) return;
-  const CopyId copy = runs_[parent].payload.in(id_);
+void Tier::remove_child(CopyId copy) {
+  if (copy == kNoCopy) return;
   Resident& resident = slots_[index(copy)];
   SCSIM_CHECK_GT(resident.children, 0);
   --resident.children;
@@ -183,8 +183,9 @@ CopyId Tier::add(RunId run, const Use& use, const ArrivingBlocks& arrival) {
   resident.prefetched = arrival.prefetched;
   resident.pins = 1;  // until the policy has heard of it
   if (resident.state != State::kGhost) resident.state = State::kCached;
-  add_child(runs_[run].parent);
-  const Resident& added = slots_[index(copy)];  // add_child may have moved it
+  const CopyId parent = add_child(runs_[run].parent);
+  Resident& added = slots_[index(copy)];  // which add_child may have moved
+  added.parent = parent;
   count(added.tenant, static_cast<std::size_t>(added.partition), added.bytes(), use.now);
   statistics_.stored_bytes += added.bytes();
   if (added.prefetched) statistics_.prefetched_bytes += added.bytes();
@@ -290,7 +291,7 @@ void Tier::remove(CopyId copy, BlockEnd why, bool remember, TimePoint now) {
   if (options_.ttl > Duration{}) unlink(copy);
   policy.removed(copy, remember);
   slots_[index(copy)].state = remember ? State::kGhost : State::kStub;
-  const RunId parent = runs_[resident.run].parent;
+  const CopyId parent = resident.parent;
   if (!remember && resident.children == 0) {
     slots_[index(copy)].state = State::kFree;
     // The parent's count first: dropping the slot may take the run out of the tree.
@@ -330,6 +331,7 @@ void Tier::run_was_split(RunId upper_run, RunId lower_run) {
   above.begin = begin;
   above.blocks = blocks;
   above.children = below.state == State::kCached ? 1 : 0;
+  if (below.state == State::kCached) below.parent = upper;
   below.begin = runs_[lower_run].begin;
   below.blocks = runs_[lower_run].blocks();
   if (options_.ttl > Duration{} && below.state == State::kCached) {
@@ -452,6 +454,7 @@ void Tier::check_everything() const {
     if (run.parent == Runs::kRoot) continue;
     const CopyId parent = runs_[run.parent].payload.in(id_);
     SCSIM_CHECK_NE(parent, kNoCopy);
+    SCSIM_CHECK_EQ(parent, resident.parent);
     ++children[index(parent)];
   }
   for (std::size_t i = 0; i < slots_.size(); ++i)

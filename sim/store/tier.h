@@ -52,7 +52,7 @@ class RunCopies {
     TierId tier;
     CopyId copy;
   };
-  boost::container::small_vector<Place, 1> places_;
+  boost::container::small_vector<Place, 3> places_;
 };
 
 using Runs = RunTree<RunCopies>;
@@ -174,8 +174,8 @@ class Tier final : public Residents {
   }
   CopyId new_slot(RunId run);
   void drop_slot(CopyId copy);
-  void add_child(RunId parent);
-  void remove_child(RunId parent);
+  CopyId add_child(RunId parent);  // its copy, a stub if it is not here; kNoCopy: the root
+  void remove_child(CopyId parent);
   void count(std::uint32_t tenant, std::size_t partition, std::int64_t bytes, TimePoint now);
   struct Candidate {
     std::size_t partition;

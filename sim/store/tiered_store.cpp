@@ -397,11 +397,11 @@ void TieredStore::write_through(std::size_t engine, std::int64_t to, VertexId so
   }
 }
 
-void TieredStore::computed(std::size_t engine, PathId path, std::int64_t tokens, bool prompt,
-                           const Use& use) {
+void TieredStore::computed(std::size_t engine, PathId path, std::int64_t before,
+                           std::int64_t tokens, const Use& use) {
   const std::int64_t block = settings_.block_tokens;
-  const std::int64_t covered = prompt && settings_.tail ? tokens : tokens / block * block;
-  if (covered == 0) return;
+  const std::int64_t covered = before == 0 && settings_.tail ? tokens : tokens / block * block;
+  if (covered <= before) return;  // no further block is full
   look_up(engine, path, covered, use.now);
   write_through(engine, store_->blocks(), engines_[engine].vertex, 0,
                 {.kind = Transfer::Kind::kWriteThrough,
@@ -432,20 +432,31 @@ void TieredStore::evicted(std::size_t engine, PathId path, std::int64_t from, st
        engines_[engine].vertex);
 }
 
-void TieredStore::leaving(TierId tier, PathId path, std::int64_t from, std::int64_t to,
-                          std::int64_t tokens, const Resident& resident) {
+void TieredStore::leaving(TierId tier, const KvStore::LeavingBlocks& blocks,
+                          const Resident& resident) {
   const std::size_t below = level_of(tier) + 1;
   if (below >= settings_.tiers.size() || !settings(below).write_back) return;
-  paths_.add_reference(path);
-  leaving_.push_back(
-      {tier,
-       path,
-       from,
-       to,
-       tokens,
-       resident.lossy,
-       static_cast<double>(resident.block_bytes) / settings(level_of(tier)).codec.ratio,
-       {.now = {}, .tenant = resident.tenant, .number = resident.last_number}});
+  const double kv =
+      static_cast<double>(resident.block_bytes) / settings(level_of(tier)).codec.ratio;
+  if (!leaving_.empty()) {  // the run before the one that has just left goes with it
+    Leaving& last = leaving_.back();
+    if (last.tier == tier && last.parent == blocks.run && last.from == blocks.to &&
+        last.lossy == resident.lossy && last.kv_bytes == kv && last.use.tenant == resident.tenant) {
+      last.from = blocks.from;
+      last.parent = blocks.parent;
+      return;
+    }
+  }
+  paths_.add_reference(blocks.path);
+  leaving_.push_back({tier,
+                      blocks.from > resident.begin ? blocks.run : blocks.parent,
+                      blocks.path,
+                      blocks.from,
+                      blocks.to,
+                      blocks.tokens,
+                      resident.lossy,
+                      kv,
+                      {.now = {}, .tenant = resident.tenant, .number = resident.last_number}});
 }
 
 void TieredStore::demote_what_left(TimePoint now) {

@@ -54,9 +54,11 @@ class TieredStore final : private KvStore::Listener {
   // REQUIRES: loadable() said so at this moment.
   void begin_load(std::size_t engine, PathId path, std::int64_t found, std::int64_t most,
                   std::uint64_t tag, const Use& use);
-  // The first `tokens` tokens of the path are in the engine's blocks. `prompt`: all of the prompt,
-  // whose partly filled last block may be kept as well.
-  void computed(std::size_t engine, PathId path, std::int64_t tokens, bool prompt, const Use& use);
+  // The first `tokens` tokens of the path are in the engine's blocks, `before` of which it was told
+  // before. At the end of a prompt (`before` is 0) its partly filled last block may be kept as
+  // well.
+  void computed(std::size_t engine, PathId path, std::int64_t before, std::int64_t tokens,
+                const Use& use);
   // Blocks [from, to) of `block_tokens` tokens have left the engine.
   void evicted(std::size_t engine, PathId path, std::int64_t from, std::int64_t to,
                std::int64_t block_tokens, TimePoint now);
@@ -148,7 +150,7 @@ class TieredStore final : private KvStore::Listener {
                      Transfer transfer);
   void arrived(const Transfer& transfer, TimePoint now);
   void part_arrived(const Transfer& transfer, TimePoint now, std::vector<Loaded>& loaded);
-  void leaving(TierId tier, PathId path, std::int64_t from, std::int64_t to, std::int64_t tokens,
+  void leaving(TierId tier, const KvStore::LeavingBlocks& blocks,
                const Resident& resident) override;
   void demote_what_left(TimePoint now);
 
@@ -171,6 +173,7 @@ class TieredStore final : private KvStore::Listener {
   std::int64_t depth_ = 0;  // blocks of the prompt looked up that are in the engine or some tier
   struct Leaving {
     TierId tier;
+    RunId parent;  // of the shallowest run, at that time
     PathId path;
     std::int64_t from, to, tokens;
     bool lossy;

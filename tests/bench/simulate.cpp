@@ -1,13 +1,15 @@
 // How fast the simulator is, on the default cluster. The answer is checked first: each case states
 // what the run must give, to the last token and nanosecond.
 //
-//   bench_simulate [case...]            cases: plain, plain_1m, conversation, conversation_busy
+//   bench_simulate [case...]            cases: plain, plain_1m, conversation, conversation_busy,
+//                                       conversation_tiers
 //
 // plain: 2,048 tokens in and 256 out, 40 a second, nothing shared. conversation: the public
 // Mooncake conversation trace repeated 20 times (240,620 requests; needs the data folder, else
-// skipped); _busy: its arrivals 1.3 times as fast. A CSV line per case: CPU seconds of the process
-// over five runs after a warm-up, the part of them spent reading the trace, and requests per second
-// of the median.
+// skipped); _busy: its arrivals 1.3 times as fast; _tiers: with DRAM and NVMe on the node and a
+// shared remote store behind engines that have a tenth of their own blocks. A CSV line per case:
+// CPU seconds of the process over five runs after a warm-up, the part of them spent reading the
+// trace, and requests per second of the median.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -32,7 +34,7 @@ namespace {
 
 struct Answer {
   std::uint64_t requests = 0;
-  std::int64_t found_tokens = 0, end_ns = 0, steps = 0;
+  std::int64_t found_tokens = 0, end_ns = 0, steps = 0, fetched_tokens = 0;
   friend bool operator==(const Answer&, const Answer&) = default;
 };
 
@@ -41,6 +43,7 @@ struct Case {
   // The path of its trace; nothing where the data is absent (said on stdout).
   std::function<std::optional<std::string>(const test::TemporaryFolder& folder)> make;
   Answer expected;
+  std::string cluster = "";  // YAML; the default cluster unless given
 };
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -69,8 +72,19 @@ std::optional<std::string> conversation(const test::TemporaryFolder& folder, dou
   return path;
 }
 
-Answer simulate_once(const std::string& path) {
-  const auto cluster = sim::resolve_cluster(sim::default_cluster_config());
+constexpr const char* kTiers = R"(
+store:
+  block_tokens: 512
+  tiers:
+    - {medium: dram, capacity: 512 GiB}
+    - {medium: nvme, capacity: 2 TiB, write: back}
+    - {medium: remote, capacity: 16 TiB, read_bandwidth: 25 GB/s, write_bandwidth: 25 GB/s}
+)";
+
+Answer simulate_once(const std::string& path, const std::string& yaml) {
+  proto::ClusterConfig config = sim::default_cluster_config();
+  if (!yaml.empty()) SCSIM_CHECK(read_yaml_text(yaml, "cluster", config).has_value());
+  const auto cluster = sim::resolve_cluster(config);
   SCSIM_CHECK(cluster.has_value());
   auto trace = TraceReader::open(path);
   SCSIM_CHECK(trace.has_value());
@@ -84,6 +98,7 @@ Answer simulate_once(const std::string& path) {
     answer.found_tokens += request.found_tokens;
   }
   for (const EngineResult& engine : result->engines) answer.steps += engine.steps;
+  for (const TierResult& tier : result->tiers) answer.fetched_tokens += tier.fetched_tokens;
   return answer;
 }
 
@@ -99,18 +114,18 @@ bool run(const Case& which) {
   const std::optional<std::string> made = which.make(folder);
   if (!made) return true;
   const std::string& path = *made;
-  const Answer answer = simulate_once(path);
+  const Answer answer = simulate_once(path, which.cluster);
   if (answer != which.expected) {
     std::printf("%s,WRONG: %" PRIu64 " requests, %" PRId64 " tokens found, end at %" PRId64
-                " ns, %" PRId64 " steps\n",
+                " ns, %" PRId64 " steps, %" PRId64 " tokens fetched\n",
                 which.name.c_str(), answer.requests, answer.found_tokens, answer.end_ns,
-                answer.steps);
+                answer.steps, answer.fetched_tokens);
     return false;
   }
   std::vector<double> seconds, reading;
   for (int i = 0; i < 5; ++i) {
     const double start = cpu_seconds();
-    simulate_once(path);
+    simulate_once(path, which.cluster);
     const double middle = cpu_seconds();
     read_once(path);
     seconds.push_back(middle - start);
@@ -142,6 +157,10 @@ int main(int argc, char** argv) {
       {"conversation_busy",
        [](const test::TemporaryFolder& f) { return conversation(f, 1.3); },
        {240620, 617860128, 54428534992449, 47672631}},
+      {"conversation_tiers",
+       [](const test::TemporaryFolder& f) { return conversation(f, 1); },
+       {240620, 625343520, 70752666749640, 57641140, 385357488},
+       kTiers},
   };
   std::printf(
       "case,requests,cpu_s_min,cpu_s_median,cpu_s_max,of_it_reading_s,requests_per_cpu_s\n");
