@@ -365,9 +365,13 @@ std::uint32_t TieredStore::new_transfer(const Transfer& transfer) {
   return id;
 }
 
-bool TieredStore::send(Transfer transfer, VertexId from) {
+bool TieredStore::send(const Transfer& transfer, VertexId from) {
   const std::int64_t missing = store_->missing(transfer.target, transfer.from, transfer.to);
-  if (missing <= 0) return false;
+  if (missing > 0) start(transfer, from, missing);
+  return missing > 0;
+}
+
+void TieredStore::start(Transfer transfer, VertexId from, std::int64_t blocks) {
   const std::size_t level = level_of(transfer.target);
   const CodecSettings& codec = settings(level).codec;
   transfer.lossy = transfer.lossy || codec.lossy;
@@ -377,10 +381,9 @@ bool TieredStore::send(Transfer transfer, VertexId from) {
   const Route* route = topology_.route(from, target.vertex);
   SCSIM_CHECK(route != nullptr);
   network_->start(
-      *route, missing * stored_bytes(transfer.kv_bytes, level),
-      seconds_for(transfer.kv_bytes * static_cast<double>(missing), codec.encode_bytes_per_second),
+      *route, blocks * stored_bytes(transfer.kv_bytes, level),
+      seconds_for(transfer.kv_bytes * static_cast<double>(blocks), codec.encode_bytes_per_second),
       id, transfer.use.now);
-  return true;
 }
 
 // To the first tier from `level` on that is written through and lacks some of the blocks before
@@ -434,52 +437,45 @@ void TieredStore::evicted(std::size_t engine, PathId path, std::int64_t from, st
 
 void TieredStore::leaving(TierId tier, const KvStore::LeavingBlocks& blocks,
                           const Resident& resident) {
-  const std::size_t below = level_of(tier) + 1;
+  const Instance& source = instances_[static_cast<std::size_t>(tier)];
+  const std::size_t below = source.level + 1;
   if (below >= settings_.tiers.size() || !settings(below).write_back) return;
-  const double kv =
-      static_cast<double>(resident.block_bytes) / settings(level_of(tier)).codec.ratio;
+  const TierId target = engines_[source.engine].tiers[below];
+  if (store_->tier(target).cached(blocks.run) != kNoCopy) return;  // all of them
+  const double kv = static_cast<double>(resident.block_bytes) / settings(source.level).codec.ratio;
   if (!leaving_.empty()) {  // the run before the one that has just left goes with it
     Leaving& last = leaving_.back();
-    if (last.tier == tier && last.parent == blocks.run && last.from == blocks.to &&
-        last.lossy == resident.lossy && last.kv_bytes == kv && last.use.tenant == resident.tenant) {
-      last.from = blocks.from;
+    Transfer& transfer = last.transfer;
+    if (transfer.source == tier && last.parent == blocks.run && transfer.from == blocks.to &&
+        transfer.lossy == resident.lossy && transfer.kv_bytes == kv &&
+        transfer.use.tenant == resident.tenant) {
+      transfer.from = blocks.from;
       last.parent = blocks.parent;
       return;
     }
   }
   paths_.add_reference(blocks.path);
-  leaving_.push_back({tier,
-                      blocks.from > resident.begin ? blocks.run : blocks.parent,
-                      blocks.path,
-                      blocks.from,
-                      blocks.to,
-                      blocks.tokens,
-                      resident.lossy,
-                      kv,
-                      {.now = {}, .tenant = resident.tenant, .number = resident.last_number}});
+  leaving_.push_back(
+      {blocks.from > resident.begin ? blocks.run : blocks.parent,
+       {.kind = Transfer::Kind::kWriteBack,
+        .path = blocks.path,
+        .tokens = blocks.tokens,
+        .from = blocks.from,
+        .to = blocks.to,
+        .source = tier,
+        .target = target,
+        .kv_bytes = kv,
+        .lossy = resident.lossy,
+        .use = {.now = {}, .tenant = resident.tenant, .number = resident.last_number}}});
 }
 
+// The blocks that had to leave a tier are on their way to the one below.
 void TieredStore::demote_what_left(TimePoint now) {
-  for (std::size_t i = 0; i < leaving_.size(); ++i) {
-    const Leaving left = leaving_[i];
-    const Instance& source = instances_[static_cast<std::size_t>(left.tier)];
-    const TierId target = engines_[source.engine].tiers[source.level + 1];
-    store_->tier(target).expire(now);
-    store_->look_up(left.path, left.tokens);
-    Use use = left.use;
-    use.now = now;
-    send({.kind = Transfer::Kind::kWriteBack,
-          .path = left.path,
-          .tokens = left.tokens,
-          .from = left.from,
-          .to = left.to,
-          .source = left.tier,
-          .target = target,
-          .kv_bytes = left.kv_bytes,
-          .lossy = left.lossy,
-          .use = use},
-         source.vertex);
-    paths_.drop_reference(left.path);
+  for (Leaving& left : leaving_) {
+    left.transfer.use.now = now;
+    start(left.transfer, instances_[static_cast<std::size_t>(left.transfer.source)].vertex,
+          left.transfer.to - left.transfer.from);
+    paths_.drop_reference(left.transfer.path);
   }
   leaving_.clear();
 }

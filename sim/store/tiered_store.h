@@ -144,7 +144,8 @@ class TieredStore final : private KvStore::Listener {
   void keep_what_is_cheaper(std::size_t engine, std::int64_t found, std::int64_t most);
   // Sends what the target lacks of the transfer's blocks, whose prompt is looked up; false if it
   // lacks none.
-  bool send(Transfer transfer, VertexId from);
+  bool send(const Transfer& transfer, VertexId from);
+  void start(Transfer transfer, VertexId from, std::int64_t blocks);
   std::uint32_t new_transfer(const Transfer& transfer);
   void write_through(std::size_t engine, std::int64_t to, VertexId source, std::size_t level,
                      Transfer transfer);
@@ -172,13 +173,8 @@ class TieredStore final : private KvStore::Listener {
   std::vector<Part> parts_;
   std::int64_t depth_ = 0;  // blocks of the prompt looked up that are in the engine or some tier
   struct Leaving {
-    TierId tier;
-    RunId parent;  // of the shallowest run, at that time
-    PathId path;
-    std::int64_t from, to, tokens;
-    bool lossy;
-    double kv_bytes;
-    Use use;
+    RunId parent;  // of the shallowest run, when it left
+    Transfer transfer;
   };
   std::vector<Leaving> leaving_;
   std::vector<Network::Done> done_;
