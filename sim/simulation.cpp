@@ -9,6 +9,7 @@
 #include "sim/event_queue.h"
 #include "sim/frontend.h"
 #include "sim/store/cache_identity.h"
+#include "sim/store/session_prefetch.h"
 #include "sim/store/tiered_store.h"
 #include "traces/text.h"
 
@@ -36,7 +37,11 @@ struct TransferDone {
   std::uint64_t number;  // void if another is expected by then
 };
 
-using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone>;
+struct Prefetch {
+  std::uint64_t session;
+};
+
+using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone, Prefetch>;
 
 // Requests between arrival and end.
 struct Active {
@@ -82,9 +87,13 @@ class Simulation final : private Engine::Listener {
   Expected<void> handle(const Deadline& event);
   Expected<void> handle(const Observe& event);
   Expected<void> handle(const TransferDone& event);
+  Expected<void> handle(const Prefetch& event);
 
   Expected<void> make_store();
   void expect_transfers();
+  bool all_ended() const {
+    return arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests();
+  }
   void meet(std::uint32_t tenant);
   Use use_of(std::uint64_t tag) const;
   FetchResult& fetch_of(std::uint64_t tag) { return fetches_[active_[tag].result]; }
@@ -125,7 +134,8 @@ class Simulation final : private Engine::Listener {
   std::size_t tenants_met_ = 0;
   std::unique_ptr<TieredStore> store_;  // none without tiers
   std::vector<std::unique_ptr<StoreAtEngine>> store_at_;
-  std::uint64_t transfer_ = 0;  // number of the TransferDone that counts
+  std::optional<SessionPrefetch> prefetch_;  // none where no tier prefetches
+  std::uint64_t transfer_ = 0;               // number of the TransferDone that counts
   std::optional<TimePoint> transfer_at_;
   std::vector<TieredStore::Loaded> arrived_;
   std::vector<std::vector<TieredStore::Loaded>> loaded_;  // during its step, by engine
@@ -206,6 +216,17 @@ Expected<void> Simulation::make_store() {
     engines_[i]->scheduler().set_source(store_at_[i].get());
     engines_[i]->scheduler().pool().set_listener(store_at_[i].get());
   }
+  if (store_->prefetches()) prefetch_.emplace(cluster_.store.prefetch_after, paths_);
+  return {};
+}
+
+Expected<void> Simulation::handle(const Prefetch& event) {
+  if (all_ended()) return {};
+  const auto context = prefetch_->due(event.session, queue_.now());
+  if (!context) return {};
+  store_->prefetch(context->engine, context->path, context->tokens,
+                   {queue_.now(), context->tenant, results_.back().request});
+  paths_.drop_reference(context->path);
   return {};
 }
 
@@ -213,7 +234,7 @@ Expected<void> Simulation::make_store() {
 void Simulation::expect_transfers() {
   if (store_ == nullptr) return;
   // What moves after the last request has ended is nobody's concern.
-  if (arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests()) return;
+  if (all_ended()) return;
   const auto when = store_->next();
   if (!when || (transfer_at_ && *transfer_at_ <= *when)) return;
   transfer_at_ = *when;
@@ -224,7 +245,7 @@ void Simulation::expect_transfers() {
 
 Expected<void> Simulation::handle(const TransferDone& event) {
   if (event.number != transfer_) return {};
-  if (arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests()) return {};
+  if (all_ended()) return {};
   transfer_at_.reset();
   arrived_.clear();
   store_->advance(queue_.now(), arrived_);
@@ -319,6 +340,7 @@ Expected<void> Simulation::handle(const Arrival& event) {
   if (result.tenant >= gaps_.by_tenant.size()) gaps_.by_tenant.resize(result.tenant + 1);
   if (store_ != nullptr) fetches_.emplace_back();
   meet(result.tenant);
+  if (prefetch_) prefetch_->arrived(result.session, result.tenant, queue_.now());
 
   const RoutableRequest routable{request.tenant, request.session,      request.turn,
                                  request.prompt, result.prompt_tokens, request.max_tokens.value(),
@@ -551,6 +573,15 @@ void Simulation::first_token(std::uint64_t tag) {
 
 void Simulation::finished(std::uint64_t tag, std::int64_t produced) {
   const Active& active = active_[tag];
+  if (prefetch_) {
+    const RequestResult& result = results_[active.result];
+    const PathId path = engines_[active.engine]->scheduler().path(active.job);
+    const auto due = prefetch_->ended(
+        result.session, {active.engine, path, result.prompt_tokens + produced - 1, result.tenant},
+        queue_.now());
+    if (due)
+      queue_.schedule_at(std::max(*due, queue_.now()), Phase::kDispatch, Prefetch{result.session});
+  }
   if (store_ != nullptr && cluster_.store.answers) {  // the last token's KV was not computed
     const std::int64_t prompt = results_[active.result].prompt_tokens;
     store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), prompt,

@@ -149,6 +149,7 @@ Expected<StoreSettings> resolve_store(proto::ClusterConfig& config,
     store.block_tokens = static_cast<std::int64_t>(given.block_tokens());
     store.tail = given.tail_block();
     store.answers = given.answers();
+    store.prefetch_after = given.prefetch_after();
     store.fetch = given.fetch() == "always"  ? StoreSettings::Fetch::kAlways
                   : given.fetch() == "never" ? StoreSettings::Fetch::kNever
                                              : StoreSettings::Fetch::kCheaper;

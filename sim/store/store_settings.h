@@ -66,6 +66,7 @@ struct StoreSettings {
   std::int64_t block_tokens = 256;
   bool tail = false, answers = true;
   Fetch fetch = Fetch::kCheaper;
+  double prefetch_after = 0.5;      // of a session's expected think time
   std::vector<TierSettings> tiers;  // nearest to the engines first
 
   double pcie_bytes_per_second = 0;  // of one GPU; 0: the GPU's own
