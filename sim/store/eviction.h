@@ -67,19 +67,19 @@ struct Resident {
     kGhost,   // evicted, remembered by the policy
     kCached,  // here
   };
-  std::int64_t begin = 0, blocks = 0;  // depth of the first, and how many
+  std::int32_t begin = 0, blocks = 0;  // depth of the first, and how many
   std::int64_t block_bytes = 0;
   TimePoint stored, last_use;
-  std::uint64_t uses = 0;               // requests that stored or found it
-  std::uint64_t last_number = 0;        // the last of them
+  std::uint64_t last_number = 0;        // of the last request that stored or found it
   std::uint64_t next_use = kNeverUsed;  // the number of the next: for oracles alone
+  std::uint32_t uses = 0;               // requests that stored or found it
   RunId run = kNoRun;
   std::uint32_t tenant = 0;       // who stored it
   std::uint32_t last_tenant = 0;  // who used it last
   CopyId parent = kNoCopy;        // the copy of the run before it; meaningful while it is cached
-  std::int32_t partition = 0;     // of the tier's
   std::int32_t children = 0;      // runs right behind it that are here
-  std::int32_t pins = 0;          // it is being read or written behind
+  std::int16_t pins = 0;          // it is being read or written behind
+  std::int16_t partition = 0;     // of the tier's
   State state = State::kFree;
   bool lossy = false;       // what comes out is not what was computed
   bool prefetched = false;  // and not used yet

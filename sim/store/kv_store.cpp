@@ -83,7 +83,7 @@ std::int64_t KvStore::missing(TierId tier, std::int64_t from, std::int64_t to) c
   SCSIM_CHECK_EQ(walked_, changes_);
   std::int64_t missing = to - from;
   for (const Piece& piece : pieces_) {
-    const std::int64_t begin = std::max(runs_[piece.run].begin, from);
+    const std::int64_t begin = std::max<std::int64_t>(runs_[piece.run].begin, from);
     const std::int64_t end = std::min(runs_[piece.run].begin + piece.blocks, to);
     if (end > begin && this->tier(tier).cached(piece.run) != kNoCopy) missing -= end - begin;
   }
@@ -150,7 +150,7 @@ std::int64_t KvStore::insert_pieces(TierId tier_id, std::int64_t from, std::int6
   Tier& tier = this->tier(tier_id);
   SCSIM_CHECK_LE(to, total_);
   const auto missing_in = [&](const Piece& piece) {
-    const std::int64_t begin = std::max(runs_[piece.run].begin, from);
+    const std::int64_t begin = std::max<std::int64_t>(runs_[piece.run].begin, from);
     const std::int64_t end = std::min(runs_[piece.run].begin + piece.blocks, to);
     return end > begin && tier.cached(piece.run) == kNoCopy ? end - begin : 0;
   };

@@ -31,7 +31,7 @@ class RunTree {
   static constexpr RunId kRoot = 0;
 
   struct Run {
-    std::int64_t begin = 0, end = 0;  // depth, in blocks
+    std::int32_t begin = 0, end = 0;  // depth, in blocks
     RunId parent = kNoRun;
     std::int32_t children = 0;
     std::int32_t tail_tokens = 0;  // of a partly filled block; else 0
@@ -118,7 +118,7 @@ class RunTree {
     const Run& old = (*this)[lower_id];
     const RunId upper_id = add_run(parent, old.path, old.begin, depth, 0);
     Run& lower = (*this)[lower_id];
-    lower.begin = depth;
+    lower.begin = static_cast<std::int32_t>(depth);
     lower.parent = upper_id;
     lower.piece = paths_.piece_at(lower.path, depth * block_, lower.piece);
     lower.key_ = key(upper_id, lower.path, lower.piece, depth * block_, block_);
@@ -136,7 +136,7 @@ class RunTree {
     Run& run = (*this)[id];
     SCSIM_CHECK_EQ(run.children, 0);
     SCSIM_CHECK(run.begin < depth && depth < run.end);
-    run.end = depth;
+    run.end = static_cast<std::int32_t>(depth);
   }
 
   // REQUIRES: no children. Gives the parent.
@@ -169,7 +169,7 @@ class RunTree {
     for (RunId id = found->second; id != kNoRun; id = (*this)[id].next_same_key_) {
       const Run& run = (*this)[id];
       if (run.parent != parent || run.tail_tokens != 0) continue;
-      const std::int64_t limit = std::min(run.end, max_depth) * block_;
+      const std::int64_t limit = std::min<std::int64_t>(run.end, max_depth) * block_;
       agree = paths_.agree_until(run.path, run.piece, path, piece, depth * block_, limit) / block_ -
               depth;
       if (agree > 0) return id;
@@ -203,8 +203,8 @@ class RunTree {
       unused_.pop_back();
     }
     Run& run = (*this)[id];
-    run.begin = begin;
-    run.end = end;
+    run.begin = static_cast<std::int32_t>(begin);
+    run.end = static_cast<std::int32_t>(end);
     run.parent = parent;
     run.tail_tokens = tail_tokens;
     run.path = path;

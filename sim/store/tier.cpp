@@ -60,7 +60,7 @@ CopyId Tier::new_slot(RunId run) {
   Resident& resident = slots_[index(copy)];
   resident.run = run;
   resident.begin = runs_[run].begin;
-  resident.blocks = runs_[run].blocks();
+  resident.blocks = static_cast<std::int32_t>(runs_[run].blocks());
   runs_[run].payload.add(id_, copy);
   return copy;
 }
@@ -166,7 +166,7 @@ CopyId Tier::add(RunId run, const Use& use, const ArrivingBlocks& arrival) {
   Resident& resident = slots_[index(copy)];
   SCSIM_CHECK(resident.state != State::kCached);
   // A ghost comes back as what it was, or not as one: it counts for those that store it now.
-  const auto place = static_cast<std::int32_t>(place_of(use.tenant));
+  const auto place = static_cast<std::int16_t>(place_of(use.tenant));
   if (resident.state == State::kGhost &&
       (resident.partition != place || resident.block_bytes != arrival.block_bytes)) {
     policy_of(copy).forget(copy);
@@ -224,7 +224,7 @@ std::int64_t Tier::make_room(std::int64_t wanted, const Use& use) {
   const auto evict_for = [&](const Candidate& from, std::int64_t excess, BlockEnd why) {
     const Resident& resident = slots_[index(from.copy)];
     const std::int64_t needed = (excess + resident.block_bytes - 1) / resident.block_bytes;
-    evict(from.copy, std::min({needed, from.blocks, resident.blocks}), why, use.now);
+    evict(from.copy, std::min({needed, from.blocks, std::int64_t{resident.blocks}}), why, use.now);
   };
   if (const auto quota = partitions_[own].quota) {
     while (partitions_[own].used + wanted > *quota) {
@@ -265,7 +265,7 @@ void Tier::evict(CopyId copy, std::int64_t blocks, BlockEnd why, TimePoint now) 
     store_.leaving(id_, run, resident.begin + keep, resident.begin + resident.blocks, resident);
     record_end(resident, blocks, why, now);
     store_.shorten(run, resident.begin + keep);
-    resident.blocks = keep;
+    resident.blocks = static_cast<std::int32_t>(keep);
     policy_of(copy).shortened(copy, blocks);
     count(resident.tenant, static_cast<std::size_t>(resident.partition),
           -blocks * resident.block_bytes, now);
@@ -319,7 +319,7 @@ void Tier::run_was_split(RunId upper_run, RunId lower_run) {
   if (slots_[index(lower)].state == State::kStub) {
     Resident& stub = slots_[index(lower)];
     stub.begin = runs_[lower_run].begin;
-    stub.blocks = runs_[lower_run].blocks();
+    stub.blocks = static_cast<std::int32_t>(runs_[lower_run].blocks());
     return;
   }
   const CopyId upper = new_slot(upper_run);
@@ -333,7 +333,7 @@ void Tier::run_was_split(RunId upper_run, RunId lower_run) {
   above.children = below.state == State::kCached ? 1 : 0;
   if (below.state == State::kCached) below.parent = upper;
   below.begin = runs_[lower_run].begin;
-  below.blocks = runs_[lower_run].blocks();
+  below.blocks = static_cast<std::int32_t>(runs_[lower_run].blocks());
   if (options_.ttl > Duration{} && below.state == State::kCached) {
     if (recency_.size() <= index(upper)) recency_.resize(index(upper) + 1);
     const CopyId newer = recency_[index(lower)].newer;

@@ -7,7 +7,7 @@
 // candidate was used longest ago, of those above their guarantee (INV-ISOLATE).
 #pragma once
 
-#include <boost/container/small_vector.hpp>
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,29 +22,37 @@ namespace scsim::sim {
 
 using TierId = std::int32_t;
 
-// Where a run is: its copy in each tier that has one.
+// Where a run is: its copy in each tier that has one. Most are in one or two.
 class RunCopies {
  public:
   CopyId in(TierId tier) const {
-    for (const Place& place : places_) {
-      if (place.tier == tier) return place.copy;
+    for (std::uint32_t i = 0; i < size_; ++i) {
+      if (at(i).tier == tier) return at(i).copy;
     }
     return kNoCopy;
   }
-  void add(TierId tier, CopyId copy) { places_.push_back({tier, copy}); }
+  void add(TierId tier, CopyId copy) {
+    if (size_ < kNear) {
+      near_[size_++] = {tier, copy};
+      return;
+    }
+    if (!far_) far_ = std::make_unique<std::vector<Place>>();
+    far_->push_back({tier, copy});
+    ++size_;
+  }
   void remove(TierId tier) {
-    for (Place& place : places_) {
-      if (place.tier != tier) continue;
-      place = places_.back();
-      places_.pop_back();
+    for (std::uint32_t i = 0; i < size_; ++i) {
+      if (at(i).tier != tier) continue;
+      at(i) = at(--size_);
+      if (size_ >= kNear) far_->pop_back();
       return;
     }
   }
-  bool empty() const { return places_.empty(); }
-  bool only(TierId tier) const { return places_.size() == 1 && places_[0].tier == tier; }
+  bool empty() const { return size_ == 0; }
+  bool only(TierId tier) const { return size_ == 1 && near_[0].tier == tier; }
   template <class F>
   void for_each(F f) const {
-    for (const Place& place : places_) f(place.tier, place.copy);
+    for (std::uint32_t i = 0; i < size_; ++i) f(at(i).tier, at(i).copy);
   }
 
  private:
@@ -52,7 +60,13 @@ class RunCopies {
     TierId tier;
     CopyId copy;
   };
-  boost::container::small_vector<Place, 3> places_;
+  static constexpr std::uint32_t kNear = 2;
+  Place& at(std::uint32_t i) { return i < kNear ? near_[i] : (*far_)[i - kNear]; }
+  const Place& at(std::uint32_t i) const { return i < kNear ? near_[i] : (*far_)[i - kNear]; }
+
+  std::array<Place, kNear> near_;
+  std::uint32_t size_ = 0;
+  std::unique_ptr<std::vector<Place>> far_;
 };
 
 using Runs = RunTree<RunCopies>;
