@@ -1,8 +1,10 @@
 // The store under the clock against the store without one, and against itself arranged otherwise.
+#include "sim/store/tiered_store.h"
+
 #include <catch2/catch.hpp>
 #include <limits>
+#include <map>
 
-#include "sim/store/tiered_store.h"
 #include "tests/sim/random_cluster.h"
 #include "tests/sim/store/random_prompts.h"
 #include "tests/support/real_data.h"
@@ -92,8 +94,7 @@ TEST_CASE("with infinite bandwidth and one request at a time a tier is the store
       const std::int64_t blocks = test::between(rng, 1, 60);
       CAPTURE(policy.name, trial, block, tail, blocks);
       Cluster cluster = instant_cluster(block, tail);
-      cluster.store.tiers = {
-          tier("dram", policy.name, blocks * kv_bytes_per_block(cluster))};
+      cluster.store.tiers = {tier("dram", policy.name, blocks * kv_bytes_per_block(cluster))};
       const Result result = test::run(trace, cluster);
       const std::vector<std::int64_t> found = served(trace, policy.name, block, tail, blocks);
       for (std::size_t i = 0; i < found.size(); ++i) {
@@ -108,8 +109,8 @@ TEST_CASE("with infinite bandwidth and one request at a time a tier is the store
   }
 }
 
-// What is read from the lower tier moves up, what the upper one evicts moves down: together they are
-// one stack. Prompts must fit into the upper tier, which takes nothing of them otherwise.
+// What is read from the lower tier moves up, what the upper one evicts moves down: together they
+// are one stack. Prompts must fit into the upper tier, which takes nothing of them otherwise.
 TEST_CASE("two exclusive tiers under lru, with promotion, are one lru of their total size",
           "[sim][store]") {
   std::int64_t from_lower = 0;
@@ -140,6 +141,94 @@ TEST_CASE("two exclusive tiers under lru, with promotion, are one lru of their t
     }
   }
   CHECK(from_lower > 1000);
+}
+
+// Every byte is on the links that it has to pass, and on no other.
+TEST_CASE(
+    "what one node computed another fetches from the shared store, each way over its own links",
+    "[sim][store]") {
+  SmallTrace trace;
+  const ContentId document = trace.content(100);
+  trace.ask(TimePoint(0), {{document, Tokens(0), Tokens(100)}}, 2);
+  trace.ask(TimePoint(1'000'000'000'000), {{document, Tokens(0), Tokens(100)}}, 2);
+  EngineKnobs knobs;
+  knobs.block_tokens = 2;
+  Cluster cluster = test::small_cluster(test::kSomeCost, knobs, 1000, 2);  // round robin
+  Pool& pool = cluster.pools[0];
+  pool.gpus_per_engine = pool.gpus_per_node = 1;  // an engine a node
+  pool.model.layers = {{.count = 1, .kv_heads = 1, .head_dim = 3}};
+  const auto token =
+      static_cast<std::int64_t>(pool.model.cache_per_token(pool.precision.cache_bits).value());
+  REQUIRE(token > 0);
+  cluster.store.block_tokens = 8;
+  cluster.store.answers = false;
+  cluster.store.fetch = StoreSettings::Fetch::kAlways;
+  cluster.store.pcie_bytes_per_second = 1e6;
+  cluster.store.nic_bytes_per_second = 2e5;
+  cluster.store.tiers = {tier("remote", "lru", 1'000'000)};
+  cluster.store.tiers[0].scope = TierSettings::Scope::kCluster;
+  cluster.store.tiers[0].read_bytes_per_second = 1e5;
+  const Result result = test::run(trace, cluster);
+  CHECK(result.requests[0].engine != result.requests[1].engine);
+  CHECK(result.fetches[1].tokens[0] == 96);
+  // The tightest link decides how long it waits: the store's own, at 1e5 bytes a second.
+  CHECK(result.fetches[1].wait_ns == Approx(96e9 * static_cast<double>(token) / 1e5).margin(2));
+  std::map<std::string, std::int64_t> bytes;
+  for (const LinkResult& link : result.links) bytes[link.name] = link.bytes;
+  const std::int64_t moved = 96 * token;
+  CHECK(bytes == std::map<std::string, std::int64_t>{{"engine0 -> node0", moved},
+                                                     {"node0 -> switch", moved},
+                                                     {"switch -> remote", moved},
+                                                     {"remote -> switch", moved},
+                                                     {"switch -> node1", moved},
+                                                     {"node1 -> engine1", moved},
+                                                     {"engine1 -> node1", 0},
+                                                     {"node0 -> engine0", 0},
+                                                     {"node1 -> switch", 0},
+                                                     {"switch -> node0", 0}});
+}
+
+double hit_ratio(const Result& result) {
+  std::int64_t found = 0, prompts = 0;
+  for (std::size_t i = 0; i < result.requests.size(); ++i) {
+    found += result.requests[i].found_tokens + result.fetches[i].tokens[0];
+    prompts += result.requests[i].prompt_tokens;
+  }
+  return static_cast<double>(found) / static_cast<double>(prompts);
+}
+
+// SGLang pull request 29049, other traces and sizes: 47.4 % of tokens hit with an inclusive host
+// tier of twice the GPU's memory, 50.2 % with an exclusive one; 41.0 and 44.7 % with half of it.
+TEST_CASE("an exclusive host tier finds some points more than an inclusive one, as SGLang measured",
+          "[sim][store]") {
+  const auto path = test::real_data("traces/mooncake/conversation_trace.jsonl.zst");
+  if (!path) return;
+  const test::Imported imported = test::import_files("mooncake", {*path});
+  REQUIRE(imported.error.empty());
+  SmallTrace trace;
+  trace.contents() = imported.contents;
+  trace.requests() = imported.requests;
+  far_apart(trace);
+  const auto run = [&](double size, bool exclusive) {
+    EngineKnobs knobs;
+    knobs.block_tokens = 512;
+    knobs.cache_outputs = false;
+    Cluster cluster = test::small_cluster(test::kSomeCost, knobs, 10'000);
+    cluster.store.block_tokens = 512;
+    cluster.store.answers = false;
+    cluster.store.fetch = StoreSettings::Fetch::kAlways;
+    cluster.store.pcie_bytes_per_second = kInfinite;
+    const double bytes = 10'000 * static_cast<double>(kv_bytes_per_block(cluster));
+    cluster.store.tiers = {tier("dram", "lru", static_cast<std::int64_t>(size * bytes))};
+    cluster.store.tiers[0].write_back = cluster.store.tiers[0].exclusive = exclusive;
+    return hit_ratio(test::run(trace, cluster));
+  };
+  const double twice = run(2, true) - run(2, false), half = run(0.5, true) - run(0.5, false);
+  CAPTURE(twice, half);
+  CHECK(twice > 0.01);
+  CHECK(twice < 0.06);
+  CHECK(half > 0.01);
+  CHECK(half < 0.06);
 }
 
 }  // namespace
