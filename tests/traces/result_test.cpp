@@ -1,6 +1,7 @@
 #include "traces/result.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 #include <string>
 
 #include "tests/support/temporary_folder.h"
@@ -17,6 +18,66 @@ void fill(GapHistogram& gaps, Rng& rng) {
   for (std::uint64_t& count : gaps.count) count = rng.chance(0.5) ? 0 : rng.below(1000);
   gaps.sum_seconds = rng.exponential(100);
   gaps.worst_ns = static_cast<std::int64_t>(rng.below(1'000'000'000));
+}
+
+void fill(LifetimeHistogram& lifetimes, Rng& rng) {
+  for (auto& counts : lifetimes.count) {
+    for (std::uint64_t& count : counts) count = rng.below(1000);
+  }
+  for (double& seconds : lifetimes.sum_seconds) seconds = rng.exponential(100);
+}
+
+constexpr auto kTierNames = {&TierResult::name, &TierResult::medium, &TierResult::scope,
+                             &TierResult::policy, &TierResult::codec};
+constexpr auto kTierCounts = {&TierResult::capacity_bytes,   &TierResult::stored_bytes,
+                              &TierResult::refused_bytes,    &TierResult::evicted_bytes,
+                              &TierResult::prefetched_bytes, &TierResult::prefetched_used_bytes,
+                              &TierResult::peak_bytes,       &TierResult::fetched_bytes,
+                              &TierResult::fetched_tokens,   &TierResult::fetched_lossy_tokens,
+                              &TierResult::avoided_ns};
+constexpr auto kTierNumbers = {&TierResult::price_per_gib_hour, &TierResult::avoided_gpu_seconds,
+                               &TierResult::avoided_dollars};
+
+// `result` with a store of `tiers` tiers.
+Result with_store(Result result, std::size_t tiers) {
+  Rng rng(2, "tests.result.store");
+  const auto number = [&] { return static_cast<std::int64_t>(1 + rng.below(1'000'000)); };
+  const auto series = [&](std::vector<float>& values) {
+    for (int bin = 0; bin < 10; ++bin) values.push_back(static_cast<float>(rng.uniform()));
+  };
+  result.store_block_tokens = 512;
+  for (std::size_t t = 0; t < tiers; ++t) {
+    TierResult& tier = result.tiers.emplace_back();
+    for (const auto name : kTierNames) tier.*name = "name " + std::to_string(number());
+    for (const auto count : kTierCounts) tier.*count = number();
+    for (const auto value : kTierNumbers) tier.*value = rng.exponential(100);
+    tier.lossy = t % 2 == 0;
+    tier.instances = static_cast<std::int32_t>(number());
+    fill(tier.lifetimes, rng);
+    fill(tier.gaps, rng);
+    for (int tenant = 0; tenant < 3; ++tenant) {
+      tier.charged_byte_seconds.push_back(rng.exponential(1e12));
+      tier.stored_byte_seconds.push_back(rng.exponential(1e12));
+      series(tier.used_bytes_by_tenant.emplace_back());
+    }
+    series(tier.used_bytes);
+  }
+  for (const double limit : {2.5e10, std::numeric_limits<double>::infinity()}) {
+    LinkResult& link = result.links.emplace_back();
+    link.name = "link " + std::to_string(number());
+    link.bytes_per_second = limit;
+    link.bytes = number();
+    link.busy_ns = number();
+    series(link.carried);
+  }
+  for (std::size_t i = 0; i < result.requests.size(); ++i) {
+    FetchResult& fetch = result.fetches.emplace_back();
+    for (std::size_t t = 0; t < tiers; ++t) fetch.tokens[t] = number();
+    for (std::int64_t* field :
+         {&fetch.lossy_tokens, &fetch.found_lossy_tokens, &fetch.wait_ns, &fetch.avoided_ns})
+      *field = number();
+  }
+  return result;
 }
 
 // Every field of every struct has a value that is neither its default nor a neighbour's.
@@ -49,7 +110,8 @@ Result some_result(std::size_t num_requests) {
     for (std::int64_t* field :
          {&engine.num_blocks, &engine.block_tokens, &engine.max_sequences, &engine.steps,
           &engine.prefill_tokens, &engine.decode_tokens, &engine.preemptions,
-          &engine.evicted_blocks, &engine.peak_used_blocks, &engine.idle_ns}) {
+          &engine.evicted_blocks, &engine.peak_used_blocks, &engine.abandoned_loads,
+          &engine.idle_ns}) {
       *field = number();
     }
     for (double* field :
@@ -89,10 +151,7 @@ Result some_result(std::size_t num_requests) {
   fill(result.gaps, rng);
   for (int i = 0; i < 3; ++i) fill(result.gaps_by_tenant.emplace_back(), rng);
   for (int i = 0; i < 5; ++i) fill(result.gaps_by_turn.emplace_back(), rng);
-  for (auto& counts : result.lifetimes.count) {
-    for (std::uint64_t& count : counts) count = rng.below(1000);
-  }
-  for (double& seconds : result.lifetimes.sum_seconds) seconds = rng.exponential(100);
+  fill(result.lifetimes, rng);
   return result;
 }
 
@@ -125,7 +184,7 @@ void check_same(const EngineResult& a, const EngineResult& b) {
        {&EngineResult::num_blocks, &EngineResult::block_tokens, &EngineResult::max_sequences,
         &EngineResult::steps, &EngineResult::prefill_tokens, &EngineResult::decode_tokens,
         &EngineResult::preemptions, &EngineResult::evicted_blocks, &EngineResult::peak_used_blocks,
-        &EngineResult::idle_ns}) {
+        &EngineResult::abandoned_loads, &EngineResult::idle_ns}) {
     CHECK(a.*field == b.*field);
   }
   for (const auto field :
@@ -151,6 +210,36 @@ bool same(const RequestResult& a, const RequestResult& b) {
          a.prompt_tokens == b.prompt_tokens && a.output_tokens == b.output_tokens &&
          a.found_tokens == b.found_tokens && a.recomputed_tokens == b.recomputed_tokens &&
          a.stage_ns == b.stage_ns;
+}
+
+void check_same(const LifetimeHistogram& a, const LifetimeHistogram& b) {
+  CHECK((a.count == b.count));
+  CHECK(a.sum_seconds == b.sum_seconds);
+}
+
+void check_same(const TierResult& a, const TierResult& b) {
+  for (const auto name : kTierNames) CHECK(a.*name == b.*name);
+  for (const auto count : kTierCounts) CHECK(a.*count == b.*count);
+  for (const auto value : kTierNumbers) CHECK(a.*value == b.*value);
+  CHECK(a.lossy == b.lossy);
+  CHECK(a.instances == b.instances);
+  check_same(a.lifetimes, b.lifetimes);
+  check_same(a.gaps, b.gaps);
+  CHECK(a.charged_byte_seconds == b.charged_byte_seconds);
+  CHECK(a.stored_byte_seconds == b.stored_byte_seconds);
+  CHECK(a.used_bytes == b.used_bytes);
+  CHECK(a.used_bytes_by_tenant == b.used_bytes_by_tenant);
+}
+
+bool same(const LinkResult& a, const LinkResult& b) {
+  return a.name == b.name && a.bytes_per_second == b.bytes_per_second && a.bytes == b.bytes &&
+         a.busy_ns == b.busy_ns && a.carried == b.carried;
+}
+
+bool same(const FetchResult& a, const FetchResult& b) {
+  return a.tokens == b.tokens && a.lossy_tokens == b.lossy_tokens &&
+         a.found_lossy_tokens == b.found_lossy_tokens && a.wait_ns == b.wait_ns &&
+         a.avoided_ns == b.avoided_ns;
 }
 
 void check_same(const Result& a, const Result& b) {
@@ -179,12 +268,17 @@ void check_same(const Result& a, const Result& b) {
   CHECK((a.timeline_bin == b.timeline_bin));
   REQUIRE(a.engines.size() == b.engines.size());
   for (std::size_t i = 0; i < a.engines.size(); ++i) check_same(a.engines[i], b.engines[i]);
-  CHECK(std::ranges::equal(a.requests, b.requests, same));
+  const auto equal = [](const auto& x, const auto& y) { return same(x, y); };
+  CHECK(std::ranges::equal(a.requests, b.requests, equal));
+  CHECK(a.store_block_tokens == b.store_block_tokens);
+  REQUIRE(a.tiers.size() == b.tiers.size());
+  for (std::size_t i = 0; i < a.tiers.size(); ++i) check_same(a.tiers[i], b.tiers[i]);
+  CHECK(std::ranges::equal(a.links, b.links, equal));
+  CHECK(std::ranges::equal(a.fetches, b.fetches, equal));
   check_same(a.gaps, b.gaps);
   check_same(a.gaps_by_tenant, b.gaps_by_tenant);
   check_same(a.gaps_by_turn, b.gaps_by_turn);
-  CHECK((a.lifetimes.count == b.lifetimes.count));
-  CHECK((a.lifetimes.sum_seconds == b.lifetimes.sum_seconds));
+  check_same(a.lifetimes, b.lifetimes);
 }
 
 }  // namespace
@@ -201,6 +295,52 @@ TEST_CASE("a result reads back with every field it had", "[traces][result]") {
     REQUIRE(write_result(*back, folder.file("again.pb")).has_value());
     CHECK(*read_file(path) == *read_file(folder.file("again.pb")));
   }
+}
+
+TEST_CASE("a result of a cluster with a store reads back with every field", "[traces][result]") {
+  test::TemporaryFolder folder;
+  const std::string path = folder.file("result.pb");
+  for (const std::size_t tiers : {1, 2, 4}) {
+    for (const std::size_t num_requests : {0, 1, 4097}) {
+      const Result result = with_store(some_result(num_requests), tiers);
+      REQUIRE(write_result(result, path).has_value());
+      const Expected<Result> back = read_result(path);
+      REQUIRE(back.has_value());
+      check_same(*back, result);
+    }
+  }
+}
+
+// What version 1 did not have: tiers, links, fetches, and more than three reasons for an end.
+TEST_CASE("a result of version 1 still reads", "[traces][result]") {
+  test::TemporaryFolder folder;
+  const std::string path = folder.file("result.pb"), old_path = folder.file("old.pb");
+  Result result = some_result(20);
+  for (EngineResult& engine : result.engines) engine.abandoned_loads = 0;
+  for (std::size_t reason = 3; reason < kBlockEndNames.size(); ++reason) {
+    result.lifetimes.count[reason] = {};
+    result.lifetimes.sum_seconds[reason] = 0;
+  }
+  REQUIRE(write_result(result, path).has_value());
+
+  Expected<RecordReader> reader = RecordReader::open(path);
+  Expected<RecordWriter> writer = RecordWriter::create(old_path);
+  REQUIRE((reader.has_value() && writer.has_value()));
+  proto::ResultRecord record;
+  while (!record.has_footer()) {
+    const Expected<std::string_view> bytes = reader->next();
+    REQUIRE((bytes.has_value() && parse_record(*bytes, record)));
+    if (record.has_header()) record.mutable_header()->set_version(1);
+    if (record.has_lifetimes()) {
+      record.mutable_lifetimes()->mutable_count()->Truncate(3 * LifetimeHistogram::kBins);
+      record.mutable_lifetimes()->mutable_sum_seconds()->Truncate(3);
+    }
+    writer->append(record);
+  }
+  REQUIRE(writer->finish().has_value());
+  const Expected<Result> back = read_result(old_path);
+  REQUIRE(back.has_value());
+  check_same(*back, result);
 }
 
 TEST_CASE("a result with nothing in it reads back", "[traces][result]") {
