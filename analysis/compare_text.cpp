@@ -49,6 +49,25 @@ class SideBySide {
   TextTable table_{{"", "A", "B", "B - A"}};
 };
 
+// Tiers that either has, by name.
+std::vector<std::string> tiers_of(const Summary& a, const Summary& b) {
+  std::vector<std::string> names;
+  for (const Summary* summary : {&a, &b}) {
+    if (!summary->store) continue;
+    for (const TierSummary& tier : summary->store->tiers)
+      if (std::ranges::find(names, tier.name) == names.end()) names.push_back(tier.name);
+  }
+  return names;
+}
+
+double tier_hits(const Summary& summary, const std::string& name) {
+  double ratio = 0;
+  if (summary.store)
+    for (const TierSummary& tier : summary.store->tiers)
+      if (tier.name == name) ratio += tier.hit_ratio;
+  return ratio;
+}
+
 std::string side_by_side(const Summary& a, const Summary& b) {
   SideBySide table;
   const auto latency = [&](const std::string& name, Distribution GroupSummary::*d) {
@@ -69,6 +88,8 @@ std::string side_by_side(const Summary& a, const Summary& b) {
   table.rate("prompt tokens", a.rates.prompt_tokens, b.rates.prompt_tokens);
   table.rate("generated tokens", a.rates.generated_tokens, b.rates.generated_tokens);
   table.share("hit ratio", a.all.hits.ratio(), b.all.hits.ratio());
+  for (const std::string& tier : tiers_of(a, b))
+    table.share("hit ratio, " + shortened(tier, 20), tier_hits(a, tier), tier_hits(b, tier));
   table.add("preemptions", format_integer(a.all.preemptions), format_integer(b.all.preemptions),
             change(static_cast<double>(a.all.preemptions), static_cast<double>(b.all.preemptions)));
   if (a.cluster.utilisation && b.cluster.utilisation)

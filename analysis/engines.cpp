@@ -5,6 +5,8 @@
 namespace scsim::analysis {
 namespace {
 
+constexpr std::size_t kEngineBlockEnds = 3;  // the reasons behind them happen in tiers only
+
 double sum(const PerStage<double>& stages) {
   double total = 0;
   for (double stage : stages) total += stage;
@@ -63,20 +65,6 @@ std::optional<double> gpu_mean(const std::vector<EngineSummary>& engines,
   return weight > 0 ? std::optional(weighted / weight) : std::nullopt;
 }
 
-double lifetime_quantile(const std::array<std::uint64_t, LifetimeHistogram::kBins>& count,
-                         std::uint64_t total, double q) {
-  const double wanted = q * static_cast<double>(total);
-  double below = 0, low = 0, high = 1.0 / (1 << 19);  // bin i ends at 2^(i - 19) s
-  for (std::uint64_t blocks : count) {
-    const auto here = static_cast<double>(blocks);
-    if (here > 0 && below + here >= wanted) return low + (high - low) * (wanted - below) / here;
-    below += here;
-    low = high;
-    high *= 2;
-  }
-  return low;
-}
-
 }  // namespace
 
 double EngineSummary::busy_seconds() const { return sum(stage_seconds); }
@@ -117,17 +105,7 @@ void summarise_engines(const Result& result, Summary& summary) {
 }
 
 void summarise_lifetimes(const Result& result, Summary& summary) {
-  for (std::size_t i = 0; i < kBlockEndNames.size(); ++i) {
-    LifetimeSummary life;
-    life.reason = kBlockEndNames[i];
-    for (std::uint64_t blocks : result.lifetimes.count[i]) life.blocks += blocks;
-    if (life.blocks > 0) {
-      life.mean = result.lifetimes.sum_seconds[i] / static_cast<double>(life.blocks);
-      life.p50 = lifetime_quantile(result.lifetimes.count[i], life.blocks, 0.5);
-      life.p90 = lifetime_quantile(result.lifetimes.count[i], life.blocks, 0.9);
-    }
-    summary.lifetimes.push_back(life);
-  }
+  summary.lifetimes = lives_by_reason(result.lifetimes, kEngineBlockEnds);
 }
 
 void summarise_cache_worth(const Result& result, Summary& summary) {

@@ -2,9 +2,11 @@
 #include <array>
 #include <functional>
 
+#include "analysis/chart_json.h"
 #include "analysis/cluster_timeline.h"
 #include "analysis/html_report.h"
 #include "analysis/request_times.h"
+#include "analysis/store_reports.h"
 #include "analysis/summary_parts.h"
 #include "traces/text.h"
 
@@ -14,35 +16,7 @@ namespace {
 constexpr std::size_t kTimelinePoints = 400;
 constexpr std::size_t kTenantCurves = 4, kTargetLines = 4;
 constexpr std::size_t kStageRows = 8;
-constexpr double kLifetimeTail = 0.002;     // shorter lives than these share a bar
 constexpr std::size_t kLedgerEngines = 24;  // more: the busiest and the idlest half of that many
-
-// JSON by hand: objects and arrays are joined from finished members.
-std::string joined(const std::vector<std::string>& parts, char open, char close) {
-  std::string text(1, open);
-  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : ",") + parts[i];
-  return text + close;
-}
-std::string array(const std::vector<std::string>& items) { return joined(items, '[', ']'); }
-std::string object(const std::vector<std::string>& members) { return joined(members, '{', '}'); }
-std::string member(std::string_view key, const std::string& value) {
-  return json_quote(key) + ":" + value;
-}
-std::string numbers(const std::vector<double>& values) {
-  std::vector<std::string> items;
-  for (double value : values) items.push_back(format_shortest(value));
-  return array(items);
-}
-std::string numbers_or_null(const std::vector<std::optional<double>>& values) {
-  std::vector<std::string> items;
-  for (const auto& value : values) items.push_back(value ? format_shortest(*value) : "null");
-  return array(items);
-}
-std::string texts(const std::vector<std::string>& values) {
-  std::vector<std::string> items;
-  for (const std::string& value : values) items.push_back(json_quote(value));
-  return array(items);
-}
 
 // Shares at which a distribution is drawn: even steps, finer in the tail.
 std::vector<double> curve_shares() {
@@ -142,10 +116,6 @@ std::string stage_names(bool with_idle) {
   return texts(names);
 }
 
-std::string row(const std::string& name, const std::vector<double>& parts) {
-  return object({member("name", json_quote(name)), member("parts", numbers(parts))});
-}
-
 // Mean seconds of a request by stage: all, the largest tenants, the first turns.
 std::string request_stages(const Summary& summary) {
   std::vector<std::string> rows;
@@ -186,37 +156,6 @@ std::string ledger(const Summary& summary) {
   return object({member("stages", stage_names(true)), member("rows", array(rows))});
 }
 
-// Blocks by bin and reason, from the first bin that matters to the last that holds one; what lies
-// below the first is counted in it. Labels are the bins' upper ends.
-std::string lifetimes(const Result& result) {
-  std::array<std::uint64_t, LifetimeHistogram::kBins> in_bin{};
-  std::uint64_t all = 0;
-  for (const auto& count : result.lifetimes.count)
-    for (std::size_t i = 0; i < count.size(); ++i) {
-      in_bin[i] += count[i];
-      all += count[i];
-    }
-  std::size_t first = 0, last = in_bin.size();
-  while (last > 0 && in_bin[last - 1] == 0) --last;
-  for (std::uint64_t below = in_bin[0];
-       first + 1 < last && static_cast<double>(below) < kLifetimeTail * static_cast<double>(all);
-       below += in_bin[first])
-    ++first;
-  std::vector<std::string> labels, rows;
-  double high = 1.0 / (1 << 19);  // bin i ends at 2^(i - 19) s
-  for (std::size_t i = 0; i < last; ++i, high *= 2)
-    if (i >= first) labels.push_back("to " + format_seconds(high));
-  for (std::size_t reason = 0; reason < kBlockEndNames.size() && last > 0; ++reason) {
-    std::string name(kBlockEndNames[reason]);
-    std::ranges::replace(name, '_', ' ');
-    std::vector<double> parts(last - first, 0);
-    for (std::size_t i = 0; i < last; ++i)
-      parts[std::max(i, first) - first] += static_cast<double>(result.lifetimes.count[reason][i]);
-    rows.push_back(row(name, parts));
-  }
-  return object({member("labels", texts(labels)), member("rows", array(rows))});
-}
-
 std::string turns(const Summary& summary) {
   std::vector<std::string> names;
   std::vector<double> hits, within;
@@ -255,11 +194,15 @@ std::string slos(const Summary& summary) {
 }  // namespace
 
 std::string html_chart_data(const Result& result, const Summary& summary) {
-  return object({member("distributions", distributions(result, summary)),
-                 member("timeline", timeline(result, summary)),
-                 member("request_stages", request_stages(summary)),
-                 member("ledger", ledger(summary)), member("lifetimes", lifetimes(result)),
-                 member("turns", turns(summary)), member("slos", slos(summary))});
+  std::vector<std::string> charts = {member("distributions", distributions(result, summary)),
+                                     member("timeline", timeline(result, summary)),
+                                     member("request_stages", request_stages(summary)),
+                                     member("ledger", ledger(summary)),
+                                     member("lifetimes", lifetime_chart(result.lifetimes)),
+                                     member("turns", turns(summary)),
+                                     member("slos", slos(summary))};
+  if (summary.store) charts.push_back(member("store", store_chart_data(result, summary)));
+  return object(charts);
 }
 
 }  // namespace scsim::analysis

@@ -3,96 +3,13 @@
 #include <algorithm>
 
 #include "analysis/html_assets.h"
+#include "analysis/html_elements.h"
+#include "analysis/store_reports.h"
 #include "analysis/wording.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {
 namespace {
-
-constexpr std::size_t kTableRows = 200;
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-std::string element(std::string_view tag, std::string_view content, std::string_view classes = "") {
-  std::string out = "<" + std::string(tag);
-  if (!classes.empty()) out += " class=\"" + std::string(classes) + "\"";
-  return out + ">" + std::string(content) + "</" + std::string(tag) + ">\n";
-}
-
-std::string paragraph(std::string_view head, std::string_view text) {
-  return element("p", element("b", escaped(head)) + escaped(text));
-}
-
-// One figure of the row at the top.
-std::string card(std::string_view label, std::string_view value, std::string_view note,
-                 std::string_view classes = "") {
-  return element("div",
-                 element("div", escaped(label), "label") + element("div", escaped(value), "value") +
-                     element("div", escaped(note), "note"),
-                 "card " + std::string(classes));
-}
-
-std::string chart(std::string_view id, std::string_view title, std::string_view note = "") {
-  return "<figure><figcaption>" + escaped(title) +
-         (note.empty() ? "" : " <span>" + escaped(note) + "</span>") +
-         "</figcaption><div class=\"chart\"><canvas id=\"" + std::string(id) +
-         "\" role=\"img\" aria-label=\"" + escaped(title) + "\"></canvas></div></figure>\n";
-}
-
-class HtmlTable {
- public:
-  explicit HtmlTable(const std::vector<std::string>& header, std::string_view classes = "")
-      : rows_(row(header, "th")), classes_(classes) {}
-  void add(const std::vector<std::string>& cells) { rows_ += row(cells, "td"); }
-  std::string html() const { return element("div", element("table", rows_, classes_), "scroll"); }
-
- private:
-  // "1.2 s ±3 %": the interval in small letters.
-  static std::string with_quiet_interval(const std::string& cell) {
-    const std::size_t at = cell.find(" ±");
-    if (at == std::string::npos) return escaped(cell);
-    return escaped(cell.substr(0, at)) + " <small>" + escaped(cell.substr(at + 1)) + "</small>";
-  }
-  static std::string row(const std::vector<std::string>& cells, std::string_view tag) {
-    std::string out = "<tr>";
-    for (const std::string& cell : cells)
-      out +=
-          "<" + std::string(tag) + ">" + with_quiet_interval(cell) + "</" + std::string(tag) + ">";
-    return out + "</tr>\n";
-  }
-  std::string rows_, classes_;
-};
-
-std::string rows_left_out(std::size_t all) {
-  if (all <= kTableRows) return "";
-  return element("p", "The table shows the first " + format_integer(kTableRows) + " of " +
-                          format_integer(static_cast<std::int64_t>(all)) +
-                          " rows; summary.json has them all.");
-}
 
 std::string seconds_cell(const Distribution& d, const Estimate& e) {
   return d.count == 0 ? "–" : estimate_text(e);
@@ -174,21 +91,6 @@ std::string engine_table(const Summary& summary) {
   return table.html() + rows_left_out(summary.engines.size());
 }
 
-std::string lifetime_table(const Summary& summary) {
-  HtmlTable table({"blocks that were", "blocks", "mean life", "p50", "p90"});
-  for (const LifetimeSummary& life : summary.lifetimes) {
-    std::string reason(life.reason);
-    std::ranges::replace(reason, '_', ' ');
-    if (life.blocks == 0) {
-      table.add({reason, "0", "–", "–", "–"});
-      continue;
-    }
-    table.add({reason, format_integer(static_cast<std::int64_t>(life.blocks)),
-               format_seconds(life.mean), format_seconds(life.p50), format_seconds(life.p90)});
-  }
-  return table.html();
-}
-
 std::string banner(const Summary& summary) {
   if (summary.honesty.empty()) return "";
   std::string items;
@@ -242,14 +144,7 @@ std::string answers(const Summary& summary) {
   return out + paragraph("Measured: ", window_sentence(summary.window));
 }
 
-std::string section(std::string_view title, const std::string& content) {
-  return element("section", element("h2", escaped(title)) + content);
-}
-
-std::string sections(const Summary& summary) {
-  const auto figures = [](const std::string& content) {
-    return element("div", content, "figures");
-  };
+std::string sections(const Result& result, const Summary& summary) {
   std::string out = section("Answers", answers(summary));
   out += section("Latency", latency_table(summary.all) +
                                 figures(chart("ttft", "Time to first token", "share within") +
@@ -269,7 +164,8 @@ std::string sections(const Summary& summary) {
   out += section("Cache",
                  figures(chart("turns", "By turn of a session") +
                          chart("lifetimes", "Lifetimes of KV blocks", "by the reason they ended")) +
-                     lifetime_table(summary));
+                     lifetime_table(summary.lifetimes));
+  out += store_html(result, summary);
   out += section("Tenants", group_table("tenant", summary.tenants));
   out += section("Turns", group_table("turn, from 0", summary.turns));
   return out + section("Engines", engine_table(summary));
@@ -289,10 +185,14 @@ std::string about(const Result& result) {
   return section("This run", element("dl", rows) + element("pre", escaped(result.cluster_text)));
 }
 
-std::string definition_list() {
+std::string definition_list(const Summary& summary) {
   std::string rows;
-  for (const Definition& definition : definitions())
-    rows += element("dt", escaped(definition.term)) + element("dd", escaped(definition.sentence));
+  const auto add = [&](const std::vector<Definition>& of) {
+    for (const Definition& definition : of)
+      rows += element("dt", escaped(definition.term)) + element("dd", escaped(definition.sentence));
+  };
+  add(definitions());
+  if (summary.store) add(store_definitions());
   return section("Definitions", element("dl", rows));
 }
 
@@ -326,11 +226,13 @@ std::string html_report(const Result& result, const Summary& summary) {
                            engines_on_gpus_text(summary.cluster) + " · router " + result.router +
                            " · " + format_seconds(summary.run_seconds) + " simulated";
   page += element("header", element("h1", escaped(title)) + element("p", escaped(what)));
-  page += banner(summary) + cards(summary) + sections(summary) + about(result) + definition_list();
+  page += banner(summary) + cards(summary) + sections(result, summary) + about(result) +
+          definition_list(summary);
   page += "</main>\n<script type=\"application/json\" id=\"data\">" +
           for_script(html_chart_data(result, summary)) + "</script>\n";
   page += element("script", chart_js());
   page += element("script", report_js());
+  if (summary.store) page += element("script", store_js());
   return page + "</body>\n</html>\n";
 }
 

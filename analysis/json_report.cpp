@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/store_reports.h"
+
 namespace scsim::analysis {
 namespace {
 
@@ -204,9 +206,14 @@ std::string json_report(const Result& result, const Summary& summary) {
   json["money"] = summary.money ? to_json(*summary.money) : Json();
   json["cluster"] = to_json(summary.cluster);
   json["engines"] = list(summary.engines);
+  if (summary.store) json["store"] = store_json(result, summary);
   Json meanings = Json::object();
-  for (const Definition& definition : definitions())
-    meanings[std::string(definition.term)] = definition.sentence;
+  const auto explain = [&](const std::vector<Definition>& of) {
+    for (const Definition& definition : of)
+      meanings[std::string(definition.term)] = definition.sentence;
+  };
+  explain(definitions());
+  if (summary.store) explain(store_definitions());
   json["definitions"] = std::move(meanings);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

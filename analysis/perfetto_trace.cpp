@@ -129,10 +129,31 @@ void draw_counters(const Result& result, std::int32_t engine, std::size_t bins_p
   draw("busy", timeline.busy);
 }
 
-// So many that all engines together have at most kMaxCounterPoints points of a counter.
+// The store is a process of its own, behind the engines.
+void draw_store(const Result& result, std::int32_t process, std::size_t bins_per_point,
+                EventWriter& out) {
+  constexpr double kGib = 1024.0 * 1024 * 1024, kGigabyte = 1e9;
+  if (result.tiers.empty()) return;
+  out.name("process_name", process, 0, "store");
+  const std::int64_t point = result.timeline_bin.ns() * static_cast<std::int64_t>(bins_per_point);
+  const auto draw = [&](const std::string& name, const std::vector<float>& series, double unit) {
+    const std::vector<double> values = merged_bins(series, bins_per_point);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (i == 0 || values[i] != values[i - 1])
+        out.counter(name, process, point * static_cast<std::int64_t>(i), values[i] / unit);
+  };
+  for (const TierResult& tier : result.tiers) draw(tier.name + " GiB", tier.used_bytes, kGib);
+  for (const LinkResult& link : result.links)
+    if (link.bytes > 0) draw(link.name + " GB/s", link.carried, kGigabyte);
+}
+
+// So many that all engines, tiers and links together have at most kMaxCounterPoints points of a
+// counter.
 std::size_t bins_per_counter_point(const Result& result) {
   std::size_t bins = 0;
   for (const EngineResult& engine : result.engines) bins += engine.timeline.running.size();
+  for (const TierResult& tier : result.tiers) bins += tier.used_bytes.size();
+  for (const LinkResult& link : result.links) bins += link.carried.size();
   return std::max<std::size_t>(1, (bins + kMaxCounterPoints - 1) / kMaxCounterPoints);
 }
 
@@ -165,6 +186,7 @@ Expected<std::string> write_perfetto_trace(const Result& result, const std::stri
     out.name("process_name", e, 0, "engine " + whole(e) + " (" + engine.pool + ")");
     draw_counters(result, e, bins_per_point, out);
   }
+  draw_store(result, engines, bins_per_point, out);
   std::map<std::int32_t, Lanes> lanes;  // by engine
   bool unrouted = false;
   const std::size_t drawn = std::min(max_requests, result.requests.size());

@@ -9,14 +9,17 @@ namespace {
 
 constexpr std::size_t kChunk = 1 << 20;  // bytes collected before they go to the file
 
-std::string header() {
+std::string header(const Result& result) {
   std::string text =
       "request,tenant,session,turn,slo_class,task,engine,outcome,arrival_s,scheduled_s,first_token_"
       "s,"
       "end_s,ttft_s,tpot_s,e2e_s,prompt_tokens,output_tokens,found_tokens,recomputed_tokens,"
       "preemptions,within_slo";
   for (std::string_view stage : kStageNames) text += "," + std::string(stage) + "_s";
-  return text + "\n";
+  if (result.tiers.empty()) return text + "\n";
+  for (const TierResult& tier : result.tiers)
+    text += "," + csv_field("fetched_tokens_" + tier.name);
+  return text + ",fetched_lossy_tokens,found_lossy_tokens,computed_tokens,fetch_wait_s,avoided_s\n";
 }
 
 // Names as they stand in the file, quoted once.
@@ -39,6 +42,24 @@ std::string seconds(std::int64_t ns) {
   return ns == 0 ? "0" : format_fixed(static_cast<double>(ns) * 1e-9, 9);
 }
 
+// Prompt tokens that were neither found nor fetched were computed.
+std::string store_cells(const RequestResult& r, const FetchResult& fetch, std::size_t tiers,
+                        bool was_admitted) {
+  std::string text;
+  const auto add = [&](const std::string& cell) { text += ',', text += cell; };
+  std::int64_t computed = r.prompt_tokens - r.found_tokens;
+  for (std::size_t t = 0; t < tiers; ++t) {
+    add(was_admitted ? whole(fetch.tokens[t]) : "");
+    computed -= fetch.tokens[t];
+  }
+  add(was_admitted ? whole(fetch.lossy_tokens) : "");
+  add(was_admitted ? whole(fetch.found_lossy_tokens) : "");
+  add(was_admitted ? whole(computed) : "");
+  add(seconds(fetch.wait_ns));
+  add(was_admitted ? seconds(fetch.avoided_ns) : "");
+  return text;
+}
+
 }  // namespace
 
 Expected<void> write_requests_csv(const Result& result, const std::string& path) {
@@ -48,7 +69,8 @@ Expected<void> write_requests_csv(const Result& result, const std::string& path)
   const Names slos(result.slos, [](const SloClass& slo) { return slo.name; });
   const Names tasks(result.tables.tasks, [](const std::string& task) { return task; });
 
-  std::string text = header();
+  std::string text = header(result);
+  std::size_t row = 0;
   const auto add = [&](const std::string& cell) { text += cell, text += ','; };
   for (const RequestResult& r : result.requests) {
     const bool was_admitted = admitted(r);
@@ -76,6 +98,9 @@ Expected<void> write_requests_csv(const Result& result, const std::string& path)
     const SloClass& slo = slo_of(result, r);
     text += !has_targets(slo) ? "" : targets_met(r, slo).all() ? "1" : "0";
     for (std::int64_t stage : r.stage_ns) text += ',', text += seconds(stage);
+    if (row < result.fetches.size())
+      text += store_cells(r, result.fetches[row], result.tiers.size(), was_admitted);
+    ++row;
     text += '\n';
     if (text.size() < kChunk) continue;
     file->write(text);

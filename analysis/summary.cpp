@@ -59,6 +59,7 @@ Summary summarise(const Result& result, const SummaryOptions& options) {
   summarise_money(result, summary);
   summary.verdict = judge_load(result, summary);
   summary.bottleneck = find_bottleneck(result, summary);
+  summarise_store(result, summary);
   add_honesty(summary);
   return summary;
 }

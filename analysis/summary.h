@@ -15,7 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/lifetimes.h"
 #include "analysis/statistics.h"
+#include "analysis/store_summary.h"
 #include "analysis/window.h"
 #include "traces/result.h"
 
@@ -115,14 +117,6 @@ struct ClusterSummary {
   double gpu_seconds() const;  // of the ledger, idle included
 };
 
-// Blocks by the reason their life ended, whole run. Quantiles are read off bins that double in
-// width, linear inside a bin.
-struct LifetimeSummary {
-  std::string_view reason;
-  std::uint64_t blocks = 0;
-  double mean = 0, p50 = 0, p90 = 0;
-};
-
 // An estimate: every token found is taken to cost what a computed prefill token of the same engine
 // cost on average in generation seconds.
 struct CacheWorth {
@@ -179,12 +173,13 @@ struct Summary {
   Rates rates;
   std::vector<EngineSummary> engines;
   ClusterSummary cluster;
-  std::vector<LifetimeSummary> lifetimes;
+  std::vector<LifetimeSummary> lifetimes;  // of the engines' own blocks by reason, whole run
   CacheWorth cache_worth;
   std::optional<Money> money;  // absent unless every engine has a price
   Verdict verdict;
   BottleneckFinding bottleneck;
-  std::vector<std::string> honesty;  // of the result, and what this summary adds
+  std::optional<StoreSummary> store;  // of clusters with tiers
+  std::vector<std::string> honesty;   // of the result, and what this summary adds
 
   // Every class with targets reached options.slo_share; absent where no request has a target.
   std::optional<bool> slo_met() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/cluster_timeline.h"
+#include "analysis/store_reports.h"
 #include "analysis/text_table.h"
 #include "analysis/wording.h"
 #include "traces/text.h"
@@ -147,10 +148,8 @@ std::string lifetimes(const Summary& summary) {
   std::string text;
   for (const LifetimeSummary& life : summary.lifetimes) {
     if (life.blocks == 0) continue;
-    std::string reason(life.reason);
-    std::ranges::replace(reason, '_', ' ');
     text += (text.empty() ? "" : "; ") + count_text(static_cast<double>(life.blocks)) + " " +
-            reason + " (lived " + format_seconds(life.p50) + " at the median, " +
+            reason_text(life.reason) + " (lived " + format_seconds(life.p50) + " at the median, " +
             format_seconds(life.mean) + " on average)";
   }
   return text.empty() ? "no block was made" : text;
@@ -206,7 +205,12 @@ std::string over_time(const Result& result) {
   return text;
 }
 
-std::string footer() {
+std::string footer(const Summary& summary) {
+  const std::string store =
+      summary.store
+          ? " Store: fetched for the first admission; of tiers the whole run, used in the "
+            "window; residence and between uses: medians."
+          : "";
   return wrapped(
       "",
       "TTFT runs from arrival at the router to the end of the step that samples the first token. "
@@ -215,7 +219,8 @@ std::string footer() {
       "SLO: finished within every target of the class / requests with targets. Goodput: those per "
       "second. ±: 95 % by batch means, none where requests are too few. Cache worth = found tokens "
       "x "
-      "generation seconds per computed token.");
+      "generation seconds per computed token." +
+          store);
 }
 
 std::string compose(const Result& result, const Summary& summary, const Detail& detail) {
@@ -227,11 +232,11 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
   if (summary.money) text += section("Money", money_text(*summary.money));
   text += section("Outcomes", outcomes_text(summary.all)) + "\n";
   text += latency_table(summary) + group_table(summary, detail.rows) + "\n";
-  text += cache_part(summary);
+  text += cache_part(summary) + store_text(result, summary, detail.rows);
   text += section("Requests", "spend " + breakdown(summary.all.stage_seconds, 0, true));
   text += section("Engines", engines_text(summary.cluster));
   text += bytes_part(summary) + over_time(result) + "\n";
-  return text + footer();
+  return text + footer(summary);
 }
 
 }  // namespace

@@ -195,4 +195,5 @@
     options: {scales: {x: {stacked: true, ticks: {maxRotation: 60, autoSkipPadding: 6}},
                        y: {stacked: true, ticks: tick((count) => count.toLocaleString('en'))}}},
   }));
+  window.scsim = {data, draw, seconds, percent, tick, timeTicks, quiet, dark};  // for store.js
 })();

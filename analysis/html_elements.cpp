@@ -1,0 +1,108 @@
+#include "analysis/html_elements.h"
+
+#include "traces/text.h"
+
+namespace scsim::analysis {
+namespace {
+
+// "1.2 s ±3 %": the interval in small letters.
+std::string with_quiet_interval(const std::string& cell) {
+  const std::size_t at = cell.find(" ±");
+  if (at == std::string::npos) return escaped(cell);
+  return escaped(cell.substr(0, at)) + " <small>" + escaped(cell.substr(at + 1)) + "</small>";
+}
+
+std::string row(const std::vector<std::string>& cells, std::string_view tag) {
+  std::string out = "<tr>";
+  for (const std::string& cell : cells)
+    out += "<" + std::string(tag) + ">" + with_quiet_interval(cell) + "</" + std::string(tag) + ">";
+  return out + "</tr>\n";
+}
+
+}  // namespace
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string element(std::string_view tag, std::string_view content, std::string_view classes) {
+  std::string out = "<" + std::string(tag);
+  if (!classes.empty()) out += " class=\"" + std::string(classes) + "\"";
+  return out + ">" + std::string(content) + "</" + std::string(tag) + ">\n";
+}
+
+std::string paragraph(std::string_view head, std::string_view text) {
+  return element("p", element("b", escaped(head)) + escaped(text));
+}
+
+std::string card(std::string_view label, std::string_view value, std::string_view note,
+                 std::string_view classes) {
+  return element("div",
+                 element("div", escaped(label), "label") + element("div", escaped(value), "value") +
+                     element("div", escaped(note), "note"),
+                 "card " + std::string(classes));
+}
+
+std::string chart(std::string_view id, std::string_view title, std::string_view note) {
+  return "<figure><figcaption>" + escaped(title) +
+         (note.empty() ? "" : " <span>" + escaped(note) + "</span>") +
+         "</figcaption><div class=\"chart\"><canvas id=\"" + std::string(id) +
+         "\" role=\"img\" aria-label=\"" + escaped(title) + "\"></canvas></div></figure>\n";
+}
+
+std::string section(std::string_view title, const std::string& content) {
+  return element("section", element("h2", escaped(title)) + content);
+}
+
+std::string figures(const std::string& content) { return element("div", content, "figures"); }
+
+HtmlTable::HtmlTable(const std::vector<std::string>& header, std::string_view classes)
+    : rows_(row(header, "th")), classes_(classes) {}
+void HtmlTable::add(const std::vector<std::string>& cells) { rows_ += row(cells, "td"); }
+std::string HtmlTable::html() const {
+  return element("div", element("table", rows_, classes_), "scroll");
+}
+
+std::string lifetime_table(const std::vector<LifetimeSummary>& lifetimes) {
+  HtmlTable table({"blocks that were", "blocks", "mean life", "p50", "p90"});
+  for (const LifetimeSummary& life : lifetimes) {
+    if (life.blocks == 0) {
+      table.add({reason_text(life.reason), "0", "–", "–", "–"});
+      continue;
+    }
+    table.add({reason_text(life.reason), format_integer(static_cast<std::int64_t>(life.blocks)),
+               format_seconds(life.mean), format_seconds(life.p50), format_seconds(life.p90)});
+  }
+  return table.html();
+}
+
+std::string rows_left_out(std::size_t all) {
+  if (all <= kTableRows) return "";
+  return element("p", "The table shows the first " + format_integer(kTableRows) + " of " +
+                          format_integer(static_cast<std::int64_t>(all)) +
+                          " rows; summary.json has them all.");
+}
+
+}  // namespace scsim::analysis
