@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kHead = "Store       ";
 constexpr std::size_t kTableIndent = 2;
-constexpr std::size_t kNameWidth = 16;
+constexpr std::size_t kNameWidth = 10;
 
 std::string sources_text(const Result& result, const TokenSources& all) {
   std::string text = format_percent(all.share(all.found_tokens)) + " of prompt tokens found in HBM";
@@ -30,7 +30,7 @@ std::string median(const LifetimeSummary& times) {
 
 std::string tier_table(const Result& result, const StoreSummary& store) {
   TextTable table({"tier", "capacity", "used", "fetched", "evicted", "refused", "residence",
-                   "between uses", "GPU avoided"});
+                   "reuse", "GPU saved"});
   for (std::size_t t = 0; t < result.tiers.size(); ++t) {
     const TierResult& tier = result.tiers[t];
     const TierSummary& s = store.tiers[t];

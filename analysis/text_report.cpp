@@ -12,6 +12,7 @@ namespace scsim::analysis {
 namespace {
 
 constexpr std::size_t kMostLines = 60;
+constexpr std::size_t kStoreLines = 14;  // more of them for a cluster with a store
 constexpr std::size_t kSparkPoints = 60;
 constexpr std::size_t kIndent = 12;
 constexpr std::size_t kTableIndent = 2;
@@ -209,7 +210,7 @@ std::string footer(const Summary& summary) {
   const std::string store =
       summary.store
           ? " Store: fetched for the first admission; of tiers the whole run, used in the "
-            "window; residence and between uses: medians."
+            "window; residence and reuse (time between two uses of a block): medians."
           : "";
   return wrapped(
       "",
@@ -242,10 +243,11 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
 }  // namespace
 
 std::string text_report(const Result& result, const Summary& summary) {
+  const std::size_t most = kMostLines + (summary.store ? kStoreLines : 0);
   std::string text;
   for (const Detail& detail : kDetails) {
     text = compose(result, summary, detail);
-    if (static_cast<std::size_t>(std::ranges::count(text, '\n')) <= kMostLines) break;
+    if (static_cast<std::size_t>(std::ranges::count(text, '\n')) <= most) break;
   }
   return text;
 }

@@ -10,6 +10,7 @@
 
 #include "analysis/html_assets.h"
 #include "tests/analysis/sample_result.h"
+#include "tests/analysis/sample_store.h"
 #include "tests/support/temporary_folder.h"
 #include "traces/files.h"
 
@@ -43,6 +44,11 @@ bool balanced(const std::string& page) {
   return open.empty();
 }
 
+Result with_store(Result result) {
+  add_store(result);
+  return result;
+}
+
 // What chromium prints of a page, as the page stands after its scripts, and its console.
 std::string in_browser(const std::string& page) {
   const test::TemporaryFolder folder;
@@ -65,23 +71,27 @@ TEST_CASE("a browser draws the page without complaint", "[analysis][html]") {
     std::cout << "SKIPPED: no chromium to look at the page" << std::endl;
     return;
   }
-  for (const Result& result : {sample_result({}), Result()}) {
+  for (const Result& result : {sample_result({}), with_store(sample_result({})), Result()}) {
     const std::string seen = in_browser(html_report(result, summarise(result, {})));
     CHECK(seen.find("CONSOLE") == std::string::npos);
     // Chart.js gives each canvas that it draws a size of its own.
     const bool drawn = seen.find("aria-label=\"Time to first token\" width=") != std::string::npos;
     CHECK(drawn == !result.requests.empty());
+    const bool store =
+        seen.find("aria-label=\"dram: what tenants hold\" width=") != std::string::npos;
+    CHECK(store == !result.tiers.empty());
   }
 }
 
 TEST_CASE("a page is well formed", "[analysis][html]") {
   CHECK(balanced(page_without_library(sample_result({}))));
   CHECK(balanced(page_without_library(sample_result({.requests = 1, .engines = 1}))));
+  CHECK(balanced(page_without_library(with_store(sample_result({})))));
   CHECK(balanced(page_without_library(Result())));
 }
 
 TEST_CASE("a page fetches nothing", "[analysis][html]") {
-  const std::string page = page_without_library(sample_result({}));
+  const std::string page = page_without_library(with_store(sample_result({})));
   for (const char* outside : {"http://", "https://", "src=", "href=", "url(", "@import", "fetch("})
     CHECK(page.find(outside) == std::string::npos);
   CHECK(page.find("default-src 'none'") != std::string::npos);
