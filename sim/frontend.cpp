@@ -26,11 +26,18 @@ std::int32_t Frontend::group_for(const std::string& model) {
   group.engines = engines;
   group.router = *make_router(cluster_.router, cluster_.router_parameters, cluster_.seed);
   group.views.resize(engines.size());
+  std::vector<EngineFacts> facts;
   for (std::uint32_t place = 0; place < engines.size(); ++place) {
     const EngineSettings& settings = engines_[engines[place]]->settings();
     group.views[place].cache_tokens = settings.num_blocks * settings.knobs.block_tokens;
+    facts.push_back(engine_facts(settings));
+    facts.back().always_fetches = cluster_.store.fetch == StoreSettings::Fetch::kAlways;
+    facts.back().tiers_keep_answers = cluster_.store.answers;
+    if (!tiers_.empty() && cluster_.store.fetch != StoreSettings::Fetch::kNever)
+      facts.back().tiers = tiers_[engines[place]];
     places_[engines[place]].push_back({static_cast<std::uint32_t>(groups_.size()), place});
   }
+  group.router->meet(facts);
   groups_.push_back(std::move(group));
   return static_cast<std::int32_t>(groups_.size()) - 1;
 }

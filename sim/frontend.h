@@ -13,6 +13,7 @@
 
 #include "sim/cluster.h"
 #include "sim/engine.h"
+#include "sim/engine_facts.h"
 #include "sim/router.h"
 
 namespace scsim::sim {
@@ -20,6 +21,9 @@ namespace scsim::sim {
 class Frontend {
  public:
   Frontend(const Cluster& cluster, const std::vector<std::unique_ptr<Engine>>& engines);
+
+  // What tiers each engine can fetch from; before the first request.
+  void set_tiers(std::vector<std::vector<TierFacts>> tiers) { tiers_ = std::move(tiers); }
 
   // The engine that the router of the request's model chooses; nothing if no pool serves the model,
   // which the trace's tables name `model`.
@@ -53,6 +57,7 @@ class Frontend {
 
   const Cluster& cluster_;
   const std::vector<std::unique_ptr<Engine>>& engines_;
+  std::vector<std::vector<TierFacts>> tiers_;  // by engine; empty: there are none
   std::vector<Group> groups_;
   std::vector<std::int32_t> group_of_model_;
   std::vector<std::vector<Place>> places_;  // of an engine in the groups' views

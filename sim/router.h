@@ -45,9 +45,35 @@ struct EngineView {
   std::int64_t sent_requests = 0, sent_tokens = 0;  // by the router since `as_of`
 };
 
+// A tier of the store that an engine can fetch KV from (sim/store/), as configured.
+struct TierFacts {
+  std::uint32_t instance = 0;   // which one: engines with the same number share it
+  double seconds_per_token = 0;  // to the engine when nothing else moves, decoding included
+  double latency = 0;            // seconds before the first byte
+  std::int64_t tokens = 0;       // that it holds, those included that are written back to it
+};
+
+// What is known of an engine before anything runs, in seconds: `fresh` prompt tokens behind
+// `cached` ones take about
+//     max(step, token * fresh) + pair * (cached * fresh + fresh * (fresh + 1) / 2)
+// and a step's decodes add
+//     decode_sequence * sequences + decode_context_token * (tokens of context they read).
+// Of an engine of which nothing is known, a prompt token takes one unit.
+struct EngineFacts {
+  double step = 0, token = 1, pair = 0;
+  double decode_sequence = 0, decode_context_token = 0;
+  std::int64_t step_tokens = 8192;  // that a step computes at most
+  bool keeps_prefixes = true;
+  bool always_fetches = false;       // or only what is sooner fetched than computed
+  bool tiers_keep_answers = true;
+  std::vector<TierFacts> tiers = {};  // nearest first
+};
+
 class Router {
  public:
   virtual ~Router() = default;
+  // Once, before the first request: the engines, in the order of the views to come.
+  virtual void meet(std::span<const EngineFacts>) {}
   // The place in `engines` of the one the request goes to. REQUIRES: at least one engine, and the
   // same number at every call.
   virtual std::size_t route(const RoutableRequest& request,

@@ -211,6 +211,7 @@ Expected<void> Simulation::make_store() {
   auto store = TieredStore::make(cluster_, paths_);
   if (!store) return store.error();
   store_ = *std::move(store);
+  frontend_.set_tiers(store_->facts());
   for (std::size_t i = 0; i < engines_.size(); ++i) {
     store_at_.push_back(std::make_unique<StoreAtEngine>(*store_, i, *engines_[i]));
     engines_[i]->scheduler().set_source(store_at_[i].get());

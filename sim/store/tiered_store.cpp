@@ -146,6 +146,50 @@ Expected<void> TieredStore::build(const Cluster& cluster) {
   return {};
 }
 
+std::vector<std::vector<TierFacts>> TieredStore::facts() const {
+  // What can come to be in an instance that is written back is what it holds and what the caches
+  // above it hold, which it gets from them.
+  std::vector<std::int64_t> above(engines_.size());  // tokens in what stands above, by its number
+  std::vector<std::size_t> from(engines_.size());    // that number, by engine
+  for (std::size_t e = 0; e < engines_.size(); ++e) {
+    from[e] = e;
+    above[e] = engines_[e].pool->num_blocks * engines_[e].pool->knobs.block_tokens;
+  }
+  std::vector<std::vector<TierFacts>> facts(engines_.size());
+  for (std::size_t level = 0; level < settings_.tiers.size(); ++level) {
+    const TierSettings& tier = settings(level);
+    std::vector<std::int64_t> tokens(instances_.size());
+    std::vector<char> counted(above.size());
+    for (std::size_t e = 0; e < engines_.size(); ++e) {
+      const EngineAt& engine = engines_[e];
+      const auto instance = static_cast<std::size_t>(engine.tiers[level]);
+      if (tokens[instance] == 0)
+        tokens[instance] = static_cast<std::int64_t>(static_cast<double>(tier.capacity) /
+                                                     (engine.bytes_per_token * tier.codec.ratio));
+      if (tier.write_back && !counted[from[e]]) tokens[instance] += above[from[e]];
+      counted[from[e]] = 1;
+    }
+    for (std::size_t e = 0; e < engines_.size(); ++e) {
+      const EngineAt& engine = engines_[e];
+      const auto instance = static_cast<std::size_t>(engine.tiers[level]);
+      const Route& route = *engine.from[level];
+      double slowest = std::numeric_limits<double>::infinity();
+      for (const LinkId link : route.links)
+        slowest = std::min(slowest, topology_.links()[link].bytes_per_second);
+      const double decode = tier.codec.decode_bytes_per_second;
+      facts[e].push_back(
+          {.instance = static_cast<std::uint32_t>(instance),
+           .seconds_per_token = engine.bytes_per_token *
+                                (tier.codec.ratio / slowest + (decode > 0 ? 1 / decode : 0)),
+           .latency = static_cast<double>(route.latency.ns()) * 1e-9,
+           .tokens = tokens[instance]});
+      from[e] = instance;
+    }
+    above = std::move(tokens);
+  }
+  return facts;
+}
+
 void TieredStore::tenant_seen(std::uint32_t tenant, const std::string& name) {
   const auto found = std::ranges::find(settings_.tenants, name, &TenantSettings::name);
   if (found == settings_.tenants.end()) return;

@@ -42,6 +42,9 @@ class TieredStore final : private KvStore::Listener {
   // The cluster's store has tiers.
   static Expected<std::unique_ptr<TieredStore>> make(const Cluster& cluster, TokenPaths& paths);
 
+  // By engine, what routers may know of the tiers it reaches.
+  std::vector<std::vector<TierFacts>> facts() const;
+
   // The tenant is the one of that name in the cluster's configuration, if it is there.
   void tenant_seen(std::uint32_t tenant, const std::string& name);
 
