@@ -2,14 +2,14 @@
 // what the run must give, to the last token and nanosecond.
 //
 //   bench_simulate [case...]            cases: plain, plain_1m, conversation, conversation_busy,
-//                                       conversation_tiers
+//                                       conversation_tiers, conversation_cost
 //
 // plain: 2,048 tokens in and 256 out, 40 a second, nothing shared. conversation: the public
 // Mooncake conversation trace repeated 20 times (240,620 requests; needs the data folder, else
 // skipped); _busy: its arrivals 1.3 times as fast; _tiers: with DRAM and NVMe on the node and a
-// shared remote store behind engines that have a tenth of their own blocks. A CSV line per case:
-// CPU seconds of the process over five runs after a warm-up, the part of them spent reading the
-// trace, and requests per second of the median.
+// shared remote store behind engines that have a tenth of their own blocks; _cost: with the router
+// least_cost. A CSV line per case: CPU seconds of the process over five runs after a warm-up, the
+// part of them spent reading the trace, and requests per second of the median.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -80,6 +80,8 @@ store:
     - {medium: nvme, capacity: 2 TiB, write: back}
     - {medium: remote, capacity: 16 TiB, read_bandwidth: 25 GB/s, write_bandwidth: 25 GB/s}
 )";
+
+constexpr const char* kLeastCost = "router: {policy: least_cost}\n";
 
 Answer simulate_once(const std::string& path, const std::string& yaml) {
   proto::ClusterConfig config = sim::default_cluster_config();
@@ -161,6 +163,10 @@ int main(int argc, char** argv) {
        [](const test::TemporaryFolder& f) { return conversation(f, 1); },
        {240620, 625343520, 70752666749640, 57641140, 385357488},
        kTiers},
+      {"conversation_cost",
+       [](const test::TemporaryFolder& f) { return conversation(f, 1); },
+       {240620, 642968768, 70752812863056, 56867735},
+       kLeastCost},
   };
   std::printf(
       "case,requests,cpu_s_min,cpu_s_median,cpu_s_max,of_it_reading_s,requests_per_cpu_s\n");
