@@ -47,7 +47,7 @@ struct EngineView {
 
 // A tier of the store that an engine can fetch KV from (sim/store/), as configured.
 struct TierFacts {
-  std::uint32_t instance = 0;   // which one: engines with the same number share it
+  std::uint32_t instance = 0;    // which one: engines with the same number share it
   double seconds_per_token = 0;  // to the engine when nothing else moves, decoding included
   double latency = 0;            // seconds before the first byte
   std::int64_t tokens = 0;       // that it holds, those included that are written back to it
@@ -64,7 +64,7 @@ struct EngineFacts {
   double decode_sequence = 0, decode_context_token = 0;
   std::int64_t step_tokens = 8192;  // that a step computes at most
   bool keeps_prefixes = true;
-  bool always_fetches = false;       // or only what is sooner fetched than computed
+  bool always_fetches = false;  // or only what is sooner fetched than computed
   bool tiers_keep_answers = true;
   std::vector<TierFacts> tiers = {};  // nearest first
 };

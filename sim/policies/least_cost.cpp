@@ -11,11 +11,11 @@
 //   decodes    of the running requests, which ride in the same steps
 //
 // So it balances time where prefix_aware balances tokens: engines may be unlike. Over the two pools
-// of examples/two_pools its mean TTFT is 149 ms and the 99th percentile 2.05 s, where prefix_aware's
-// are 197 ms and 3.11 s (uncalibrated roofline; that example and two_pools_by_cost). What is cached
-// where the router believes from its own decisions (sim/prefix_index.h): one record of the engines'
-// memories, one of the tiers' contents. It does not know what a tier's admission, time to live or
-// exclusiveness kept out or sent away, nor that engines share a link.
+// of examples/two_pools its mean TTFT is 149 ms and the 99th percentile 2.05 s, where
+// prefix_aware's are 197 ms and 3.11 s (uncalibrated roofline; that example and two_pools_by_cost).
+// What is cached where the router believes from its own decisions (sim/prefix_index.h): one record
+// of the engines' memories, one of the tiers' contents. It does not know what a tier's admission,
+// time to live or exclusiveness kept out or sent away, nor that engines share a link.
 #include <algorithm>
 #include <deque>
 
