@@ -25,7 +25,7 @@ namespace {
 
 class Belady final : public KeyedEviction<std::pair<std::uint64_t, std::uint64_t>> {
  public:
-  explicit Belady(const Residents& residents) : KeyedEviction(residents) {}
+  explicit Belady(Residents& residents) : KeyedEviction(residents) {}
 
   void added(CopyId copy) override { learn(copy); }
   // The store calls it once it has told when each block is used next.

@@ -7,7 +7,7 @@ namespace {
 
 class Fifo final : public KeyedEviction<std::uint64_t> {
  public:
-  explicit Fifo(const Residents& residents) : KeyedEviction(residents) {}
+  explicit Fifo(Residents& residents) : KeyedEviction(residents) {}
 
   void added(CopyId copy) override { set_key(copy, next_++); }
 

@@ -9,7 +9,7 @@ namespace {
 
 class Lfu final : public KeyedEviction<std::pair<std::uint64_t, std::uint64_t>> {
  public:
-  explicit Lfu(const Residents& residents) : KeyedEviction(residents) {}
+  explicit Lfu(Residents& residents) : KeyedEviction(residents) {}
 
   void used(CopyId copy) override { count(copy); }
   void added(CopyId copy) override { count(copy); }

@@ -27,7 +27,7 @@
 //
 // sim/store/keyed_eviction.h does most of what policies with a key for every block need;
 // copy_queue.h is for those with a queue. tests/oracle/block_cache_oracle.h has each policy once
-// more, block by block, and what is printed there decides what a policy means.
+// more, block by block, the textbook way.
 //
 // A policy sees only what has happened (INV-ORACLE); one that is told of the future is named an
 // oracle. One file in sim/policies/, one test and one line `add_policy(x eviction)` add a policy;

@@ -35,7 +35,7 @@ class KeyedEviction : public EvictionPolicy {
   CopyId victim() override { return heap_.front(); }
 
  protected:
-  explicit KeyedEviction(const Residents& residents) : residents_(residents) {}
+  explicit KeyedEviction(Residents& residents) : residents_(residents) {}
   void set_key(CopyId copy, const Key& key) {
     make_place(copy);
     keys_[index(copy)] = key;
@@ -43,7 +43,7 @@ class KeyedEviction : public EvictionPolicy {
   }
   const Key& key(CopyId copy) const { return keys_[index(copy)]; }
 
-  const Residents& residents_;
+  Residents& residents_;
 
  private:
   static std::size_t index(CopyId copy) { return static_cast<std::size_t>(copy); }

@@ -106,6 +106,7 @@ void KvStore::cut_at(std::int64_t depth) {
     const std::int64_t begin = runs_[piece.run].begin;
     if (depth <= begin) return;
     if (depth >= runs_[piece.run].end) continue;
+    if (depth > begin + piece.blocks) return;  // the prompt has left this run before
     const RunId upper = split(piece.run, depth);
     walked_ = changes_;
     pieces_[i] = {upper, depth - begin};

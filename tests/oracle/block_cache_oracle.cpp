@@ -54,6 +54,7 @@ std::int64_t BlockCacheOracle::serve(const Request& request) {
 
   const std::size_t all = request.blocks.size();
   const std::size_t found = static_cast<std::size_t>(resident(request.blocks));
+  state_.asking = request.tenant;
   policy_->request();
   for (std::size_t depth = found; depth > 0; --depth) {
     CachedBlock& block = state_.here.at(prefix(request.blocks, depth));

@@ -32,6 +32,7 @@ struct BlockCacheState {
   std::int64_t capacity = 0;  // blocks
   std::map<BlockName, CachedBlock> here;
   std::set<BlockName> spared;
+  std::uint32_t asking = 0;  // the tenant whose request it is
   std::function<double(std::int64_t depth)> recompute_seconds;
 
   bool continued(const BlockName& block) const;

@@ -91,8 +91,12 @@ TEST_CASE("every eviction policy decides of runs what it decides of blocks", "[s
                   oracle.serve({visit.blocks, visit.tenant,
                                 static_cast<std::int64_t>(visit.at_seconds * 1e9), visit.next}));
           found += hits;
-          for (const std::vector<int>& prompt : prompts)
-            REQUIRE(store.resident(Visit{prompt, 0, 0, {}}.prompt()) == oracle.resident(prompt));
+          std::vector<std::int64_t> resident, expected;
+          for (const std::vector<int>& prompt : prompts) {
+            resident.push_back(store.resident(Visit{prompt, 0, 0, {}}.prompt()));
+            expected.push_back(oracle.resident(prompt));
+          }
+          REQUIRE(resident == expected);
           REQUIRE(store.tier().used() == oracle.size());
         }
       }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sim/store/kv_store.h"
+#include "tests/oracle/block_cache_oracle.h"
 #include "tests/oracle/block_replay.h"
 #include "tests/support/real_data.h"
 #include "tests/traces/imported.h"
@@ -15,13 +16,13 @@ namespace {
 
 constexpr std::int64_t kBlockTokens = 512;
 
-// For each request, when its blocks are used next: found block by block, from the last request.
-std::vector<std::vector<KvStore::NextUse>> futures(const std::vector<Request>& requests) {
-  std::map<std::pair<std::size_t, std::vector<std::int64_t>>, std::size_t> names;
-  std::vector<std::vector<std::size_t>> blocks;
+// Each request's blocks by number: equal where they and all before them are equal.
+std::vector<std::vector<int>> block_names(const std::vector<Request>& requests) {
+  std::map<std::pair<int, std::vector<std::int64_t>>, int> names;
+  std::vector<std::vector<int>> blocks;
   for (const Request& request : requests) {
-    std::size_t name = 0;
-    std::vector<std::size_t>& own = blocks.emplace_back();
+    int name = 0;
+    std::vector<int>& own = blocks.emplace_back();
     for (const auto& block : test::cut_into_blocks(request, Tokens(kBlockTokens))) {
       std::vector<std::int64_t> key;
       for (const Span& span : block) {
@@ -29,21 +30,34 @@ std::vector<std::vector<KvStore::NextUse>> futures(const std::vector<Request>& r
         key.push_back(span.first.value());
         key.push_back(span.count.value());
       }
-      name = names.try_emplace({name, key}, names.size() + 1).first->second;
+      const int fresh = static_cast<int>(names.size()) + 1;
+      name = names.try_emplace({name, key}, fresh).first->second;
       own.push_back(name);
     }
   }
-  std::vector<std::uint64_t> next(names.size() + 1, kNeverUsed);
+  return blocks;
+}
+
+// For each request, when its blocks are used next: found block by block, from the last request.
+std::vector<std::vector<KvStore::NextUse>> futures(const std::vector<Request>& requests) {
+  const std::vector<std::vector<int>> blocks = block_names(requests);
+  std::map<int, std::uint64_t> next;
   std::vector<std::vector<KvStore::NextUse>> futures(requests.size());
   for (std::size_t i = requests.size(); i-- > 0;) {
     for (std::size_t depth = 0; depth < blocks[i].size(); ++depth) {
-      const std::uint64_t number = std::exchange(next[blocks[i][depth]], i);
+      std::uint64_t& known = next.try_emplace(blocks[i][depth], kNeverUsed).first->second;
+      const std::uint64_t number = std::exchange(known, i);
       if (futures[i].empty() || futures[i].back().number != number)
         futures[i].push_back({0, number});
       futures[i].back().end = static_cast<std::int64_t>(depth) + 1;
     }
   }
   return futures;
+}
+
+// A block's compute grows with what it attends to: here it has doubled after 50,000 tokens.
+double recompute_seconds(std::int64_t from, std::int64_t tokens) {
+  return static_cast<double>(tokens) * (50'000 + static_cast<double>(from));
 }
 
 std::int64_t hits(const std::vector<Request>& requests,
@@ -56,11 +70,7 @@ std::int64_t hits(const std::vector<Request>& requests,
   options.capacity = capacity;
   options.eviction = *find_eviction(policy, {});
   options.observe = false;
-  // As the compute of a block grows with what it attends to; that of a 70B model with 8,192 wide
-  // layers doubles at about 50,000 tokens.
-  options.recompute_seconds = [](std::int64_t from, std::int64_t tokens) {
-    return static_cast<double>(tokens) * (50'000 + static_cast<double>(from));
-  };
+  options.recompute_seconds = recompute_seconds;
   const TierId tier = store.add_tier(std::move(options));
   std::int64_t found = 0;
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -97,6 +107,33 @@ TEST_CASE("on mooncake's conversations lru finds the known blocks, and no policy
   }
   for (const EvictionEntry& policy : eviction_table()) {
     if (policy.name != "ttl") CHECK(hits(trace.requests, future, policy.name, 182'790) == 105'710);
+  }
+}
+
+// Prompts of up to 250 blocks, tails, and sessions that interleave as they do in a service.
+TEST_CASE("on mooncake's first conversations every policy decides as it does block by block",
+          "[sim][store][real]") {
+  const auto path = test::real_data("traces/mooncake/conversation_trace.jsonl.zst");
+  if (!path) return;
+  test::Imported trace = test::import_files("mooncake", {*path});
+  trace.requests.resize(250);
+  const auto future = futures(trace.requests);
+  const auto blocks = block_names(trace.requests);
+  for (const EvictionEntry& policy : eviction_table()) {
+    CAPTURE(policy.name);
+    const Eviction eviction = *find_eviction(policy.name, {});
+    oracle::BlockCacheOracle oracle(policy.name, eviction.parameters, 300, [](std::int64_t d) {
+      return recompute_seconds(d * kBlockTokens, kBlockTokens);
+    });
+    std::int64_t found = 0;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      std::vector<std::uint64_t> next;
+      for (const KvStore::NextUse& run : future[i])
+        next.resize(static_cast<std::size_t>(run.end), run.number);
+      found += oracle.serve({blocks[i], 0, trace.requests[i].earliest.ns(), next});
+    }
+    CHECK(hits(trace.requests, future, policy.name, 300) == found);
+    CHECK(found > 0);
   }
 }
 

@@ -17,13 +17,19 @@ using test::SmallTrace;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
+// Requests are a thousand seconds apart: a time to live that spans some of them.
+PolicyParameters parameters_of(const std::string& policy) {
+  if (policy == "ttl") return {{"seconds", 10'500}};
+  return {};
+}
+
 TierSettings tier(const std::string& name, const std::string& policy, std::int64_t capacity) {
   TierSettings settings;
   settings.name = settings.medium = name;
   settings.scope = TierSettings::Scope::kEngine;
   settings.capacity = capacity;
   settings.read_bytes_per_second = settings.write_bytes_per_second = kInfinite;
-  settings.eviction = *find_eviction(policy, {});
+  settings.eviction = *find_eviction(policy, parameters_of(policy));
   return settings;
 }
 
@@ -58,13 +64,17 @@ std::int64_t kv_bytes_per_block(const Cluster& cluster) {
 }
 
 // Tokens found of each prompt by a store without a clock.
-std::vector<std::int64_t> served(const SmallTrace& trace, const std::string& policy,
-                                 std::int64_t block_tokens, bool tail, std::int64_t blocks) {
+std::vector<std::int64_t> served(const SmallTrace& trace, const Cluster& cluster,
+                                 const std::string& policy, std::int64_t block_tokens, bool tail,
+                                 std::int64_t blocks) {
   TokenPaths paths;
   KvStore store({.block_tokens = block_tokens, .tail = tail}, paths, nullptr);
   TierOptions options;
   options.capacity = blocks;
-  options.eviction = *find_eviction(policy, {});
+  options.eviction = *find_eviction(policy, parameters_of(policy));
+  options.recompute_seconds = [&](std::int64_t from, std::int64_t tokens) {
+    return cost_models::prefill_seconds(*cluster.pools[0].cost_model, from, tokens);
+  };
   const TierId id = store.add_tier(std::move(options));
   std::vector<std::int64_t> found;
   std::uint64_t number = 0;
@@ -96,7 +106,8 @@ TEST_CASE("with infinite bandwidth and one request at a time a tier is the store
       Cluster cluster = instant_cluster(block, tail);
       cluster.store.tiers = {tier("dram", policy.name, blocks * kv_bytes_per_block(cluster))};
       const Result result = test::run(trace, cluster);
-      const std::vector<std::int64_t> found = served(trace, policy.name, block, tail, blocks);
+      const std::vector<std::int64_t> found =
+          served(trace, cluster, policy.name, block, tail, blocks);
       for (std::size_t i = 0; i < found.size(); ++i) {
         CAPTURE(i);
         // Of a prompt the last token is always computed.
@@ -131,7 +142,8 @@ TEST_CASE("two exclusive tiers under lru, with promotion, are one lru of their t
     cluster.store.tiers[0].promote = true;
     cluster.store.tiers[1].write_back = cluster.store.tiers[1].exclusive = true;
     const Result result = test::run(trace, cluster);
-    const std::vector<std::int64_t> found = served(trace, "lru", block, false, upper + lower);
+    const std::vector<std::int64_t> found =
+        served(trace, cluster, "lru", block, false, upper + lower);
     for (std::size_t i = 0; i < found.size(); ++i) {
       CAPTURE(i);
       const FetchResult& fetch = result.fetches[i];
