@@ -9,6 +9,7 @@ namespace scsim::analysis {
 namespace {
 
 std::string bytes(std::int64_t count) { return format_bytes(static_cast<double>(count)); }
+std::string tokens(std::int64_t count) { return count_text(static_cast<double>(count)); }
 std::string dollars(const std::optional<double>& value) {
   return value ? dollars_text(*value) : "–";
 }
@@ -60,10 +61,14 @@ std::string tier_table(const Result& result, const StoreSummary& store) {
 }
 
 std::string byte_table(const Result& result) {
-  HtmlTable table({"tier", "stored", "fetched", "evicted", "refused", "prefetched", "of it used"});
+  HtmlTable table({"tier", "fetched tokens", "exact", "lossy", "stored", "fetched", "evicted",
+                   "refused", "prefetched", "of it used"});
   for (const TierResult& tier : result.tiers)
-    table.add({tier.name, bytes(tier.stored_bytes), bytes(tier.fetched_bytes),
-               bytes(tier.evicted_bytes), bytes(tier.refused_bytes), bytes(tier.prefetched_bytes),
+    table.add({tier.name, tokens(tier.fetched_tokens),
+               tokens(tier.fetched_tokens - tier.fetched_lossy_tokens),
+               tokens(tier.fetched_lossy_tokens), bytes(tier.stored_bytes),
+               bytes(tier.fetched_bytes), bytes(tier.evicted_bytes), bytes(tier.refused_bytes),
+               bytes(tier.prefetched_bytes),
                tier.prefetched_bytes > 0
                    ? format_percent(static_cast<double>(tier.prefetched_used_bytes) /
                                     static_cast<double>(tier.prefetched_bytes))

@@ -11,13 +11,13 @@ namespace {
 
 constexpr std::string_view kHead = "Store       ";
 constexpr std::size_t kTableIndent = 2;
-constexpr std::size_t kNameWidth = 10;
+constexpr std::size_t kTierWidth = 10, kTenantWidth = 20;
 
 std::string sources_text(const Result& result, const TokenSources& all) {
   std::string text = format_percent(all.share(all.found_tokens)) + " of prompt tokens found in HBM";
   for (std::size_t t = 0; t < result.tiers.size(); ++t)
     text += ", " + format_percent(all.share(all.fetched_tokens[t])) + " fetched from " +
-            shortened(result.tiers[t].name, kNameWidth);
+            shortened(result.tiers[t].name, kTierWidth);
   text += ", " + format_percent(all.share(all.computed_tokens())) + " computed";
   const std::int64_t lossy = all.found_lossy_tokens + all.fetched_lossy_tokens;
   if (lossy > 0) text += "; " + format_percent(all.share(lossy)) + " came through a lossy codec";
@@ -35,7 +35,7 @@ std::string tier_table(const Result& result, const StoreSummary& store) {
     const TierResult& tier = result.tiers[t];
     const TierSummary& s = store.tiers[t];
     const auto bytes = [](std::int64_t count) { return format_bytes(static_cast<double>(count)); };
-    table.add({shortened(tier.name, kNameWidth), bytes(tier.capacity_bytes),
+    table.add({shortened(tier.name, kTierWidth), bytes(tier.capacity_bytes),
                s.used_share ? format_percent(*s.used_share) : "-", bytes(tier.fetched_bytes),
                bytes(tier.evicted_bytes), bytes(tier.refused_bytes), median(s.residence),
                median(s.between_uses), format_seconds(tier.avoided_gpu_seconds)});
@@ -47,7 +47,7 @@ std::string tier_table(const Result& result, const StoreSummary& store) {
 std::string tenant_table(const Result& result, const StoreSummary& store, std::size_t rows) {
   if (rows == 0 || store.tenants.size() < 2) return "";
   std::vector<std::string> header = {"tenant", "HBM"};
-  for (const TierResult& tier : result.tiers) header.push_back(shortened(tier.name, kNameWidth));
+  for (const TierResult& tier : result.tiers) header.push_back(shortened(tier.name, kTierWidth));
   header.insert(header.end(), {"computed", "TTFT saved"});
   TextTable table(header);
   std::vector<const TokenSources*> tenants;
@@ -55,7 +55,7 @@ std::string tenant_table(const Result& result, const StoreSummary& store, std::s
   std::ranges::stable_sort(tenants, std::ranges::greater{}, &TokenSources::prompt_tokens);
   for (std::size_t i = 0; i < std::min(rows, tenants.size()); ++i) {
     const TokenSources& tenant = *tenants[i];
-    std::vector<std::string> cells = {shortened(tenant.name, kNameWidth),
+    std::vector<std::string> cells = {shortened(tenant.name, kTenantWidth),
                                       format_percent(tenant.share(tenant.found_tokens))};
     for (std::int64_t fetched : tenant.fetched_tokens)
       cells.push_back(format_percent(tenant.share(fetched)));

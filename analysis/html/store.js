@@ -80,6 +80,7 @@
 
   // How long blocks stay, by the reason they leave, beside the time between two uses: where the line
   // lies right of the bars, blocks leave before they are wanted again.
+  const reasons = ['evicted', 'resident at end', 'expired', 'moved', 'over quota'];
   store.tiers.forEach((tier, t) => {
     const {labels, rows, gaps} = tier.lifetimes;
     const blocks = sum(rows.map((row) => sum(row.parts))), uses = sum(gaps);
@@ -87,7 +88,8 @@
       type: 'bar', data: {labels, datasets: [{
         type: 'line', label: 'time between uses', borderColor: quiet, backgroundColor: quiet, borderWidth: 1.6,
         borderDash: [5, 4], pointRadius: 2, stack: 'uses', data: gaps.map((count) => (uses > 0 ? count / uses : 0)),
-      }].concat(rows.map((row, i) => ({type: 'bar', label: row.name, backgroundColor: colour(i), stack: 'blocks',
+      }].concat(rows.map((row) => ({type: 'bar', label: row.name, stack: 'blocks',
+        backgroundColor: colour((reasons.indexOf(row.name) + colours.length) % colours.length),
         data: row.parts.map((count) => count / blocks)})))},
       options: {
         scales: {x: {stacked: true, ticks: {maxRotation: 60, autoSkipPadding: 6}},
