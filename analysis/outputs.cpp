@@ -10,8 +10,6 @@
 #include "traces/files.h"
 
 namespace scsim::analysis {
-namespace {
-
 Expected<void> make_directory(const std::string& directory) {
   std::error_code failure;
   std::filesystem::create_directories(directory, failure);
@@ -19,8 +17,6 @@ Expected<void> make_directory(const std::string& directory) {
   return Error{directory + ": cannot make this directory" +
                (failure ? ": " + failure.message() : ": there is a file of that name")};
 }
-
-}  // namespace
 
 Expected<WrittenFiles> write_outputs(const Result& result, const Summary& summary,
                                      const std::string& directory) {

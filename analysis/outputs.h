@@ -18,4 +18,7 @@ struct WrittenFiles {
 Expected<WrittenFiles> write_outputs(const Result& result, const Summary& summary,
                                      const std::string& directory);
 
+// Makes the directory and those above it, where they do not exist.
+Expected<void> make_directory(const std::string& directory);
+
 }  // namespace scsim::analysis

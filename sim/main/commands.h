@@ -13,6 +13,7 @@ Command trace_generate_command();
 Command trace_stat_command();
 Command trace_cut_command();
 Command trace_dump_command();
+Command cache_command();
 Command steps_command();
 Command compare_command();
 Command help_command();

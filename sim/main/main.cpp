@@ -14,8 +14,8 @@ namespace scsim::program {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> commands = {
       simulate_command(),  trace_import_command(), trace_generate_command(), trace_stat_command(),
-      trace_cut_command(), trace_dump_command(),   steps_command(),          compare_command(),
-      help_command(),      completion_command()};
+      trace_cut_command(), trace_dump_command(),   cache_command(),          steps_command(),
+      compare_command(),   help_command(),         completion_command()};
   return commands;
 }
 

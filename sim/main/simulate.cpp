@@ -1,8 +1,5 @@
 // `scsim --trace X.pb`: the main job.
-#include <unistd.h>
-
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include "analysis/json_report.h"
@@ -10,6 +7,7 @@
 #include "analysis/text_report.h"
 #include "sim/main/command_line.h"
 #include "sim/main/commands.h"
+#include "sim/main/out_folder.h"
 #include "sim/main/terminal.h"
 #include "sim/main/trace_arguments.h"
 #include "sim/simulation.h"
@@ -27,23 +25,6 @@ struct SimulateArguments {
   std::optional<std::int64_t> seed;
   bool json = false, quiet = false;
 };
-
-// Found out before the run rather than after it: whether files can be written to `folder`, which
-// need not exist yet.
-Expected<void> check_out_folder(const std::string& folder) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  fs::path existing = fs::absolute(folder, ignored).lexically_normal();
-  while (!fs::exists(existing, ignored) && existing.has_relative_path())
-    existing = existing.parent_path();
-  if (!fs::is_directory(existing, ignored)) {
-    return Error{folder + ": cannot be a folder, as " + existing.string() + " is none"};
-  }
-  if (access(existing.c_str(), W_OK) != 0) {
-    return Error{folder + ": " + existing.string() + " cannot be written to"};
-  }
-  return {};
-}
 
 // How the run was made, for its result: without what does not change it.
 std::string made_by(const SimulateArguments& arguments) {

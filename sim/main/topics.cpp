@@ -7,6 +7,7 @@
 #include "sim/engine_preset.h"
 #include "sim/main/columns.h"
 #include "sim/router.h"
+#include "sim/store/eviction.h"
 #include "traces/generate.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
@@ -112,10 +113,11 @@ std::string models_text() {
          two_columns(rows);
 }
 
-std::string routers_text() {
-  std::string text =
-      "Which engine of a pool a request goes to: `policy` of `router`; `parameters` sets theirs.\n";
-  for (const sim::RouterEntry& entry : sim::router_table()) {
+// Every policy of a table with its parameters.
+template <class Entry>
+std::string policies_of(const std::vector<Entry>& table) {
+  std::string text;
+  for (const Entry& entry : table) {
     std::vector<Row> rows;
     for (const sim::PolicyParameter& parameter : entry.parameters) {
       rows.emplace_back("  " + parameter.name, parameter.sentence + " (" +
@@ -127,6 +129,19 @@ std::string routers_text() {
             two_columns(rows);
   }
   return text;
+}
+
+std::string routers_text() {
+  return "Which engine of a pool a request goes to: `policy` of `router`; `parameters` sets theirs."
+         "\n" +
+         policies_of(sim::router_table());
+}
+
+std::string policies_text() {
+  return "What leaves a KV cache that is full: `--policy` of `scsim cache`, as "
+         "NAME:PARAMETER=VALUE,...; `eviction`\nof a tier of the store, with "
+         "`eviction_parameters`. An oracle knows the future: for `scsim cache` alone.\n" +
+         policies_of(sim::eviction_table());
 }
 
 std::string metrics_text() {
@@ -160,6 +175,7 @@ const std::vector<Topic>& topics() {
       {"gpus", "built-in GPUs", gpus_text},
       {"metrics", "what the numbers of a report mean", metrics_text},
       {"models", "built-in models", models_text},
+      {"policies", "what leaves a KV cache that is full", policies_text},
       {"recipe", "keys of recipes for `scsim trace generate`", recipe_text},
       {"routers", "which engine a request goes to", routers_text},
   };

@@ -2,50 +2,12 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include "tests/support/shell.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/main/session.h"
 
 using namespace scsim::test;
 using Catch::Contains;
 using Catch::EndsWith;
 using Catch::StartsWith;
-
-namespace {
-
-// Runs "scsim ARGUMENTS" in a folder with a small trace, small.pb, and a recipe.
-class Session {
- public:
-  Session() {
-    write_text(folder_.file("recipe.yaml"), R"(requests: 40
-duration: 0 s
-arrivals: {rate: 2}
-plain: {}
-)");
-    if (const Ran ran = scsim("trace generate recipe.yaml -o small.pb"); ran.exit_code != 0)
-      FAIL(ran.err);
-  }
-
-  Ran scsim(const std::string& arguments) const { return bash("scsim " + arguments); }
-
-  Ran bash(const std::string& commands) const {
-    return run("scsim() { '" SCSIM_PROGRAM "' \"$@\"; }\n" + commands, folder_.path());
-  }
-
-  std::string path(const std::string& name) const { return folder_.file(name); }
-
- private:
-  TemporaryFolder folder_;
-};
-
-// The message is all of stderr, one line, and nothing is on stdout.
-void check_refused(const Ran& ran, int exit_code, const std::string& message) {
-  CHECK(ran.exit_code == exit_code);
-  CHECK(ran.out.empty());
-  CHECK_THAT(ran.err, StartsWith("scsim: ") && Contains(message));
-  CHECK(ran.err.find('\n') == ran.err.size() - 1);
-}
-
-}  // namespace
 
 TEST_CASE("a mistyped word is answered with the nearest one and exit code 2", "[main]") {
   const Session session;
@@ -179,7 +141,7 @@ try scsim --trace
 )");
   INFO(ran.err);
   CHECK(ran.exit_code == 0);
-  CHECK_THAT(ran.out, Contains("scsim: compare completion help steps trace\n"));
+  CHECK_THAT(ran.out, Contains("scsim: cache compare completion help steps trace\n"));
   CHECK_THAT(ran.out, Contains("scsim trace: cut dump generate import stat\n"));
   CHECK_THAT(ran.out, Contains("import --from: ") && Contains(" mooncake"));
   CHECK_THAT(ran.out, Contains("stat -: --help --block-tokens --json --quiet\n"));
