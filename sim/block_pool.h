@@ -50,7 +50,8 @@ class EvictionListener {
  public:
   virtual ~EvictionListener() = default;
   // The last copy of blocks [from, to) of the path has been evicted. The path lives until the call
-  // returns.
+  // returns. What a growing chain has computed again without having been settled is no copy yet; it
+  // will be told of when it goes in turn.
   virtual void evicted(PathId path, std::int64_t from, std::int64_t to, TimePoint now) = 0;
 };
 

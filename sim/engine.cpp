@@ -171,7 +171,6 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   advance_timeline(now);
   bool any = false;
   std::int64_t swapped = 0;
-  bool again = false;
   do {  // a step that only preempted takes no time of its own
     any = scheduler_.plan(now);
     const Step& step = scheduler_.step();
@@ -182,12 +181,8 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
       listener.preempted(scheduler_.tag(job));
     }
     for (const Step::Load& load : step.loads) listener.loading(scheduler_.tag(load.job), load);
-    again = !any && !step.preempted.empty();
-    if (!any && !again && scheduler_.waiting() > 0 && scheduler_.abandon_load(now)) {
-      ++totals_.abandoned_loads;
-      again = true;
-    }
-  } while (again);
+    totals_.abandoned_loads += static_cast<std::int64_t>(step.abandoned.size());
+  } while (!any && !scheduler_.step().preempted.empty());
   if (!any) {
     SCSIM_CHECK_EQ(scheduler_.running(), 0);
     // What could never run was refused; what cannot run now waits for blocks of those that load.

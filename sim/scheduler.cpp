@@ -41,6 +41,7 @@ std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens) 
 
 void Step::clear() {
   loads.clear();
+  abandoned.clear();
   prefills.clear();
   admitted.clear();
   preempted.clear();
@@ -159,6 +160,18 @@ void Scheduler::settle_eager(TimePoint now) {
 bool Scheduler::plan(TimePoint now) {
   SCSIM_CHECK(!planned_);
   step_.clear();
+  while (!plan_all(now)) {
+    // If others wait, nothing runs and blocks are held by those who wait as well, some must go.
+    if (!step_.preempted.empty() || waiting_.size() == 0 || !abandon_load(now)) return false;
+  }
+  planned_ = true;
+  ++executed_;
+  if (knobs_.prefill_interval > 1 && prefill_scheduled_) last_prefill_ = executed_;
+  plan_repeats();
+  return true;
+}
+
+bool Scheduler::plan_all(TimePoint now) {
   group_in_flight_ = false;
   together_ = true;
   prefill_scheduled_ = false;
@@ -177,12 +190,7 @@ bool Scheduler::plan(TimePoint now) {
       !plan_running_together(budget, false, true, now)) {
     plan_running_one_by_one(budget, false, true, now);
   }
-  if (step_.empty()) return false;
-  planned_ = true;
-  ++executed_;
-  if (interval > 1 && prefill_scheduled_) last_prefill_ = executed_;
-  plan_repeats();
-  return true;
+  return !step_.empty();
 }
 
 std::int64_t Scheduler::wanted(const Job& job) const {
@@ -207,7 +215,8 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool d
       // go short.
       if (tokens < wanted(job) && id != last_running_) return false;
       left -= tokens;
-      blocks += blocks_for(job.computed + tokens) - job.blocks;
+      // What was loaded in part has the blocks of its whole prompt from the beginning.
+      blocks += std::max<std::int64_t>(blocks_for(job.computed + tokens) - job.blocks, 0);
     }
   }
   if (blocks > pool_->free_blocks()) return false;
@@ -259,7 +268,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
                              : holding ? job.computed
                                        : match_.blocks * knobs_.block_tokens;
   if (deferring_ && found < job.known - 1) return false;
-  if (source_ != nullptr && !swapped && !holding) {
+  if (source_ != nullptr && !swapped && !holding && found < job.known - 1) {
     // Loaded or not, it needs the same blocks: no need to ask.
     if (knobs_.reserve_full_prompt && need(job.known) + spare_blocks() > pool_->free_blocks())
       return false;
@@ -288,13 +297,14 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   if (holding) {
     job.holding = false;
     std::erase(holding_, id);
+    reserve_blocks_ -= blocks_for(job.reserve);  // counted since its load began
   } else {
     job.found = found;
     job.found_lossy = match_.lossy_blocks * knobs_.block_tokens;
     pool_->hold(job.chain, match_, now);
     job.blocks = match_.blocks;
+    held_blocks_ += job.blocks;
   }
-  held_blocks_ += job.blocks;
   job.computed = found;
   if (swapped) {
     step_.swapped_in += found;
@@ -326,7 +336,8 @@ std::int64_t Scheduler::spare_blocks() const {
 
 // Whether its prompt fits beside what is reserved for the answers of all.
 bool Scheduler::prompt_fits(const Job& job) const {
-  if (knobs_.reserve_output == 0 || num_running_ == 0) return true;
+  if (knobs_.reserve_output == 0) return true;
+  if (num_running_ + num_loading_ == 0 && holding_.empty()) return true;
   const double later =
       knobs_.reserve_output * static_cast<double>(blocks_for(job.reserve) - blocks_for(job.known));
   return static_cast<double>(need(job.known)) + later + reserved_blocks() <=
@@ -342,8 +353,11 @@ void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, Time
   job.found = found;
   job.found_lossy = match_.lossy_blocks * knobs_.block_tokens;
   pool_->hold(job.chain, match_, now);
+  job.blocks = match_.blocks;
+  held_blocks_ += job.blocks;
+  take(blocks_for(job.known) - job.blocks, now);
   job.blocks = blocks_for(job.known);
-  pool_->take(job.blocks - match_.blocks, now);
+  reserve_blocks_ += blocks_for(job.reserve);
   job.computed = found;
   job.state = State::kLoading;
   ++num_loading_;
@@ -357,9 +371,7 @@ void Scheduler::loaded(JobId id, std::int64_t tokens, bool lossy, TimePoint now)
   SCSIM_CHECK_GE(tokens, job.found);
   SCSIM_CHECK_LT(tokens, job.known);
   job.computed = tokens;
-  const std::int64_t full = tokens / knobs_.block_tokens;
-  if (knobs_.prefix_caching && full > pool_->registered(job.chain))
-    pool_->register_blocks(job.chain, full, now, lossy);
+  register_computed(job, now, lossy);
   --num_loading_;
   job.state = State::kWaiting;
   job.holding = true;
@@ -367,11 +379,13 @@ void Scheduler::loaded(JobId id, std::int64_t tokens, bool lossy, TimePoint now)
   waiting_.push_first(id, job.key);
 }
 
+// The last loaded of those that wait gives its blocks back; false if there is none.
 bool Scheduler::abandon_load(TimePoint now) {
   if (holding_.empty()) return false;
   const JobId id = holding_.back();
   release_loaded(id, now);
   jobs_[id].computed = 0;
+  step_.abandoned.push_back(id);
   return true;
 }
 
@@ -382,7 +396,8 @@ void Scheduler::release_loaded(JobId id, TimePoint now) {
   } else {
     std::erase(holding_, id);
   }
-  pool_->release(job.chain, job.blocks, now);
+  release(id, job.blocks, now);
+  reserve_blocks_ -= blocks_for(job.reserve);
   job.holding = false;
   job.blocks = 0;
 }
@@ -405,12 +420,12 @@ void Scheduler::schedule_prefill(JobId id, std::int64_t fresh, TimePoint now) {
   step_.prefills.push_back({id, cached, fresh, job.computed == job.known});
 }
 
-void Scheduler::register_computed(const Job& job, TimePoint now) {
+void Scheduler::register_computed(const Job& job, TimePoint now, bool lossy) {
   if (!knobs_.prefix_caching) return;
   const std::int64_t most =
       knobs_.cache_outputs ? job.computed : std::min(job.computed, job.prompt);
   const std::int64_t full = most / knobs_.block_tokens;
-  if (full > pool_->registered(job.chain)) pool_->register_blocks(job.chain, full, now);
+  if (full > pool_->registered(job.chain)) pool_->register_blocks(job.chain, full, now, lossy);
 }
 
 double Scheduler::reserved_blocks() const {

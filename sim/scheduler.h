@@ -18,8 +18,10 @@
 //
 // What the engine's own blocks do not hold may be had from elsewhere (KvSource): such a request is
 // given the blocks of its whole prompt and leaves the queue while its KV is loaded; the others go
-// on. Once loaded() it goes back to the head of the queue and needs no further blocks to be
-// admitted.
+// on. Once loaded() it goes back to the head of the queue (by priority: to its place) and needs no
+// further blocks to be admitted. Loaded requests that wait give their blocks up, the last loaded
+// first, when nothing can run otherwise, or when the only running request needs them to go on; so
+// loads never bring an engine to a halt.
 //
 // INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing
 // else.
@@ -92,6 +94,7 @@ struct Step {
     bool resumed;
   };
   std::vector<Load> loads;          // to be begun now; a step may have nothing else
+  std::vector<JobId> abandoned;     // loads given up; those jobs wait as if nothing had been loaded
   std::vector<Prefill> prefills;    // in the order they were scheduled
   std::int64_t decodes = 0;         // sequences that compute one token
   std::int64_t decode_context = 0;  // tokens those read, themselves included, over all of them
@@ -128,15 +131,13 @@ class Scheduler final : private ChainGrowth {
   JobId add(const JobSpec& spec);
   void cancel(JobId job, TimePoint now);  // waiting or running, between steps
 
-  // Decides the next step; false when nothing can run. REQUIRES: the last plan was completed.
+  // Decides the next step; false when nothing can run, though loads may begin. REQUIRES: the last
+  // plan was completed.
   bool plan(TimePoint now);
   const Step& step() const { return step_; }
   // The job's first `tokens` tokens are in its blocks: at least what was found, at most what was to
   // be loaded. REQUIRES: no step is planned.
   void loaded(JobId job, std::int64_t tokens, bool lossy, TimePoint now);
-  // When nothing can run while loaded jobs that wait hold blocks: the last of them gives its blocks
-  // back and waits as if it had loaded nothing. False if there is none.
-  bool abandon_load(TimePoint now);
 
   // How many times in a row the planned step happens (its context growing by `decodes` each time)
   // before something has to be decided. At least 1. Arrivals and cancellations cut it short.
@@ -212,6 +213,7 @@ class Scheduler final : private ChainGrowth {
   void settle_eager(TimePoint now);
 
   // Planning.
+  bool plan_all(TimePoint now);
   std::int64_t wanted(const Job& job) const;  // tokens a prefill takes if the budget allows
   bool plan_running_together(std::int64_t& budget, bool prefill, bool decode, TimePoint now);
   void plan_running_one_by_one(std::int64_t& budget, bool prefill, bool decode, TimePoint now);
@@ -222,9 +224,10 @@ class Scheduler final : private ChainGrowth {
   std::int64_t spare_blocks() const;
   bool prompt_fits(const Job& job) const;
   void begin_load(JobId job, std::int64_t found, std::int64_t upto, TimePoint now);
+  bool abandon_load(TimePoint now);
   void release_loaded(JobId job, TimePoint now);
   void schedule_prefill(JobId job, std::int64_t fresh, TimePoint now);
-  void register_computed(const Job& job, TimePoint now);
+  void register_computed(const Job& job, TimePoint now, bool lossy = false);
   void take(std::int64_t blocks, TimePoint now);
   double reserved_blocks() const;
   JobId victim() const;
@@ -256,8 +259,9 @@ class Scheduler final : private ChainGrowth {
   bool grouped_ = true;  // false while a step is decided member by member
   std::vector<JobId> eager_;
 
-  std::int64_t held_blocks_ = 0;     // sum over running jobs, shared blocks counted by each
-  std::int64_t reserve_blocks_ = 0;  // sum over running jobs of what admission may reserve for them
+  // Sums over jobs that run, load or have loaded: blocks held, shared ones counted by each, and
+  // what admission may reserve.
+  std::int64_t held_blocks_ = 0, reserve_blocks_ = 0;
 
   // Cadence of prefill (knob prefill_interval): steps executed, the last with prefill, and whether
   // requests were left waiting for want of room.

@@ -41,6 +41,7 @@ void Scheduler::plan_running_one_by_one(std::int64_t& budget, bool prefill, bool
     }
     bool alive = true;
     while (blocks_for(jobs_[id].computed + tokens) - blocks_of(id) > pool_->free_blocks()) {
+      if (num_running_ == 1 && abandon_load(now)) continue;
       const JobId lost = victim();
       const auto entry = std::find_if(scheduled.begin(), scheduled.end(),
                                       [&](const auto& item) { return item.first == lost; });

@@ -39,6 +39,11 @@ std::size_t BlockPoolOracle::free_among(const std::vector<std::size_t>& blocks) 
       blocks, [&](std::size_t block) { return blocks_[block].holders == 0; }));
 }
 
+std::size_t BlockPoolOracle::lossy_among(const std::vector<std::size_t>& blocks) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(blocks, [&](std::size_t block) { return blocks_[block].lossy; }));
+}
+
 void BlockPoolOracle::acquire(std::size_t block) {
   if (blocks_[block].holders++ == 0) free_.remove(block);
 }
@@ -59,7 +64,10 @@ void BlockPoolOracle::take(Request& request, std::size_t count) {
     if (!block.key.empty()) {
       const auto entry = by_key_.find(block.key);
       std::erase(entry->second, taken);
-      if (entry->second.empty()) by_key_.erase(entry);
+      if (entry->second.empty()) {
+        by_key_.erase(entry);
+        lost_.push_back(block.key);
+      }
       block.key.clear();
       ++evicted_;
     }
@@ -68,7 +76,7 @@ void BlockPoolOracle::take(Request& request, std::size_t count) {
   }
 }
 
-void BlockPoolOracle::register_blocks(Request& request, std::size_t to) {
+void BlockPoolOracle::register_blocks(Request& request, std::size_t to, bool lossy) {
   for (; request.registered < to; ++request.registered) {
     std::size_t& own = request.blocks.at(request.registered);
     const std::string name = key(request, request.registered);
@@ -80,6 +88,7 @@ void BlockPoolOracle::register_blocks(Request& request, std::size_t to) {
       acquire(own);
     } else {
       blocks_[own].key = name;
+      blocks_[own].lossy = lossy;
       same.push_back(own);
     }
   }

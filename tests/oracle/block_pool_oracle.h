@@ -31,22 +31,27 @@ class BlockPoolOracle {
   // The longest registered prefix, at most `max_blocks` long.
   std::vector<std::size_t> find(const Request& request, std::size_t max_blocks) const;
   std::size_t free_among(const std::vector<std::size_t>& blocks) const;  // held by nobody
+  std::size_t lossy_among(const std::vector<std::size_t>& blocks) const;
   void hold(Request& request, const std::vector<std::size_t>& found);
   void take(Request& request, std::size_t count);  // REQUIRES: count <= free_blocks()
-  void register_blocks(Request& request, std::size_t to);
+  // `lossy`: they were loaded through a lossy codec.
+  void register_blocks(Request& request, std::size_t to, bool lossy = false);
   void release(Request& request);
 
   std::size_t free_blocks() const { return free_.size(); }
   std::size_t cached_blocks() const;      // free, with a key
   std::size_t registered_blocks() const;  // with a key
   std::size_t evicted_blocks() const { return evicted_; }
+  // Keys of which the last block has been evicted, in that order; a key may come again.
+  const std::vector<std::string>& lost() const { return lost_; }
+  std::string key(const Request& request, std::size_t block) const;
 
  private:
   struct Block {
     int holders = 0;
     std::string key;  // empty: not registered
+    bool lossy = false;
   };
-  std::string key(const Request& request, std::size_t block) const;
   void acquire(std::size_t block);
 
   std::size_t block_tokens_;
@@ -55,6 +60,7 @@ class BlockPoolOracle {
   std::list<std::size_t> free_;
   std::unordered_map<std::string, std::vector<std::size_t>> by_key_;  // in order of registration
   std::size_t evicted_ = 0;
+  std::vector<std::string> lost_;
 };
 
 }  // namespace scsim::oracle

@@ -11,12 +11,13 @@ namespace scsim::oracle {
 using sim::EngineKnobs;
 
 SchedulerOracle::SchedulerOracle(const EngineKnobs& knobs, std::int64_t num_blocks,
-                                 std::int64_t max_model_len)
+                                 std::int64_t max_model_len, Loadable loadable)
     : knobs_(knobs),
       num_blocks_(num_blocks),
       max_model_len_(max_model_len),
       pool_(static_cast<std::size_t>(num_blocks), static_cast<std::size_t>(knobs.block_tokens),
             knobs.share_duplicates),
+      loadable_(std::move(loadable)),
       last_prefill_(-knobs.prefill_interval) {}
 
 std::int64_t SchedulerOracle::blocks_for(std::int64_t tokens) const {
@@ -36,10 +37,39 @@ void SchedulerOracle::add(const Spec& spec) {
 }
 
 void SchedulerOracle::cancel(std::uint64_t tag) {
-  waiting_.remove_if([&](const JobPtr& job) { return job->tag == tag; });
+  const auto it = [&](const JobPtr& job) { return job->tag == tag; };
   for (const JobPtr& job : running_)
-    if (job->tag == tag) release(*job);
-  std::erase_if(running_, [&](const JobPtr& job) { return job->tag == tag; });
+    if (it(job)) release(*job);
+  for (const std::vector<JobPtr>* jobs : {&loading_, &holding_})
+    for (const JobPtr& job : *jobs)
+      if (it(job)) pool_.release(job->written);
+  waiting_.remove_if(it);
+  std::erase_if(running_, it);
+  std::erase_if(loading_, it);
+  std::erase_if(holding_, it);
+}
+
+void SchedulerOracle::loaded(std::uint64_t tag, std::int64_t tokens, bool lossy) {
+  const auto place = std::ranges::find_if(loading_, [&](const JobPtr& j) { return j->tag == tag; });
+  const JobPtr job = *place;
+  loading_.erase(place);
+  holding_.push_back(job);
+  job->holding = true;
+  job->computed = tokens;
+  register_blocks(*job, tokens, lossy);
+  push_waiting(job, true);
+}
+
+// The last loaded of those that wait gives its blocks back.
+bool SchedulerOracle::abandon(Step& step) {
+  if (holding_.empty()) return false;
+  Job& job = *holding_.back();
+  pool_.release(job.written);
+  job.computed = 0;
+  job.holding = false;
+  step.abandoned.push_back(job.tag);
+  holding_.pop_back();
+  return true;
 }
 
 void SchedulerOracle::push_waiting(const JobPtr& job, bool first) {
@@ -53,10 +83,10 @@ void SchedulerOracle::push_waiting(const JobPtr& job, bool first) {
 }
 
 // Makes findable what is computed, as far as the knobs allow it.
-void SchedulerOracle::register_blocks(Job& job, std::int64_t computed) {
+void SchedulerOracle::register_blocks(Job& job, std::int64_t computed, bool lossy) {
   if (!knobs_.prefix_caching) return;
   const std::int64_t tokens = knobs_.cache_outputs ? computed : std::min(computed, job.prompt);
-  pool_.register_blocks(job.written, static_cast<std::size_t>(tokens / knobs_.block_tokens));
+  pool_.register_blocks(job.written, static_cast<std::size_t>(tokens / knobs_.block_tokens), lossy);
 }
 
 // At the end of a request.
@@ -77,12 +107,14 @@ SchedulerOracle::Step SchedulerOracle::plan() {
                std::ranges::any_of(running_, [](const JobPtr& job) { return job->decodes; });
 
   const bool mixed = knobs_.batching == EngineKnobs::Batching::kMixed;
-  if (visit_running(step, true, mixed)) {
-    while (admit(step)) {
+  do {
+    if (visit_running(step, true, mixed)) {
+      while (admit(step)) {
+      }
+      if (!deferring_) bound_ = !waiting_.empty();
     }
-    if (!deferring_) bound_ = !waiting_.empty();
-  }
-  if (!mixed && step.computed.empty()) visit_running(step, false, true);
+    if (!mixed && step.computed.empty()) visit_running(step, false, true);
+  } while (step.computed.empty() && step.preempted.empty() && !waiting_.empty() && abandon(step));
 
   if (!step.computed.empty()) {
     ++executed_;
@@ -104,6 +136,7 @@ bool SchedulerOracle::visit_running(Step& step, bool prefill, bool decode) {
 
     bool alive = true;
     while (alive && blocks_for(job->computed + tokens) - held(*job) > free_blocks()) {
+      if (running_.size() == 1 && abandon(step)) continue;
       std::size_t lost = running_.size() - 1;
       if (knobs_.order == EngineKnobs::Order::kPriority) {
         const auto key = [](const JobPtr& j) { return std::pair(j->priority, j->arrival); };
@@ -125,8 +158,8 @@ bool SchedulerOracle::visit_running(Step& step, bool prefill, bool decode) {
       if (knobs_.order == EngineKnobs::Order::kPriority) continue;
       break;
     }
-    pool_.take(job->written,
-               static_cast<std::size_t>(blocks_for(job->computed + tokens) - held(*job)));
+    pool_.take(job->written, static_cast<std::size_t>(std::max<std::int64_t>(
+                                 blocks_for(job->computed + tokens) - held(*job), 0)));
     if (knobs_.visible == EngineKnobs::Visible::kScheduled)
       register_blocks(*job, job->computed + tokens);
     step.computed.push_back(
@@ -163,19 +196,16 @@ bool SchedulerOracle::admit(Step& step) {
     return false;
   const JobPtr job = waiting_.front();
   std::vector<std::size_t> hit;
-  if (knobs_.prefix_caching && job->swapped == 0)
+  if (knobs_.prefix_caching && job->swapped == 0 && !job->holding)
     hit =
         pool_.find(job->written, static_cast<std::size_t>((job->known - 1) / knobs_.block_tokens));
-  const std::int64_t found =
-      job->swapped > 0 ? job->swapped : static_cast<std::int64_t>(hit.size()) * knobs_.block_tokens;
+  const std::int64_t found = job->swapped > 0 ? job->swapped
+                             : job->holding
+                                 ? job->computed
+                                 : static_cast<std::int64_t>(hit.size()) * knobs_.block_tokens;
   if (deferring_ && found < job->known - 1) return false;
   std::int64_t tokens = job->known - found;
   if (threshold_ > 0) tokens = std::min(tokens, threshold_);
-  if (knobs_.chunked_prefill) {
-    tokens = std::min(tokens, budget_);
-  } else if (tokens > budget_ && !step.computed.empty()) {
-    return false;  // alone in a step it may exceed the budget, as it does after a preemption
-  }
 
   const auto need = [&](std::int64_t total) {
     const std::int64_t new_blocks =
@@ -186,24 +216,56 @@ bool SchedulerOracle::admit(Step& step) {
       running_.empty()
           ? 0
           : static_cast<std::int64_t>(knobs_.watermark * static_cast<double>(num_blocks_ + 1));
-  if (knobs_.reserve_full_prompt && need(job->known) + spare > free_blocks()) return false;
-  if (need(found + tokens) + spare > free_blocks()) return false;
-  if (knobs_.reserve_output > 0 && !running_.empty()) {
+  const auto fits = [&](bool whole_prompt) {
+    if (whole_prompt && need(job->known) + spare > free_blocks()) return false;
+    if (need(found + tokens) + spare > free_blocks()) return false;
+    if (knobs_.reserve_output == 0 || running_.size() + loading_.size() + holding_.size() == 0)
+      return true;
     double later = 0;
-    for (const JobPtr& other : running_) later += reserved(*other);
+    for (const auto* others : {&running_, &loading_, &holding_})
+      for (const JobPtr& other : *others) later += reserved(*other);
     later = std::max(later, 0.0) +
             knobs_.reserve_output *
                 static_cast<double>(blocks_for(job->reserve) - blocks_for(job->known));
-    if (static_cast<double>(need(job->known)) + later > static_cast<double>(free_blocks()))
-      return false;
+    return static_cast<double>(need(job->known)) + later <= static_cast<double>(free_blocks());
+  };
+  const auto hold = [&] {
+    waiting_.pop_front();
+    job->found = found;
+    job->found_lossy = static_cast<std::int64_t>(pool_.lossy_among(hit)) * knobs_.block_tokens;
+    pool_.hold(job->written, hit);
+    job->computed = found;
+  };
+
+  if (loadable_ && job->swapped == 0 && !job->holding && found < job->known - 1) {
+    const std::int64_t upto = loadable_(job->tag, found, job->known - 1);
+    if (upto > found) {
+      if (!fits(true)) return false;
+      hold();
+      pool_.take(job->written, static_cast<std::size_t>(blocks_for(job->known) - held(*job)));
+      loading_.push_back(job);
+      step.loads.push_back({job->tag, found, job->found_lossy, upto});
+      return true;
+    }
   }
 
-  waiting_.pop_front();
+  if (knobs_.chunked_prefill) {
+    tokens = std::min(tokens, budget_);
+  } else if (tokens > budget_ && !step.computed.empty()) {
+    return false;  // alone in a step it may exceed the budget, as it does after a preemption
+  }
+  if (job->holding) {
+    waiting_.pop_front();
+    std::erase(holding_, job);
+    job->holding = false;
+  } else {
+    if (!fits(knobs_.reserve_full_prompt)) return false;
+    hold();
+  }
   running_.push_back(job);
-  pool_.hold(job->written, hit);
-  job->computed = found;
   step.swapped_in += std::exchange(job->swapped, 0);
-  step.admitted.push_back({job->tag, found, job->preempted});
+  step.admitted.push_back(
+      {job->tag, job->found, job->preempted, job->found_lossy, found - job->found});
   job->preempted = false;
   pool_.take(job->written, static_cast<std::size_t>(
                                std::max<std::int64_t>(blocks_for(found + tokens) - held(*job), 0)));

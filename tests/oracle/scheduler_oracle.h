@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <vector>
@@ -34,27 +35,39 @@ class SchedulerOracle {
     std::uint64_t tag;
     std::int64_t found;
     bool resumed;
+    std::int64_t found_lossy, loaded;
+  };
+  struct Load {
+    std::uint64_t tag;
+    std::int64_t found, found_lossy, upto;
   };
   struct Step {
     std::vector<Computed> computed;  // in the order of admission
     std::vector<Admitted> admitted;
-    std::vector<std::uint64_t> preempted;
+    std::vector<Load> loads;
+    std::vector<std::uint64_t> preempted, abandoned;
     std::int64_t swapped_out = 0, swapped_in = 0;
   };
   struct Happened {
     std::vector<std::uint64_t> first_tokens, finished;
   };
 
+  // What a request could have of its first `most` tokens when its blocks hold the first `found`.
+  using Loadable =
+      std::function<std::int64_t(std::uint64_t tag, std::int64_t found, std::int64_t most)>;
+
   SchedulerOracle(const sim::EngineKnobs& knobs, std::int64_t num_blocks,
-                  std::int64_t max_model_len);
+                  std::int64_t max_model_len, Loadable loadable = {});
 
   void add(const Spec& spec);
   void cancel(std::uint64_t tag);
+  void loaded(std::uint64_t tag, std::int64_t tokens, bool lossy);
   Step plan();
   Happened complete(const Step& step);
 
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t running() const { return running_.size(); }
+  std::size_t loading() const { return loading_.size(); }
   const BlockPoolOracle& pool() const { return pool_; }
 
  private:
@@ -65,6 +78,8 @@ class SchedulerOracle {
     std::int64_t swapped = 0;  // computed tokens whose KV is on the host
     bool decodes = false;      // has computed all it was admitted with
     bool preempted = false;
+    bool holding = false;  // what was loaded, while it waits
+    std::int64_t found = 0, found_lossy = 0;
   };
   using JobPtr = std::shared_ptr<Job>;
 
@@ -73,9 +88,10 @@ class SchedulerOracle {
   static std::int64_t held(const Job& job) {
     return static_cast<std::int64_t>(job.written.blocks.size());
   }
-  void register_blocks(Job& job, std::int64_t computed);
+  void register_blocks(Job& job, std::int64_t computed, bool lossy = false);
   void release(Job& job);
   void push_waiting(const JobPtr& job, bool first);
+  bool abandon(Step& step);
   bool visit_running(Step& step, bool prefill, bool decode);
   void preempt(const JobPtr& job, Step& step);
   bool admit(Step& step);
@@ -86,6 +102,9 @@ class SchedulerOracle {
   BlockPoolOracle pool_;
   std::list<JobPtr> waiting_;
   std::vector<JobPtr> running_;  // in the order of admission
+  std::vector<JobPtr> loading_;  // neither waiting nor running
+  std::vector<JobPtr> holding_;  // waiting, in the order in which they were loaded
+  Loadable loadable_;
 
   std::int64_t executed_ = 0, last_prefill_;
   bool bound_ = false;

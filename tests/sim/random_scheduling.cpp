@@ -103,6 +103,25 @@ RandomScheduling random_scheduling(Rng& rng) {
   return made;
 }
 
+void add_random_loads(Rng& rng, RandomScheduling& scheduling) {
+  scheduling.seed = rng.next();
+  scheduling.stored = any_of(rng, {0.2, 0.6, 1.0});
+  scheduling.longest_delay = any_of<std::int64_t>(rng, {0, 4, 50});
+}
+
+RandomLoad RandomScheduling::load(std::size_t place, std::uint64_t times) const {
+  RandomLoad load;
+  if (stored == 0) return load;
+  Rng rng(seed, "test.load", place * 1000 + times);
+  if (!rng.chance(stored)) return load;
+  const RandomRequest& request = requests[place];
+  load.stored = between(rng, 1, request.prompt_tokens + request.output_tokens);
+  load.delay = between(rng, 0, longest_delay);
+  if (rng.chance(0.3)) load.delivered = rng.chance(0.3) ? 0 : rng.uniform();
+  load.lossy = rng.chance(0.3);
+  return load;
+}
+
 std::string RandomScheduling::describe() const {
   std::string text =
       "block " + std::to_string(knobs.block_tokens) + " blocks " + std::to_string(num_blocks) +
@@ -121,6 +140,7 @@ std::string RandomScheduling::describe() const {
       std::to_string(static_cast<int>(knobs.visible)) + " preemption " +
       std::to_string(static_cast<int>(knobs.preemption)) + " windows";
   for (const std::int64_t window : windows) text += " " + std::to_string(window);
+  text += " stored " + std::to_string(stored) + " delay " + std::to_string(longest_delay);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const RandomRequest& request = requests[i];
     text += "\n  " + std::to_string(i) + " at " + std::to_string(request.arrival_step) + ":";

@@ -28,16 +28,31 @@ struct RandomRequest {
   }
 };
 
+// What elsewhere has of a request and how it comes, drawn anew for each time it is loaded.
+struct RandomLoad {
+  std::int64_t stored = 0;  // its first tokens; 0: none
+  std::int64_t delay = 0;   // steps
+  double delivered = 1;     // part of what is missing that does come
+  bool lossy = false;
+};
+
 struct RandomScheduling {
   sim::EngineKnobs knobs;
   std::int64_t num_blocks = 0, max_model_len = 0;
   std::vector<std::int64_t> windows;
   std::vector<RandomRequest> requests;  // in order of arrival
+  std::uint64_t seed = 0;               // of what is loaded
+  double stored = 0;                    // how often something is stored
+  std::int64_t longest_delay = 0;
+
+  // Of the request at a place in the list, when it has been loaded `times` times.
+  RandomLoad load(std::size_t place, std::uint64_t times) const;
 
   std::string describe() const;
 };
 
 RandomScheduling random_scheduling(Rng& rng);
+void add_random_loads(Rng& rng, RandomScheduling& scheduling);
 
 // The request as the scheduler is told of it; `tag` is its place. It looks into `request`.
 sim::JobSpec job_spec(const RandomRequest& request, std::uint64_t tag);

@@ -21,11 +21,19 @@ std::string describe(const StepRecord& record) {
             (last ? "!" : "");
   }
   text += " admitted";
-  for (const auto& [tag, found, resumed] : record.admitted)
-    text += " " + std::to_string(tag) + ":" + std::to_string(found) + (resumed ? "r" : "");
+  for (const StepRecord::Admitted& admitted : record.admitted) {
+    text += " " + std::to_string(admitted.tag) + ":" + std::to_string(admitted.found) + "(" +
+            std::to_string(admitted.found_lossy) + ")+" + std::to_string(admitted.loaded) +
+            (admitted.resumed ? "r" : "");
+  }
+  text += " loads";
+  for (const auto& [tag, found, found_lossy, upto] : record.loads) {
+    text += " " + std::to_string(tag) + ":" + std::to_string(found) + "(" +
+            std::to_string(found_lossy) + ")-" + std::to_string(upto);
+  }
   for (const auto& [name, tags] :
-       {std::pair{" preempted", &record.preempted}, std::pair{" first", &record.first_tokens},
-        std::pair{" finished", &record.finished}}) {
+       {std::pair{" preempted", &record.preempted}, std::pair{" abandoned", &record.abandoned},
+        std::pair{" first", &record.first_tokens}, std::pair{" finished", &record.finished}}) {
     text += name;
     for (const std::uint64_t tag : *tags) text += " " + std::to_string(tag);
   }
@@ -34,29 +42,84 @@ std::string describe(const StepRecord& record) {
 
 namespace {
 
-class Run final : private Scheduler::Listener {
+// Loads under way: what was found of whom, and when how much of it is there.
+class Loads {
+ public:
+  struct Load {
+    std::size_t place;
+    std::int64_t due, tokens;
+    bool lossy;
+  };
+
+  explicit Loads(const RandomScheduling& scheduling) : scheduling_(scheduling) {}
+
+  std::int64_t loadable(std::size_t place, std::int64_t found, std::int64_t most) {
+    return std::max(found, std::min(most, scheduling_.load(place, times_[place]).stored));
+  }
+  void begin(std::size_t place, std::int64_t found, std::int64_t upto, std::int64_t step) {
+    const RandomLoad load = scheduling_.load(place, times_[place]++);
+    const auto delivered =
+        static_cast<std::int64_t>(load.delivered * static_cast<double>(upto - found));
+    under_way_.push_back({place, step + 1 + load.delay, found + delivered, load.lossy});
+  }
+  void cancel(std::size_t place) {
+    std::erase_if(under_way_, [&](const Load& load) { return load.place == place; });
+  }
+  std::vector<Load> due(std::int64_t step) {
+    std::vector<Load> due;
+    for (const Load& load : under_way_)
+      if (load.due <= step) due.push_back(load);
+    std::erase_if(under_way_, [&](const Load& load) { return load.due <= step; });
+    return due;
+  }
+  std::int64_t next() const {
+    std::int64_t next = kMostSteps;
+    for (const Load& load : under_way_) next = std::min(next, load.due);
+    return next;
+  }
+
+ private:
+  const RandomScheduling& scheduling_;
+  std::map<std::size_t, std::uint64_t> times_;
+  std::vector<Load> under_way_;
+};
+
+class Run final : private Scheduler::Listener, private KvSource {
  public:
   Run(const RandomScheduling& scheduling, bool many_at_once)
       : scheduling_(scheduling),
         many_at_once_(many_at_once),
         scheduler_(scheduling.knobs, scheduling.num_blocks, scheduling.max_model_len,
-                   scheduling.windows) {}
+                   scheduling.windows),
+        loads_(scheduling) {
+    if (scheduling.stored > 0) scheduler_.set_source(this);
+  }
 
   SchedulerRun run() {
     std::int64_t step = 0;
     while (step < kMostSteps) {
       add_until(step);
       cancel_due(step);
+      for (const Loads::Load& load : loads_.due(step)) {
+        scheduler_.loaded(job_of_.at(load.place), load.tokens, load.lossy, TimePoint(step));
+        scheduler_.pool().check_everything();
+      }
       const bool any = scheduler_.plan(TimePoint(step));
+      for (const Step::Load& load : scheduler_.step().loads)
+        loads_.begin(scheduler_.tag(load.job), load.found, load.upto, step);
       const std::int64_t count =
           any && many_at_once_ ? std::min(scheduler_.repeats(), next_event(step) - step) : 1;
       record_plan(step, count);
       if (!any) {
+        scheduler_.pool().check_everything();
+        if (records_.contains(step)) records_[step].free_blocks = scheduler_.pool().free_blocks();
         if (scheduler_.step().preempted.empty()) {
-          // An engine that can do nothing has nothing to do.
+          // An engine that can do nothing has nothing to do but for what waits for those that load.
           REQUIRE(scheduler_.running() == 0);
-          REQUIRE(scheduler_.waiting() == 0);
-          if (next_ == scheduling_.requests.size()) break;
+          if (scheduler_.loading() == 0) {
+            REQUIRE(scheduler_.waiting() == 0);
+            if (next_ == scheduling_.requests.size()) break;
+          }
         }
         ++step;
         continue;
@@ -69,14 +132,21 @@ class Run final : private Scheduler::Listener {
       scheduler_.pool().check_everything();
       step += count;
     }
-    if (step >= kMostSteps) return {std::move(records_), preemptions_};
+    run_.steps = std::move(records_);
+    run_.ended = step < kMostSteps;
+    if (!run_.ended) return std::move(run_);
     // INV-CONSERVE: all blocks came back, every request ended as long as it was to be.
     REQUIRE(scheduler_.pool().free_blocks() == scheduling_.num_blocks);
     REQUIRE(ended_ == scheduling_.requests.size());
-    return {std::move(records_), preemptions_};
+    return std::move(run_);
   }
 
  private:
+  std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most, TimePoint) override {
+    if (!many_at_once_) REQUIRE(most == known_.at(job) - 1);
+    return loads_.loadable(scheduler_.tag(job), found, most);
+  }
+
   void add_until(std::int64_t step) {
     for (; next_ < scheduling_.requests.size(); ++next_) {
       const RandomRequest& request = scheduling_.requests[next_];
@@ -93,6 +163,7 @@ class Run final : private Scheduler::Listener {
       if (request.cancel_step != step || !job_of_.contains(place)) continue;
       scheduler_.cancel(job_of_[place], TimePoint(step));
       scheduler_.pool().check_everything();
+      loads_.cancel(place);
       job_of_.erase(place);
       ++ended_;
     }
@@ -101,7 +172,7 @@ class Run final : private Scheduler::Listener {
   // When the run of steps begun at `step` has to be interrupted. An arrival behind others that
   // wait, first come first served, changes nothing (the simulator relies on that).
   std::int64_t next_event(std::int64_t step) const {
-    std::int64_t next = kMostSteps;
+    std::int64_t next = loads_.next();
     const bool behind =
         scheduling_.knobs.order == EngineKnobs::Order::kFirstCome && scheduler_.waiting() > 0;
     for (const RandomRequest& request : scheduling_.requests) {
@@ -115,17 +186,24 @@ class Run final : private Scheduler::Listener {
     const Step& step = scheduler_.step();
     StepRecord planned;
     for (const Step::Admitted& admitted : step.admitted) {
-      planned.admitted.emplace_back(scheduler_.tag(admitted.job), admitted.found, admitted.resumed);
+      planned.admitted.push_back({scheduler_.tag(admitted.job), admitted.found,
+                                  admitted.found_lossy, admitted.loaded, admitted.resumed});
+    }
+    for (const Step::Load& load : step.loads) {
+      planned.loads.emplace_back(scheduler_.tag(load.job), load.found, load.found_lossy, load.upto);
     }
     for (const JobId job : step.preempted) planned.preempted.push_back(scheduler_.tag(job));
-    preemptions_ += static_cast<std::int64_t>(step.preempted.size());
+    for (const JobId job : step.abandoned) planned.abandoned.push_back(scheduler_.tag(job));
+    run_.preemptions += static_cast<std::int64_t>(step.preempted.size());
+    run_.loads += static_cast<std::int64_t>(step.loads.size());
+    run_.abandoned += static_cast<std::int64_t>(step.abandoned.size());
     for (const Step::Prefill& prefill : step.prefills) {
       planned.prefills.emplace_back(scheduler_.tag(prefill.job), prefill.cached, prefill.fresh,
                                     prefill.last);
     }
     planned.swapped_in = step.swapped_in;
     planned.swapped_out = step.swapped_out;
-    if (step.empty() && step.preempted.empty()) return;
+    if (planned == StepRecord{} && step.empty()) return;
     if (count > 1) REQUIRE(step.prefills.empty());
     for (std::int64_t i = 0; i < count; ++i) {
       StepRecord& record = records_[first + i];
@@ -198,16 +276,18 @@ class Run final : private Scheduler::Listener {
   std::size_t next_ = 0, ended_ = 0;
   std::map<std::size_t, JobId> job_of_;
   std::map<JobId, std::int64_t> known_;  // prompt and answer so far, counted here
+  Loads loads_;
   Steps records_;
   StepRecord* current_ = nullptr;
-  std::int64_t preemptions_ = 0;
+  SchedulerRun run_;
 };
 
 class OracleRun {
  public:
   explicit OracleRun(const RandomScheduling& scheduling)
       : scheduling_(scheduling),
-        oracle_(scheduling.knobs, scheduling.num_blocks, scheduling.max_model_len) {}
+        loads_(scheduling),
+        oracle_(scheduling.knobs, scheduling.num_blocks, scheduling.max_model_len, loadable()) {}
 
   SchedulerRun run() {
     std::size_t next = 0;
@@ -216,15 +296,30 @@ class OracleRun {
            ++next)
         add(next);
       for (std::size_t place = 0; place < next; ++place)
-        if (scheduling_.requests[place].cancel_step == step) oracle_.cancel(place);
+        if (scheduling_.requests[place].cancel_step == step) {
+          oracle_.cancel(place);
+          loads_.cancel(place);
+        }
+      for (const Loads::Load& load : loads_.due(step))
+        oracle_.loaded(load.place, load.tokens, load.lossy);
       const auto planned = oracle_.plan();
-      if (!planned.computed.empty() || !planned.preempted.empty()) record(step, planned);
-      if (oracle_.waiting() + oracle_.running() == 0 && next == scheduling_.requests.size()) break;
+      for (const auto& load : planned.loads) loads_.begin(load.tag, load.found, load.upto, step);
+      record(step, planned);
+      run_.ended = oracle_.waiting() + oracle_.running() + oracle_.loading() == 0 &&
+                   next == scheduling_.requests.size();
+      if (run_.ended) break;
     }
-    return {std::move(records_), preemptions_};
+    return std::move(run_);
   }
 
  private:
+  oracle::SchedulerOracle::Loadable loadable() {
+    if (scheduling_.stored == 0) return {};
+    return [this](std::uint64_t tag, std::int64_t found, std::int64_t most) {
+      return loads_.loadable(tag, found, most);
+    };
+  }
+
   void add(std::size_t place) {
     const RandomRequest& request = scheduling_.requests[place];
     oracle::SchedulerOracle::Spec spec;
@@ -242,11 +337,21 @@ class OracleRun {
   }
 
   void record(std::int64_t number, const oracle::SchedulerOracle::Step& planned) {
-    StepRecord& record = records_[number];
-    for (const auto& [tag, found, resumed] : planned.admitted)
-      record.admitted.emplace_back(tag, found, resumed);
+    if (planned.computed.empty() && planned.preempted.empty() && planned.loads.empty() &&
+        planned.abandoned.empty())
+      return;
+    StepRecord& record = run_.steps[number];
+    for (const auto& admitted : planned.admitted) {
+      record.admitted.push_back(
+          {admitted.tag, admitted.found, admitted.found_lossy, admitted.loaded, admitted.resumed});
+    }
+    for (const auto& load : planned.loads)
+      record.loads.emplace_back(load.tag, load.found, load.found_lossy, load.upto);
     record.preempted = planned.preempted;
-    preemptions_ += static_cast<std::int64_t>(planned.preempted.size());
+    record.abandoned = planned.abandoned;
+    run_.preemptions += static_cast<std::int64_t>(planned.preempted.size());
+    run_.loads += static_cast<std::int64_t>(planned.loads.size());
+    run_.abandoned += static_cast<std::int64_t>(planned.abandoned.size());
     record.swapped_in = planned.swapped_in;
     record.swapped_out = planned.swapped_out;
     for (const auto& part : planned.computed) {
@@ -266,9 +371,9 @@ class OracleRun {
   }
 
   const RandomScheduling& scheduling_;
+  Loads loads_;
   oracle::SchedulerOracle oracle_;
-  Steps records_;
-  std::int64_t preemptions_ = 0;
+  SchedulerRun run_;
 };
 
 }  // namespace

@@ -23,8 +23,15 @@ struct StepRecord {
   std::int64_t decodes = 0, decode_context = 0, swapped_out = 0, swapped_in = 0;
   std::array<std::int64_t, 2> windowed_context{};
   std::vector<std::tuple<std::uint64_t, std::int64_t, std::int64_t, bool>> prefills;
-  std::vector<std::tuple<std::uint64_t, std::int64_t, bool>> admitted;
-  std::vector<std::uint64_t> preempted, first_tokens, finished;
+  struct Admitted {
+    std::uint64_t tag;
+    std::int64_t found, found_lossy, loaded;
+    bool resumed;
+    bool operator==(const Admitted&) const = default;
+  };
+  std::vector<Admitted> admitted;
+  std::vector<std::tuple<std::uint64_t, std::int64_t, std::int64_t, std::int64_t>> loads;
+  std::vector<std::uint64_t> preempted, abandoned, first_tokens, finished;
   std::int64_t free_blocks = kUnseen;  // after it; not known inside a run of steps
   bool operator==(const StepRecord&) const = default;
 };
@@ -35,7 +42,8 @@ using Steps = std::map<std::int64_t, StepRecord>;  // by number; idle ones are a
 
 struct SchedulerRun {
   Steps steps;
-  std::int64_t preemptions = 0;
+  std::int64_t preemptions = 0, loads = 0, abandoned = 0;
+  bool ended = false;  // all requests did, before the last of kMostSteps
 };
 SchedulerRun run_scheduler(const RandomScheduling& scheduling, bool many_at_once);
 SchedulerRun run_oracle(const RandomScheduling& scheduling);
