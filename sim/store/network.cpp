@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t kTimelineBins = 512;
 constexpr Duration kTimelineWidth{100'000'000};
+constexpr double kForever = 4e18;  // nanoseconds
+// An end this little after a whole nanosecond is at it: it may be so late by rounding.
+constexpr double kSlack = 1.0 / 1024;
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -23,11 +26,19 @@ Network::Network(const Topology& topology) : topology_(topology) {
   link_seen_.resize(links_.size());
 }
 
+Network::Instant Network::after(Instant start, double nanoseconds) {
+  SCSIM_CHECK_LT(nanoseconds, kForever);
+  const double since_reported = nanoseconds - start.before;
+  const double whole = std::max(std::ceil(since_reported - kSlack), 0.0);
+  return {start.reported + Duration(static_cast<std::int64_t>(whole)),
+          std::max(whole - since_reported, 0.0)};
+}
+
 Network::ClassId Network::class_of(const Route& route) {
   const auto [place, fresh] =
       class_of_route_.try_emplace(&route, static_cast<ClassId>(classes_.size()));
   if (fresh) {
-    classes_.push_back(Class{.route = &route, .clock_at = {}, .members = {}, .next = {}});
+    classes_.emplace_back().route = &route;
     class_seen_.push_back(0);
   }
   return place->second;
@@ -39,91 +50,178 @@ bool Network::limited(const Route& route) const {
   });
 }
 
-void Network::start(const Route& route, std::int64_t bytes, Duration delay, std::uint64_t tag,
-                    TimePoint now) {
+FlowId Network::start(const Route& route, std::int64_t bytes, Duration delay, std::uint64_t tag,
+                      TimePoint now) {
   SCSIM_CHECK_GE(bytes, 0);
-  ++in_flight_;
-  pending_.push({now + route.latency + delay, order_++, tag, class_of(route), bytes});
+  if (free_.empty()) {
+    SCSIM_CHECK_LT(slots_.size(), kSlots);
+    free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const FlowId id(starts_++ << kSlotBits | free_.back());
+  free_.pop_back();
+  const ClassId of = class_of(route);
+  slots_[slot(id)] = {
+      .id = id, .tag = tag, .bytes = bytes, .of = of, .moving = false, .pending = {}, .member = {}};
+  classes_[of].started += bytes;
+  classes_[of].present += bytes;
+  slots_[slot(id)].pending = pending_.push({now + route.latency + delay, id});
+  return id;
 }
 
 std::optional<TimePoint> Network::next() const {
   std::optional<TimePoint> when;
   if (!pending_.empty()) when = pending_.top().when;
-  if (!ends_.empty() && (!when || ends_.begin()->first < *when)) when = ends_.begin()->first;
+  if (!ends_.empty() && (!when || ends_.begin()->first.reported < *when))
+    when = ends_.begin()->first.reported;
   return when;
 }
 
 void Network::advance(TimePoint now, std::vector<Done>& done) {
-  while (const auto when = next()) {
-    if (*when > now) return;
-    if (!ends_.empty() && ends_.begin()->first == *when) {
-      finish_first(ends_.begin()->second, *when, done);
-    } else {
-      const Pending pending = pending_.top();
+  const auto before = static_cast<std::ptrdiff_t>(done.size());
+  for (auto when = next(); when && *when <= now; when = next()) {
+    Instant at{*when};
+    if (!ends_.empty()) at = std::min(at, ends_.begin()->first);
+    while (!ends_.empty() && ends_.begin()->first == at)
+      finish_first(ends_.begin()->second, at, done);
+    while (!pending_.empty() && Instant{pending_.top().when} == at) {
+      const FlowId id = pending_.top().id;
       pending_.pop();
-      begin(pending, done);
+      begin(id, at, done);
     }
+    share_again(at);
   }
+  std::ranges::sort(done.begin() + before, done.end(), {},
+                    [](const Done& one) { return std::pair(one.when, one.flow); });
 }
 
-void Network::begin(const Pending& pending, std::vector<Done>& done) {
-  Class& cls = classes_[pending.to];
-  if (pending.bytes == 0 || !limited(*cls.route)) {
-    for (const LinkId link : cls.route->links) links_[link].bytes += pending.bytes;
-    --in_flight_;
-    done.push_back({pending.tag, pending.when});
+void Network::begin(FlowId id, Instant now, std::vector<Done>& done) {
+  Transfer& transfer = slots_[slot(id)];
+  Class& cls = classes_[transfer.of];
+  if (transfer.bytes == 0 || !limited(*cls.route)) {
+    finish(id, now, done);
     return;
   }
-  tick(cls, pending.when);
-  if (cls.members.empty()) cls.clock = 0;  // keeps its precision
-  cls.members.push(
-      {cls.clock + static_cast<double>(pending.bytes), pending.order, pending.tag, pending.bytes});
-  for (const LinkId id : cls.route->links) {
-    LinkState& link = links_[id];
-    if (link.transfers++ == 0) link.busy_since = pending.when;
-    if (cls.members.size() == 1) link.classes.push_back(pending.to);
-  }
-  share_again(pending.to, pending.when);
-}
-
-void Network::finish_first(ClassId id, TimePoint now, std::vector<Done>& done) {
-  Class& cls = classes_[id];
-  const Transfer transfer = cls.members.top();
-  cls.members.pop();
   tick(cls, now);
+  if (cls.members.empty()) cls.clock = 0;  // keeps its precision
+  transfer.moving = true;
+  transfer.member = cls.members.push({cls.clock + static_cast<double>(transfer.bytes), id});
   for (const LinkId link_id : cls.route->links) {
     LinkState& link = links_[link_id];
-    link.bytes += transfer.bytes;
-    if (--link.transfers == 0) link.busy_ns += (now - link.busy_since).ns();
-    if (cls.members.empty()) std::erase(link.classes, id);
+    if (link.transfers++ == 0) link.busy_since = now;
+    if (cls.members.size() == 1) link.classes.push_back(transfer.of);
   }
-  --in_flight_;
-  done.push_back({transfer.tag, now});
-  share_again(id, now);
+  change(transfer.of);
 }
 
-void Network::tick(Class& cls, TimePoint now) {
-  cls.clock += cls.rate * (now - cls.clock_at).seconds().value();
+void Network::finish_first(ClassId id, Instant now, std::vector<Done>& done) {
+  Class& cls = classes_[id];
+  tick(cls, now);
+  // All that was to move has been moved, and no more, but for rounding.
+  const double first = cls.members.top().finish;
+  SCSIM_CHECK_LE(std::abs(cls.clock - first), cls.rate * 2 * kSlack * 1e-9 + 1e-12 * first);
+  cls.clock = std::max(cls.clock, first);
+  std::int64_t finished = 0;
+  for (; !cls.members.empty() && cls.members.top().finish <= cls.clock; ++finished) {
+    const FlowId transfer = cls.members.top().id;
+    cls.members.pop();
+    finish(transfer, now, done);
+  }
+  ends_.erase({cls.next, id});
+  left(id, now, finished);
+}
+
+void Network::finish(FlowId id, Instant now, std::vector<Done>& done) {
+  done.push_back({slots_[slot(id)].tag, now.reported, id});
+  forget(id, slots_[slot(id)].bytes);
+}
+
+void Network::forget(FlowId id, std::int64_t moved) {
+  Transfer& transfer = slots_[slot(id)];
+  Class& cls = classes_[transfer.of];
+  cls.moved += moved;
+  cls.given_up += transfer.bytes - moved;
+  cls.present -= transfer.bytes;
+  transfer = {};
+  free_.push_back(static_cast<std::uint32_t>(slot(id)));
+}
+
+// So many of its members have.
+void Network::left(ClassId id, Instant now, std::int64_t transfers) {
+  const Class& cls = classes_[id];
+  for (const LinkId link_id : cls.route->links) {
+    LinkState& link = links_[link_id];
+    link.transfers -= transfers;
+    if (link.transfers == 0) link.busy += nanoseconds(link.busy_since, now);
+    if (cls.members.empty()) std::erase(link.classes, id);
+  }
+  change(id);
+}
+
+std::int64_t Network::cancel(FlowId id, TimePoint now) {
+  SCSIM_CHECK(!next() || *next() >= now);
+  const Transfer transfer = find(id);
+  if (!transfer.moving) {
+    pending_.erase(transfer.pending);
+    forget(id, 0);
+    return 0;
+  }
+  Class& cls = classes_[transfer.of];
+  const Instant at{now};
+  tick(cls, at);
+  const std::int64_t bytes = moved(cls, *transfer.member, transfer.bytes);
+  cls.members.erase(transfer.member);
+  forget(id, bytes);
+  left(transfer.of, at, 1);
+  share_again(at);
+  return bytes;
+}
+
+const Network::Transfer& Network::find(FlowId id) const {
+  SCSIM_CHECK(id.valid());
+  SCSIM_CHECK_LT(slot(id), slots_.size());
+  SCSIM_CHECK(slots_[slot(id)].id == id);
+  return slots_[slot(id)];
+}
+
+// Of a member's bytes. REQUIRES: the class has been ticked.
+std::int64_t Network::moved(const Class& cls, const Member& member, std::int64_t bytes) {
+  const double left = std::max(member.finish - cls.clock, 0.0);
+  return std::max(bytes - static_cast<std::int64_t>(left + 0.5), std::int64_t{0});
+}
+
+void Network::change(ClassId id) {
+  if (!classes_[id].changed) changed_.push_back(id);
+  classes_[id].changed = true;
+}
+
+void Network::tick(Class& cls, Instant now) {
+  cls.clock += cls.rate * (nanoseconds(cls.clock_at, now) * 1e-9);
   cls.clock_at = now;
 }
 
-void Network::set_next(ClassId id, TimePoint now) {
+void Network::set_next(ClassId id, Instant now) {
   Class& cls = classes_[id];
   ends_.erase({cls.next, id});
   if (cls.members.empty()) {
     cls.rate = 0;
     return;
   }
-  const double seconds = std::max(cls.members.top().finish - cls.clock, 0.0) / cls.rate;
-  cls.next = now + Duration(static_cast<std::int64_t>(std::ceil(seconds * 1e9)));
+  const double left = std::max(cls.members.top().finish - cls.clock, 0.0);
+  cls.next = after(now, left / cls.rate * 1e9);
   ends_.emplace(cls.next, id);
 }
 
-// The classes whose rates may change with that of `changed`, and their links, in order.
-void Network::collect(ClassId changed) {
-  component_.assign(1, changed);
+// The classes whose rates may change with those of `changed_`, and their links, in order.
+void Network::collect() {
+  component_.clear();
   component_links_.clear();
-  class_seen_[changed] = 1;
+  for (const ClassId id : changed_) {
+    component_.push_back(id);
+    class_seen_[id] = 1;
+    classes_[id].changed = false;
+  }
+  changed_.clear();
   for (std::size_t i = 0; i < component_.size(); ++i) {
     for (const LinkId link : classes_[component_[i]].route->links) {
       if (link_seen_[link]) continue;
@@ -145,11 +243,12 @@ void Network::collect(ClassId changed) {
 
 // Progressive filling: the link with the least share left for each of its transfers settles the
 // rates of those, and so on with what is left.
-void Network::share_again(ClassId changed, TimePoint now) {
-  collect(changed);
+void Network::share_again(Instant now) {
+  if (changed_.empty()) return;
+  collect();
   for (const LinkId id : component_links_) {
     LinkState& link = links_[id];
-    link.carried.advance(now, {link.load});
+    link.carried.advance(now.reported, {link.load});
     link.left = topology_.links()[id].bytes_per_second;
     link.unfrozen = 0;
   }
@@ -193,6 +292,7 @@ void Network::share_again(ClassId changed, TimePoint now) {
     link.load = 0;
     for (const ClassId cls : link.classes)
       link.load += classes_[cls].rate * static_cast<double>(classes_[cls].members.size());
+    SCSIM_CHECK_LE(link.load, topology_.links()[id].bytes_per_second * (1 + 1e-9));
   }
   for (const ClassId id : component_) set_next(id, now);
 }
@@ -218,6 +318,16 @@ Duration Network::timeline_width() const {
 }
 
 std::vector<LinkResult> Network::end_of_run(TimePoint end, Duration width) {
+  SCSIM_CHECK(!next() || *next() >= end);
+  std::vector<std::int64_t> bytes(links_.size(), 0);
+  for (Class& cls : classes_) {
+    SCSIM_CHECK_EQ(cls.started, cls.moved + cls.given_up + cls.present);
+    if (!cls.members.empty()) tick(cls, {end});
+    std::int64_t all = cls.moved;
+    for (const Member& member : cls.members)
+      all += moved(cls, member, slots_[slot(member.id)].bytes);
+    for (const LinkId link : cls.route->links) bytes[link] += all;
+  }
   std::vector<LinkResult> results;
   for (LinkId id = 0; id < links_.size(); ++id) {
     LinkState& link = links_[id];
@@ -226,8 +336,9 @@ std::vector<LinkResult> Network::end_of_run(TimePoint end, Duration width) {
     LinkResult& result = results.emplace_back();
     result.name = topology_.link_name(id);
     result.bytes_per_second = topology_.links()[id].bytes_per_second;
-    result.bytes = link.bytes;
-    result.busy_ns = link.busy_ns + (link.transfers > 0 ? (end - link.busy_since).ns() : 0);
+    result.bytes = bytes[id];
+    const double still = link.transfers > 0 ? nanoseconds(link.busy_since, {end}) : 0;
+    result.busy_ns = static_cast<std::int64_t>(link.busy + still + 0.5);
     result.carried = link.carried.means(0, end);
   }
   return results;

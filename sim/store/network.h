@@ -6,8 +6,9 @@
 //
 // A transfer's first byte moves after its latency; from then on its rate is its max-min fair share:
 // no rate can grow but at the cost of one that is no larger (Bertsekas and Gallager, Data Networks,
-// 6.5.2). Rates change when transfers begin or end; in between time is fluid, and a transfer ends
-// at the whole nanosecond in which its last byte has moved.
+// 6.5.2). Rates change when transfers begin or end. Time inside is continuous: a share is passed on
+// at the moment the last byte has moved, and only the end that is reported is rounded, up to a
+// whole nanosecond, so that nothing is said before it has happened and no rounding adds up.
 //
 // Transfers over the same route form a class and have the same rate, so the class keeps one clock
 // of bytes served to each of its members, and they end in the order of that clock. An event costs
@@ -15,24 +16,29 @@
 // rates and O(log transfers) for the order; other classes are not touched.
 #pragma once
 
+#include <boost/heap/d_ary_heap.hpp>
+#include <deque>
 #include <map>
 #include <optional>
-#include <queue>
 #include <set>
 #include <vector>
 
 #include "sim/store/topology.h"
 #include "sim/timeline.h"
+#include "traces/quantity.h"
 #include "traces/result.h"
 #include "traces/time.h"
 
 namespace scsim::sim {
+
+using FlowId = Id<struct FlowTag>;  // a transfer, by when it was started
 
 class Network {
  public:
   struct Done {
     std::uint64_t tag;
     TimePoint when;
+    FlowId flow{};
   };
 
   // The topology outlives the network and does not change.
@@ -40,14 +46,17 @@ class Network {
   Network(const Network&) = delete;
 
   // `delay` comes on top of the route's latency. Routes are the topology's own.
-  void start(const Route& route, std::int64_t bytes, Duration delay, std::uint64_t tag,
-             TimePoint now);
+  FlowId start(const Route& route, std::int64_t bytes, Duration delay, std::uint64_t tag,
+               TimePoint now);
   // When a transfer begins to move or ends next.
   std::optional<TimePoint> next() const;
   // All that happens up to `now`, by time and then by the order of starting.
   void advance(TimePoint now, std::vector<Done>& done);
+  // The others have its share at once. Gives the bytes it has moved, rounded. REQUIRES: it has not
+  // been reported as done, and advance() has done all that was due before `now`.
+  std::int64_t cancel(FlowId flow, TimePoint now);
 
-  std::size_t in_flight() const { return in_flight_; }
+  std::size_t in_flight() const { return slots_.size() - free_.size(); }
   // What a transfer starting now could expect, were nothing to begin or end before it has: an
   // estimate from below of its share, bandwidth / (transfers + 1) of the tightest link.
   double expected_seconds(const Route& route, double bytes) const;
@@ -55,63 +64,98 @@ class Network {
   double rate(const Route& route) const;
 
   Duration timeline_width() const;
+  // Transfers that still move count with what they have moved. REQUIRES: as cancel().
   std::vector<LinkResult> end_of_run(TimePoint end, Duration width);
 
  private:
   using ClassId = std::uint32_t;
-  struct Transfer {
-    double finish;  // on the class's clock
-    std::uint64_t order, tag;
-    std::int64_t bytes;
-    bool operator>(const Transfer& other) const {
-      return finish != other.finish ? finish > other.finish : order > other.order;
+  static constexpr int kSlotBits = 24;  // of a FlowId; above them the number of its start
+  static constexpr std::uint64_t kSlots = (std::uint64_t{1} << kSlotBits) - 1;
+
+  // `before` nanoseconds, less than one, before the whole nanosecond at which it is reported.
+  struct Instant {
+    TimePoint reported;
+    double before = 0;
+    friend bool operator==(const Instant&, const Instant&) = default;
+    friend bool operator<(const Instant& a, const Instant& b) {
+      return a.reported != b.reported ? a.reported < b.reported : a.before > b.before;
     }
   };
+  static double nanoseconds(Instant from, Instant to) {
+    return static_cast<double>((to.reported - from.reported).ns()) - to.before + from.before;
+  }
+  static Instant after(Instant start, double nanoseconds);
+
+  struct Member {
+    double finish;  // on the class's clock
+    FlowId id;
+    bool operator>(const Member& other) const {
+      return finish != other.finish ? finish > other.finish : id > other.id;
+    }
+  };
+  struct Pending {
+    TimePoint when;
+    FlowId id;
+    auto operator<=>(const Pending&) const = default;
+  };
+  template <class Item>  // the least on top; items can be taken out
+  using Heap = boost::heap::d_ary_heap<Item, boost::heap::arity<2>, boost::heap::mutable_<true>,
+                                       boost::heap::compare<std::greater<>>>;
+  struct Transfer {
+    FlowId id;  // none: the slot is free
+    std::uint64_t tag = 0;
+    std::int64_t bytes = 0;
+    ClassId of = 0;
+    bool moving = false;
+    Heap<Pending>::handle_type pending;  // until it moves
+    Heap<Member>::handle_type member;    // then
+  };
   struct Class {
-    const Route* route;
+    const Route* route = nullptr;
     double rate = 0;   // of each member, bytes per second
     double clock = 0;  // bytes served to each member
-    TimePoint clock_at;
-    std::priority_queue<Transfer, std::vector<Transfer>, std::greater<>> members;
-    TimePoint next;  // end of its first member; as in `ends_`
+    Instant clock_at;
+    Heap<Member> members;
+    Instant next;  // end of its first member; as in `ends_`
+    // Bytes of its transfers: those started = moved + given_up + present.
+    std::int64_t started = 0, moved = 0, given_up = 0, present = 0;
+    bool changed = false;
   };
   struct LinkState {
     std::vector<ClassId> classes;  // that use it and have members
     std::int64_t transfers = 0;
-    std::int64_t bytes = 0;
     double load = 0;  // sum of rates
-    std::int64_t busy_ns = 0;
-    TimePoint busy_since;
+    double busy = 0;  // nanoseconds
+    Instant busy_since;
     Timeline<1> carried;
     double unfrozen = 0, left = 0;  // while rates are made
   };
-  struct Pending {
-    TimePoint when;
-    std::uint64_t order, tag;
-    ClassId to;
-    std::int64_t bytes;
-    bool operator>(const Pending& other) const {
-      return when != other.when ? when > other.when : order > other.order;
-    }
-  };
-
+  static std::size_t slot(FlowId id) { return id.value() & kSlots; }
   ClassId class_of(const Route& route);
-  void begin(const Pending& pending, std::vector<Done>& done);
-  void finish_first(ClassId id, TimePoint now, std::vector<Done>& done);
-  void share_again(ClassId changed, TimePoint now);
-  void collect(ClassId changed);
-  void tick(Class& cls, TimePoint now);
-  void set_next(ClassId id, TimePoint now);
+  const Transfer& find(FlowId id) const;
+  void begin(FlowId id, Instant now, std::vector<Done>& done);
+  void finish_first(ClassId id, Instant now, std::vector<Done>& done);
+  void finish(FlowId id, Instant now, std::vector<Done>& done);
+  void forget(FlowId id, std::int64_t moved);
+  void left(ClassId id, Instant now, std::int64_t transfers);
+  void change(ClassId id);
+  void share_again(Instant now);
+  void collect();
+  void tick(Class& cls, Instant now);
+  void set_next(ClassId id, Instant now);
+  static std::int64_t moved(const Class& cls, const Member& member, std::int64_t bytes);
   bool limited(const Route& route) const;
 
   const Topology& topology_;
-  std::vector<Class> classes_;
+  std::deque<Class> classes_;
   std::map<const Route*, ClassId> class_of_route_;
   std::vector<LinkState> links_;
-  std::priority_queue<Pending, std::vector<Pending>, std::greater<>> pending_;
-  std::set<std::pair<TimePoint, ClassId>> ends_;  // of classes with members
-  std::uint64_t order_ = 0;
-  std::size_t in_flight_ = 0;
+  std::vector<Transfer> slots_;
+  std::vector<std::uint32_t> free_;  // of the slots
+  Heap<Pending> pending_;
+  std::set<std::pair<Instant, ClassId>> ends_;  // of classes with members
+  std::uint64_t starts_ = 0;
+  std::vector<ClassId> changed_;  // classes whose members have, since rates were made
   std::vector<ClassId> component_;
   std::vector<LinkId> component_links_;
   std::vector<char> class_seen_, link_seen_;

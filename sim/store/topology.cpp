@@ -1,7 +1,15 @@
+// The best route is found in steps, each of which keeps all the ways that are still equally good:
+// a single pass with a combined distance would be wrong, since the first part of the widest way
+// need not be the widest way to where it ends.
 #include "sim/store/topology.h"
 
 #include <algorithm>
+#include <boost/graph/breadth_first_search.hpp>
 #include <boost/graph/dijkstra_shortest_paths.hpp>
+#include <boost/graph/filtered_graph.hpp>
+#include <boost/graph/reverse_graph.hpp>
+#include <boost/property_map/function_property_map.hpp>
+#include <functional>
 #include <limits>
 
 #include "traces/check.h"
@@ -9,17 +17,8 @@
 namespace scsim::sim {
 namespace {
 
-struct Distance {
-  std::int64_t latency_ns = 0;
-  std::int64_t links = 0;
-  auto operator<=>(const Distance&) const = default;
-};
-
-Distance operator+(const Distance& a, const Distance& b) {
-  return {a.latency_ns + b.latency_ns, a.links + b.links};
-}
-
-constexpr Distance kFar{std::numeric_limits<std::int64_t>::max(), 0};
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
 
@@ -39,7 +38,9 @@ std::optional<VertexId> Topology::find(std::string_view name) const {
 }
 
 LinkId Topology::add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency) {
-  SCSIM_CHECK_GT(bytes_per_second, 0);
+  SCSIM_CHECK_NE(from, to);
+  SCSIM_CHECK_GT(bytes_per_second, 0.0);
+  SCSIM_CHECK_GE(latency.ns(), 0);
   const LinkId id = static_cast<LinkId>(links_.size());
   links_.push_back({from, to, bytes_per_second, latency});
   boost::add_edge(from, to, id, graph_);
@@ -53,38 +54,64 @@ std::string Topology::link_name(LinkId link) const {
 
 const Route* Topology::route(VertexId from, VertexId to) const {
   const auto [place, fresh] = routes_.try_emplace({from, to});
-  if (!fresh) return place->second ? &*place->second : nullptr;
-  std::vector<Distance> weight;
-  for (const Link& link : links_) weight.push_back({link.latency.ns(), 1});
-  std::vector<VertexId> before(names_.size());
-  std::vector<Distance> distance(names_.size());
-  const auto plus = [](const Distance& a, const Distance& b) {
-    return a == kFar || b == kFar ? kFar : a + b;
+  if (fresh) place->second = find_route(from, to);
+  return place->second ? &*place->second : nullptr;
+}
+
+std::optional<Route> Topology::find_route(VertexId from, VertexId to) const {
+  if (from == to) return Route{{}, {}, kInfinite};
+  using Edge = Graph::edge_descriptor;
+
+  std::vector<std::int64_t> latency(names_.size(), kFar);
+  boost::dijkstra_shortest_paths(
+      graph_, from,
+      boost::distance_map(latency.data())
+          .weight_map(boost::make_function_property_map<Edge>(
+              [this](const Edge& edge) { return links_[graph_[edge]].latency.ns(); })));
+  if (latency[to] == kFar) return std::nullopt;
+
+  // Of the links on ways of least latency, those that make the widest way: with "the narrower of
+  // two" for a sum and "wider" for shorter, that is a shortest path too.
+  const std::function<bool(const Edge&)> least_latency = [&](const Edge& edge) {
+    const Link& link = links_[graph_[edge]];
+    return latency[link.from] != kFar && latency[link.from] + link.latency.ns() == latency[link.to];
   };
-  boost::dijkstra_shortest_paths(graph_, from,
-                                 boost::predecessor_map(before.data())
-                                     .distance_map(distance.data())
-                                     .weight_map(boost::make_iterator_property_map(
-                                         weight.data(), boost::get(boost::edge_index, graph_)))
-                                     .distance_compare(std::less<>())
-                                     .distance_combine(plus)
-                                     .distance_inf(kFar)
-                                     .distance_zero(Distance{}));
-  if (distance[to] == kFar) return nullptr;
-  Route route;
-  for (VertexId at = to; at != from; at = before[at]) {
-    // Of parallel links the quickest, the first of them.
-    std::optional<LinkId> best;
-    for (LinkId link = 0; link < links_.size(); ++link) {
-      if (links_[link].from != before[at] || links_[link].to != at) continue;
-      if (!best || links_[link].latency < links_[*best].latency) best = link;
+  const boost::filtered_graph quick(graph_, least_latency);
+  std::vector<double> width(names_.size(), 0);
+  boost::dijkstra_shortest_paths(
+      quick, from,
+      boost::distance_map(width.data())
+          .weight_map(boost::make_function_property_map<Edge>(
+              [this](const Edge& edge) { return links_[graph_[edge]].bytes_per_second; }))
+          .distance_compare(std::greater<>())
+          .distance_combine([](double a, double b) { return std::min(a, b); })
+          .distance_inf(0.0)
+          .distance_zero(kInfinite));
+
+  // Of those that are wide enough, how many links it takes from each vertex to the end.
+  const std::function<bool(const Edge&)> wide_enough = [&](const Edge& edge) {
+    return least_latency(edge) && links_[graph_[edge]].bytes_per_second >= width[to];
+  };
+  const boost::filtered_graph wide(graph_, wide_enough);
+  std::vector<std::int64_t> hops(names_.size(), kFar);
+  hops[to] = 0;
+  boost::breadth_first_search(boost::make_reverse_graph(wide), to,
+                              boost::visitor(boost::make_bfs_visitor(
+                                  boost::record_distances(hops.data(), boost::on_tree_edge()))));
+
+  Route route{{}, Duration(latency[to]), width[to]};
+  for (VertexId at = from; at != to;) {
+    LinkId best = std::numeric_limits<LinkId>::max();
+    for (const auto& edge : boost::make_iterator_range(boost::out_edges(at, wide))) {
+      const LinkId link = graph_[edge];
+      if (hops[links_[link].to] != kFar && hops[links_[link].to] + 1 == hops[at])
+        best = std::min(best, link);
     }
-    route.links.push_back(*best);
-    route.latency += links_[*best].latency;
+    SCSIM_CHECK_LT(best, links_.size());
+    route.links.push_back(best);
+    at = links_[best].to;
   }
-  std::ranges::reverse(route.links);
-  place->second = std::move(route);
-  return &*place->second;
+  return route;
 }
 
 }  // namespace scsim::sim

@@ -19,8 +19,9 @@ using LinkId = std::uint32_t;
 
 // The way from one vertex to another. An empty one, from a vertex to itself, takes no time.
 struct Route {
-  std::vector<LinkId> links;
-  Duration latency{};
+  std::vector<LinkId> links;    // in the order they are passed
+  Duration latency{};           // of all
+  double bytes_per_second = 0;  // of the narrowest; infinite without links
 };
 
 class Topology {
@@ -34,22 +35,24 @@ class Topology {
   // The vertex of that name, a new one if there is none.
   VertexId vertex(const std::string& name);
   std::optional<VertexId> find(std::string_view name) const;
-  // One direction. REQUIRES: bandwidth above 0.
+  // One direction. REQUIRES: the ends differ, bandwidth above 0, latency at least 0.
   LinkId add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency);
 
   const std::vector<Link>& links() const { return links_; }
   const std::string& name(VertexId vertex) const { return names_[vertex]; }
   std::string link_name(LinkId link) const;
 
-  // The way with the least latency, of those the one with the fewest links, of those the one whose
-  // links were added first; none if there is no way. Remembered; cost of the first call
+  // The way of least latency; of those the one whose narrowest link is widest; of those the one of
+  // fewest links; of those the one whose links, from the first on, were added first. None if there
+  // is no way. It is valid until a vertex or link is added. Remembered; cost of the first call
   // O(links log vertices).
   const Route* route(VertexId from, VertexId to) const;
 
  private:
-  using Graph =
-      boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
-                            boost::property<boost::edge_index_t, LinkId>>;
+  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS,
+                                      boost::no_property, LinkId>;
+  std::optional<Route> find_route(VertexId from, VertexId to) const;
+
   Graph graph_;
   std::vector<std::string> names_;
   std::map<std::string, VertexId, std::less<>> by_name_;

@@ -135,7 +135,8 @@ bool run(const Case& which) {
 
 int main(int argc, char** argv) {
   using namespace scsim::sim;
-  const std::vector<Case> cases = {{"nodes", 50, {123858463725, 10013580347554}}, {"sequential", 1, {1602971187675, 10013580347554}}};
+  const std::vector<Case> cases = {{"nodes", 50, {123859210977, 10013580347554}},
+                                   {"sequential", 1, {1602971187600, 10013580347554}}};
   std::printf("case,transfers,cpu_s_min,cpu_s_median,cpu_s_max,transfers_per_cpu_s\n");
   bool right = true;
   for (const Case& which : cases) {
