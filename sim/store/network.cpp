@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kTimelineBins = 512;
 constexpr Duration kTimelineWidth{100'000'000};
+constexpr double kNotFilled = -1;
 constexpr double kForever = 4e18;  // nanoseconds
 // An end this little after a whole nanosecond is at it: it may be so late by rounding.
 constexpr double kSlack = 1.0 / 1024;
@@ -219,7 +220,6 @@ void Network::collect() {
   for (const ClassId id : changed_) {
     component_.push_back(id);
     class_seen_[id] = 1;
-    classes_[id].changed = false;
   }
   changed_.clear();
   for (std::size_t i = 0; i < component_.size(); ++i) {
@@ -255,8 +255,7 @@ void Network::share_again(Instant now) {
   std::size_t unfrozen = 0;
   for (const ClassId id : component_) {
     Class& cls = classes_[id];
-    tick(cls, now);
-    cls.rate = -1;
+    cls.filled = kNotFilled;
     if (cls.members.empty()) continue;
     ++unfrozen;
     for (const LinkId link : cls.route->links)
@@ -277,8 +276,8 @@ void Network::share_again(Instant now) {
     SCSIM_CHECK(least < kInfinite);
     for (const ClassId id : links_[tightest].classes) {
       Class& cls = classes_[id];
-      if (cls.rate >= 0) continue;
-      cls.rate = least;
+      if (cls.filled != kNotFilled) continue;
+      cls.filled = least;
       --unfrozen;
       const double members = static_cast<double>(cls.members.size());
       for (const LinkId link : cls.route->links) {
@@ -291,10 +290,17 @@ void Network::share_again(Instant now) {
     LinkState& link = links_[id];
     link.load = 0;
     for (const ClassId cls : link.classes)
-      link.load += classes_[cls].rate * static_cast<double>(classes_[cls].members.size());
+      link.load += classes_[cls].filled * static_cast<double>(classes_[cls].members.size());
     SCSIM_CHECK_LE(link.load, topology_.links()[id].bytes_per_second * (1 + 1e-9));
   }
-  for (const ClassId id : component_) set_next(id, now);
+  for (const ClassId id : component_) {
+    Class& cls = classes_[id];
+    if (cls.filled == cls.rate && !cls.changed) continue;
+    cls.changed = false;
+    tick(cls, now);
+    cls.rate = cls.filled;
+    set_next(id, now);
+  }
 }
 
 double Network::expected_seconds(const Route& route, double bytes) const {

@@ -112,8 +112,9 @@ class Network {
   };
   struct Class {
     const Route* route = nullptr;
-    double rate = 0;   // of each member, bytes per second
-    double clock = 0;  // bytes served to each member
+    double rate = 0;    // of each member, bytes per second
+    double filled = 0;  // likewise, while rates are made
+    double clock = 0;   // bytes served to each member
     Instant clock_at;
     Heap<Member> members;
     Instant next;  // end of its first member; as in `ends_`
