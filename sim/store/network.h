@@ -12,8 +12,11 @@
 //
 // Transfers over the same route form a class and have the same rate, so the class keeps one clock
 // of bytes served to each of its members, and they end in the order of that clock. An event costs
-// O(classes and links that share links with the changed one, directly or through others) for the
-// rates and O(log transfers) for the order; other classes are not touched.
+// O(log transfers) for the order, and for the rates the size of the component: the classes that
+// share links with the changed one, directly or through others, and for each different rate among
+// them a look at their links. Classes whose rate stays keep their end; other components are not
+// touched. tests/bench/network.cpp: 480,000 transfers a CPU second with 50 under way on 8 nodes of
+// 8 engines (AMD EPYC, Zen 4, 2.6 GHz, one core).
 #pragma once
 
 #include <boost/heap/d_ary_heap.hpp>
