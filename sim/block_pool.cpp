@@ -9,6 +9,9 @@ BlockPool::BlockPool(const Options& options, TokenPaths& paths, ChainGrowth& gro
   SCSIM_CHECK_GT(options.num_blocks, 0);
   SCSIM_CHECK_GT(options.block_tokens, 0);
   nodes_.emplace_back();  // the root
+  partitions_.resize(1 + options.limits.size());
+  for (std::size_t i = 0; i < options.limits.size(); ++i)
+    partitions_[i + 1].limit = options.limits[i];
 }
 
 // ---- the tree ----
@@ -98,7 +101,8 @@ void BlockPool::remove_node(std::int32_t id) {
   unused_nodes_.push_back(id);
 }
 
-std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answer, bool lossy) {
+std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answer, bool lossy,
+                                 std::int16_t partition) {
   std::int32_t id;
   if (unused_copies_.empty()) {
     id = static_cast<std::int32_t>(copies_.size());
@@ -113,6 +117,7 @@ std::int32_t BlockPool::add_copy(std::int32_t node_id, TimePoint now, bool answe
   copy.node = node_id;
   copy.holders = 1;
   copy.lossy = lossy;
+  copy.partition = partition;
   copy.computed = copy.answered = now;
   copy.answer_begin = answer ? node.begin : node.end;
   std::int32_t* link = &node.first_copy;
@@ -139,7 +144,8 @@ std::int32_t BlockPool::split(std::int32_t lower_id, std::int64_t depth) {
 
   ++splits_;
   for (std::int32_t c = nodes_[lower_id].first_copy; c != kNone; c = copies_[c].next_copy) {
-    const std::int32_t u = add_copy(upper_id, copies_[c].computed, false, copies_[c].lossy);
+    const std::int32_t u =
+        add_copy(upper_id, copies_[c].computed, false, copies_[c].lossy, copies_[c].partition);
     Copy& below = copies_[c];
     Copy& above = copies_[u];
     above.answered = below.answered;
@@ -152,7 +158,8 @@ std::int32_t BlockPool::split(std::int32_t lower_id, std::int64_t depth) {
     if (below.holders == 0) {  // free: right after the lower part in the order of release
       above.older = c;
       above.newer = below.newer;
-      (below.newer == kNone ? newest_ : copies_[below.newer].older) = u;
+      above.released = below.released;
+      (below.newer == kNone ? partition_of(below).newest : copies_[below.newer].older) = u;
       below.newer = u;
     }
   }
@@ -163,16 +170,19 @@ std::int32_t BlockPool::split(std::int32_t lower_id, std::int64_t depth) {
 
 void BlockPool::append_newest(std::int32_t id) {
   Copy& copy = copies_[id];
-  copy.older = newest_;
+  Partition& partition = partition_of(copy);
+  copy.released = releases_++;
+  copy.older = partition.newest;
   copy.newer = kNone;
-  (newest_ == kNone ? oldest_ : copies_[newest_].newer) = id;
-  newest_ = id;
+  (partition.newest == kNone ? partition.oldest : copies_[partition.newest].newer) = id;
+  partition.newest = id;
 }
 
 void BlockPool::unlink(std::int32_t id) {
   Copy& copy = copies_[id];
-  (copy.older == kNone ? oldest_ : copies_[copy.older].newer) = copy.newer;
-  (copy.newer == kNone ? newest_ : copies_[copy.newer].older) = copy.older;
+  Partition& partition = partition_of(copy);
+  (copy.older == kNone ? partition.oldest : copies_[copy.older].newer) = copy.newer;
+  (copy.newer == kNone ? partition.newest : copies_[copy.newer].older) = copy.older;
   copy.older = copy.newer = kNone;
 }
 
@@ -182,6 +192,7 @@ void BlockPool::acquire(std::int32_t id) {
     unlink(id);
     const std::int64_t blocks = length(nodes_[copy.node]);
     cached_ -= blocks;
+    partition_of(copy).cached -= blocks;
     held_ += blocks;
   }
 }
@@ -194,6 +205,7 @@ void BlockPool::release_copy(std::int32_t id, std::uint32_t split) {
     const std::int64_t blocks = length(nodes_[copy.node]);
     held_ -= blocks;
     cached_ += blocks;
+    partition_of(copy).cached += blocks;
   }
   std::int32_t upper = copy.upper;
   std::uint32_t upper_split = copy.upper_split;
@@ -206,11 +218,60 @@ void BlockPool::release_copy(std::int32_t id, std::uint32_t split) {
   }
 }
 
-void BlockPool::evict(std::int64_t count, TimePoint now) {
+std::int64_t BlockPool::to_spare(const Partition& partition) const {
+  return std::clamp<std::int64_t>(partition.held + partition.cached - partition.limit.guarantee, 0,
+                                  partition.cached);
+}
+
+std::int64_t BlockPool::free_blocks(std::size_t own) const {
+  std::int64_t blocks = blank_ + partitions_[own].cached;
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    if (p != own) blocks += to_spare(partitions_[p]);
+  }
+  return blocks;
+}
+
+// What was released longest ago goes first, of the partition's own blocks and of those that others
+// can spare.
+void BlockPool::evict(std::int64_t count, std::size_t own, TimePoint now) {
+  while (count > 0) {
+    Partition* giver = nullptr;
+    std::int64_t most = 0;
+    for (std::size_t p = 0; p < partitions_.size(); ++p) {
+      Partition& partition = partitions_[p];
+      const std::int64_t spare = p == own ? partition.cached : to_spare(partition);
+      if (spare == 0 || (giver != nullptr &&
+                         copies_[partition.oldest].released > copies_[giver->oldest].released)) {
+        continue;
+      }
+      giver = &partition;
+      most = spare;
+    }
+    SCSIM_CHECK(giver != nullptr);
+    if (partitions_.size() > 1) most = std::min(most, length(nodes_[copies_[giver->oldest].node]));
+    most = std::min(most, count);
+    evict_from(*giver, most, now);
+    count -= most;
+  }
+}
+
+// A partition above its quota loses its own.
+void BlockPool::keep_quota(Partition& partition, TimePoint now) {
+  if (&partition == &partitions_[0]) return;
+  const std::int64_t excess = partition.held + partition.cached - partition.limit.quota;
+  if (excess <= 0) return;
+  const std::int64_t gone = std::min(excess, partition.cached);
+  evict_from(partition, gone, now);
+  blank_ += gone;
+  SCSIM_CHECK_LE(partition.held + partition.cached, partition.limit.quota);  // INV-ISOLATE
+}
+
+void BlockPool::evict_from(Partition& partition, std::int64_t count, TimePoint now) {
   cached_ -= count;
+  partition.cached -= count;
   evicted_ += count;
   while (count > 0) {
-    const std::int32_t id = oldest_;
+    const std::int32_t id = partition.oldest;
     SCSIM_CHECK_NE(id, kNone);
     const std::int32_t node_id = copies_[id].node;
     const bool only = nodes_[node_id].first_copy == id && copies_[id].next_copy == kNone;
@@ -278,7 +339,7 @@ void BlockPool::find(PathId path, std::int64_t max_blocks, TimePoint now, Match&
   }
 }
 
-ChainId BlockPool::open_chain(PathId path) {
+ChainId BlockPool::open_chain(PathId path, std::size_t partition) {
   ChainId id;
   if (unused_chains_.empty()) {
     id = static_cast<ChainId>(chains_.size());
@@ -289,6 +350,7 @@ ChainId BlockPool::open_chain(PathId path) {
   }
   Chain& chain = chains_[id];
   chain.path = path;
+  chain.partition = static_cast<std::int16_t>(partition);
   SCSIM_CHECK(chain.holds.empty());
   return id;
 }
@@ -314,13 +376,16 @@ void BlockPool::hold(ChainId id, const Match& match, TimePoint now) {
     chain.tail = node;
   }
   chain.registered = match.blocks;
+  partitions_[static_cast<std::size_t>(chain.partition)].held += match.blocks;
 }
 
-void BlockPool::take(std::int64_t count, TimePoint now) {
+void BlockPool::take(std::int64_t count, TimePoint now, std::size_t own) {
   SCSIM_CHECK_LE(count, free_blocks());
+  partitions_[own].held += count;
+  keep_quota(partitions_[own], now);
   const std::int64_t blank = std::min(count, blank_);
   blank_ -= blank;
-  if (count > blank) evict(count - blank, now);
+  if (count > blank) evict(count - blank, own, now);
   unregistered_ += count;
 }
 
@@ -355,7 +420,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now, bool
     if (node == kNone) {
       agree = to - chain.registered;
       node = new_node(tail, chain.path, piece, chain.registered, to);
-      chain.holds.push_back({add_copy(node, now, growing, lossy), splits_});
+      chain.holds.push_back({add_copy(node, now, growing, lossy, chain.partition), splits_});
       held_ += agree;
     } else {
       if (agree < length(nodes_[node])) node = split(node, chain.registered + agree);
@@ -364,7 +429,7 @@ void BlockPool::register_blocks(ChainId id, std::int64_t to, TimePoint now, bool
         chain.holds.push_back({nodes_[node].first_copy, splits_});
         blank_ += agree;
       } else {
-        chain.holds.push_back({add_copy(node, now, growing, lossy), splits_});
+        chain.holds.push_back({add_copy(node, now, growing, lossy, chain.partition), splits_});
         held_ += agree;
       }
     }
@@ -394,6 +459,9 @@ void BlockPool::release(ChainId id, std::int64_t total, TimePoint now) {
   for (std::size_t i = chain.holds.size(); i-- > 0;) {
     release_copy(chain.holds[i].copy, chain.holds[i].split);
   }
+  Partition& partition = partitions_[static_cast<std::size_t>(chain.partition)];
+  partition.held -= total;
+  keep_quota(partition, now);
   chain.holds.clear();
   chain.registered = 0;
   chain.tail = kRoot;
@@ -425,8 +493,13 @@ void BlockPool::check_everything() const {
   SCSIM_CHECK_EQ(cached, cached_);
   SCSIM_CHECK_EQ(held, held_);
   std::int64_t listed = 0;
-  for (std::int32_t c = oldest_; c != kNone; c = copies_[c].newer)
-    listed += length(nodes_[copies_[c].node]);
+  for (const Partition& partition : partitions_) {
+    std::int64_t of_partition = 0;
+    for (std::int32_t c = partition.oldest; c != kNone; c = copies_[c].newer)
+      of_partition += length(nodes_[copies_[c].node]);
+    SCSIM_CHECK_EQ(of_partition, partition.cached);
+    listed += of_partition;
+  }
   SCSIM_CHECK_EQ(listed, cached_);
   SCSIM_CHECK_EQ(blank_ + cached_ + held_ + unregistered_, options_.num_blocks);
 }

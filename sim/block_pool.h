@@ -16,6 +16,12 @@
 // requests part or where one of several copies is cut. So cost grows with the pieces of prompts and
 // the branches of the tree, never with blocks.
 //
+// Tenants with limits have a *partition* of the pool each, the others share one: blocks held are
+// charged to the request that holds them, cached ones to the partition that computed them. Above
+// its quota a partition evicts its own; below its guarantee it loses nothing to others. REQUIRES:
+// no two partitions share a prefix (their paths differ in salt), so each can be evicted leaves
+// first.
+//
 // A request's blocks are its *chain*: the copies it holds from the root down (registered), and
 // behind them blocks that nobody can find yet (counted by the caller). While a request decodes, its
 // chain grows by a block every so many steps; nothing is done for that until somebody looks
@@ -55,12 +61,18 @@ class EvictionListener {
   virtual void evicted(PathId path, std::int64_t from, std::int64_t to, TimePoint now) = 0;
 };
 
+struct PartitionLimit {  // in blocks
+  std::int64_t quota = 0;
+  std::int64_t guarantee = 0;
+};
+
 class BlockPool {
  public:
   struct Options {
     std::int64_t num_blocks = 0;  // usable
     std::int64_t block_tokens = 16;
     bool share_duplicates = false;  // a request whose new block is there already takes the other
+    std::vector<PartitionLimit> limits = {};  // of partitions 1, 2, ...; 0 has none
   };
   // What is known of a lookup; valid until the pool changes.
   struct Match {
@@ -87,6 +99,8 @@ class BlockPool {
   std::int64_t num_blocks() const { return options_.num_blocks; }
   std::int64_t block_tokens() const { return options_.block_tokens; }
   std::int64_t free_blocks() const { return blank_ + cached_; }
+  // Of those, what a request of the partition may take, its quota apart.
+  std::int64_t free_blocks(std::size_t partition) const;
   std::int64_t used_blocks() const { return options_.num_blocks - free_blocks(); }
   std::int64_t cached_blocks() const { return cached_; }  // free and findable
   std::int64_t evicted_blocks() const { return evicted_; }
@@ -95,12 +109,14 @@ class BlockPool {
   // The longest registered prefix of `path`, at most `max_blocks` long.
   void find(PathId path, std::int64_t max_blocks, TimePoint now, Match& match);
 
-  ChainId open_chain(PathId path);  // takes over the caller's reference to the path
+  // Takes over the caller's reference to the path.
+  ChainId open_chain(PathId path, std::size_t partition = 0);
   void close_chain(ChainId chain);  // REQUIRES: released
   // Holds what was found. REQUIRES: the chain is empty; the match is of this moment.
   void hold(ChainId chain, const Match& match, TimePoint now);
-  // Takes blocks from the free ones, for the caller to count. REQUIRES: count <= free_blocks().
-  void take(std::int64_t count, TimePoint now);
+  // Takes blocks from the free ones, for the caller to count. REQUIRES: count <= free_blocks() of
+  // the partition, and its quota allows them.
+  void take(std::int64_t count, TimePoint now, std::size_t partition = 0);
   // Registers the chain's blocks up to `to`, which were taken before. Those loaded through a lossy
   // codec are marked; what is computed behind them is not.
   void register_blocks(ChainId chain, std::int64_t to, TimePoint now, bool lossy = false);
@@ -140,6 +156,8 @@ class BlockPool {
     std::int32_t node = kNone;
     std::int32_t holders = 0;
     bool lossy = false;
+    std::int16_t partition = 0;
+    std::uint64_t released = 0;                 // orders copies of different partitions
     std::int32_t older = kNone, newer = kNone;  // neighbours in the order of release, while free
     std::int32_t next_copy = kNone;
     // When a node is split, the copy keeps its identity for the lower part, which is where chains
@@ -160,6 +178,13 @@ class BlockPool {
     std::int32_t tail = kRoot;  // node
     ChainId next_grower = kNone, previous_grower = kNone;
     bool growing = false;
+    std::int16_t partition = 0;
+  };
+  struct Partition {
+    std::int32_t oldest = kNone, newest = kNone;  // copies that nobody holds, by release
+    std::int64_t cached = 0;
+    std::int64_t held = 0;  // by its requests, shared blocks counted by each; with limits alone
+    PartitionLimit limit;
   };
 
   std::int64_t length(const Node& node) const { return node.end - node.begin; }
@@ -182,7 +207,8 @@ class BlockPool {
   void join_growers(ChainId chain, TimePoint now);
   std::int32_t new_node(std::int32_t parent, PathId path, std::int32_t piece, std::int64_t begin,
                         std::int64_t end);
-  std::int32_t add_copy(std::int32_t node, TimePoint now, bool answer, bool lossy);
+  std::int32_t add_copy(std::int32_t node, TimePoint now, bool answer, bool lossy,
+                        std::int16_t partition);
   std::int32_t split(std::int32_t node, std::int64_t depth);  // gives the new upper node
   void insert_child(std::int32_t node);
   void remove_child(std::int32_t node);
@@ -191,7 +217,13 @@ class BlockPool {
   void release_copy(std::int32_t copy, std::uint32_t split);
   void append_newest(std::int32_t copy);
   void unlink(std::int32_t copy);
-  void evict(std::int64_t count, TimePoint now);
+  void evict(std::int64_t count, std::size_t partition, TimePoint now);
+  void evict_from(Partition& partition, std::int64_t count, TimePoint now);
+  std::int64_t to_spare(const Partition& partition) const;  // cached blocks that others may take
+  void keep_quota(Partition& partition, TimePoint now);
+  Partition& partition_of(const Copy& copy) {
+    return partitions_[static_cast<std::size_t>(copy.partition)];
+  }
   void record_end(const Copy& copy, std::int64_t from, std::int64_t to, BlockEnd why,
                   TimePoint now);
   void record_lives(std::int64_t blocks, TimePoint since, BlockEnd why, TimePoint now);
@@ -207,7 +239,8 @@ class BlockPool {
   std::vector<std::int32_t> unused_nodes_, unused_copies_;
   std::vector<ChainId> unused_chains_;
   boost::unordered_flat_map<std::uint64_t, std::int32_t> children_;
-  std::int32_t oldest_ = kNone, newest_ = kNone;
+  std::vector<Partition> partitions_;
+  std::uint64_t releases_ = 0;
   std::uint32_t splits_ = 0;
   std::int64_t blank_ = 0;         // free, nothing findable in them
   std::int64_t cached_ = 0;        // free, findable

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/store/cache_identity.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
 #include "traces/yaml_defaults.h"
@@ -162,6 +163,15 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
   auto store = resolve_store(config, cluster.honesty);
   if (!store) return store.error();
   cluster.store = *std::move(store);
+  for (const Pool& pool : cluster.pools) {
+    std::int64_t guaranteed = 0;
+    for (const PartitionLimit& limit : CacheIdentity::hbm_limits(cluster, pool))
+      guaranteed += limit.guarantee;
+    if (guaranteed > pool.num_blocks) {
+      return Error{"tenants: the guarantees in hbm add up to more than the " +
+                   format_integer(pool.num_blocks) + " blocks of an engine of pool " + pool.name};
+    }
+  }
   cluster.router = config.router().policy();
   for (const auto& [key, value] : config.router().parameters())
     cluster.router_parameters[key] = value;

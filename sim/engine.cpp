@@ -46,7 +46,7 @@ Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeli
                TokenPaths* paths)
     : settings_(settings),
       scheduler_(settings.knobs, settings.num_blocks, settings.max_model_len,
-                 settings.cost_model->windows(), paths),
+                 settings.cost_model->windows(), paths, settings.limits),
       book_(gaps),
       gaps_(gaps),
       timeline_(timeline_bins, Duration(100'000'000)) {

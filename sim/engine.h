@@ -28,6 +28,7 @@ struct EngineSettings {
   int gpus = 1;
   double price_per_gpu_hour = 0;
   const cost_models::StepCostModel* cost_model = nullptr;
+  std::vector<PartitionLimit> limits;  // of tenants, in blocks
 };
 
 class Engine {

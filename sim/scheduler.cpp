@@ -8,12 +8,15 @@
 namespace scsim::sim {
 
 Scheduler::Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int64_t max_model_len,
-                     std::vector<std::int64_t> windows, TokenPaths* paths)
+                     std::vector<std::int64_t> windows, TokenPaths* paths,
+                     std::vector<PartitionLimit> limits)
     : knobs_(knobs),
       max_model_len_(max_model_len),
       windows_(windows),
       own_paths_(paths == nullptr ? std::make_unique<TokenPaths>() : nullptr),
       paths_(paths == nullptr ? *own_paths_ : *paths),
+      limits_(std::move(limits)),
+      committed_(limits_.size() + 1),
       waiting_(knobs.order),
       group_(knobs.block_tokens, std::move(windows)),
       last_prefill_(-knobs.prefill_interval) {
@@ -21,10 +24,13 @@ Scheduler::Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int
   SCSIM_CHECK_GE(knobs.max_sequences, 1);
   ChainGrowth& growth = *this;
   pool_ = std::make_unique<BlockPool>(
-      BlockPool::Options{num_blocks, knobs.block_tokens, knobs.share_duplicates}, paths_, growth);
+      BlockPool::Options{num_blocks, knobs.block_tokens, knobs.share_duplicates, limits_}, paths_,
+      growth);
 }
 
-std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens) const {
+std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens,
+                                                    std::int64_t max_tokens,
+                                                    std::size_t partition) const {
   const auto tokens = [](std::int64_t count) { return format_integer(count) + " tokens"; };
   if (prompt_tokens < 1) return Refusal{"empty prompt", ""};
   if (prompt_tokens >= max_model_len_) {
@@ -36,7 +42,33 @@ std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens) 
                        ") and prefill is not chunked",
                    tokens(prompt_tokens)};
   }
+  if (limited()) {
+    const std::int64_t reserve =
+        max_tokens > 0 ? std::min(prompt_tokens + max_tokens, max_model_len_) : max_model_len_;
+    std::int64_t most = pool_->num_blocks();
+    for (std::size_t p = 1; p < committed_.size(); ++p) {
+      if (p != partition) most -= limits_[p - 1].guarantee;
+    }
+    if (partition > 0) most = std::min(most, limits_[partition - 1].quota);
+    if (blocks_for(reserve) > most) {
+      return Refusal{"prompt and max_tokens are more than the limits in hbm leave its tenant",
+                     tokens(reserve) + " of " + tokens(most * knobs_.block_tokens)};
+    }
+  }
   return std::nullopt;
+}
+
+// Whether the tenants' quotas and guarantees hold with one more request, whatever it and all others
+// come to need.
+bool Scheduler::within_limits(const Job& job) const {
+  const std::int64_t wanted = committed_[job.partition] + reserved_blocks_of(job);
+  if (job.partition > 0 && wanted > limits_[job.partition - 1].quota) return false;
+  std::int64_t sum = wanted;
+  for (std::size_t p = 0; p < committed_.size(); ++p) {
+    if (p == job.partition) continue;
+    sum += p > 0 ? std::max(committed_[p], limits_[p - 1].guarantee) : committed_[p];
+  }
+  return sum <= pool_->num_blocks();
 }
 
 void Step::clear() {
@@ -73,7 +105,8 @@ JobId Scheduler::add(const JobSpec& spec) {
   job.target = std::min(job.prompt + answer, max_model_len_);
   job.reserve =
       spec.max_tokens > 0 ? std::min(job.prompt + spec.max_tokens, max_model_len_) : max_model_len_;
-  job.chain = pool_->open_chain(job.path);
+  job.partition = spec.partition;
+  job.chain = pool_->open_chain(job.path, job.partition);
   if (static_cast<std::size_t>(job.chain) >= job_of_chain_.size()) {
     job_of_chain_.resize(static_cast<std::size_t>(job.chain) + 1, kNoJob);
   }
@@ -118,7 +151,8 @@ void Scheduler::join_group(JobId id) {
 }
 
 std::int64_t Scheduler::blocks_of(JobId id) const {
-  return jobs_[id].state == State::kDecode ? blocks_for(computed_of(id)) : jobs_[id].blocks;
+  return jobs_[id].state == State::kDecode && !limited() ? blocks_for(computed_of(id))
+                                                         : jobs_[id].blocks;
 }
 
 std::int64_t Scheduler::full_blocks(ChainId chain) const {
@@ -219,7 +253,7 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool d
       blocks += std::max<std::int64_t>(blocks_for(job.computed + tokens) - job.blocks, 0);
     }
   }
-  if (blocks > pool_->free_blocks()) return false;
+  if (!limited() && blocks > pool_->free_blocks()) return false;
 
   if (members > 0) {
     step_.decodes = members;
@@ -250,14 +284,25 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool d
 }
 
 void Scheduler::plan_waiting(std::int64_t& budget, TimePoint now) {
-  while (budget > 0 && waiting_.size() > 0 && num_running_ < knobs_.max_sequences) {
-    if (!admit(waiting_.first(), budget, now)) break;
+  if (limited()) {  // in turn, but a tenant's requests wait for its own limits alone
+    std::vector<char> waits(committed_.size());
+    for (JobId id = waiting_.first(), next = kNoJob;
+         id != kNoJob && budget > 0 && num_running_ < knobs_.max_sequences; id = next) {
+      next = waiting_.next(id);
+      char& wait = waits[jobs_[id].partition];
+      if (!wait) wait = admit(id, budget, now) ? 0 : 1;
+    }
+  } else {
+    while (budget > 0 && waiting_.size() > 0 && num_running_ < knobs_.max_sequences) {
+      if (!admit(waiting_.first(), budget, now)) break;
+    }
   }
   if (!deferring_) bound_ = waiting_.size() > 0;
 }
 
 bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   Job& job = jobs_[id];
+  if (limited() && !job.holding && !within_limits(job)) return false;
   const bool swapped = job.swapped_tokens > 0;
   const bool holding = job.holding;
   match_.clear();
@@ -270,11 +315,13 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   if (deferring_ && found < job.known - 1) return false;
   if (source_ != nullptr && !swapped && !holding && found < job.known - 1) {
     // Loaded or not, it needs the same blocks: no need to ask.
-    if (knobs_.reserve_full_prompt && need(job.known) + spare_blocks() > pool_->free_blocks())
+    if (knobs_.reserve_full_prompt && !limited() &&
+        need(job.known) + spare_blocks() > pool_->free_blocks())
       return false;
     const std::int64_t upto = source_->loadable(id, found, job.known - 1, now);
     if (upto > found) {
-      if (!prompt_fits(job) || need(job.known) + spare_blocks() > pool_->free_blocks())
+      if (!limited() &&
+          (!prompt_fits(job) || need(job.known) + spare_blocks() > pool_->free_blocks()))
         return false;
       begin_load(id, found, upto, now);
       return true;
@@ -285,7 +332,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   if (!knobs_.chunked_prefill && tokens > budget && !step_.empty()) return false;
   tokens = knobs_.chunked_prefill ? std::min(tokens, budget) : tokens;
 
-  if (!holding) {  // else it has the blocks of its prompt
+  if (!holding && !limited()) {  // else it has the blocks of its prompt, or is sure of them
     const std::int64_t spare = spare_blocks(), free = pool_->free_blocks();
     if (knobs_.reserve_full_prompt && need(job.known) + spare > free) return false;
     if (need(found + tokens) + spare > free) return false;
@@ -303,6 +350,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
     job.found_lossy = match_.lossy_blocks * knobs_.block_tokens;
     pool_->hold(job.chain, match_, now);
     job.blocks = match_.blocks;
+    if (limited()) reserve(job, now);
     held_blocks_ += job.blocks;
   }
   job.computed = found;
@@ -346,6 +394,15 @@ bool Scheduler::prompt_fits(const Job& job) const {
 
 // ---- what is loaded from elsewhere ----
 
+// Takes all blocks that the job may come to need.
+void Scheduler::reserve(Job& job, TimePoint now) {
+  committed_[job.partition] += reserved_blocks_of(job);
+  const std::int64_t more = std::max<std::int64_t>(reserved_blocks_of(job) - job.blocks, 0);
+  SCSIM_CHECK_LE(more, pool_->free_blocks(job.partition));
+  pool_->take(more, now, job.partition);
+  job.blocks += more;
+}
+
 void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, TimePoint now) {
   Job& job = jobs_[id];
   SCSIM_CHECK_LT(upto, job.known);
@@ -354,9 +411,14 @@ void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, Time
   job.found_lossy = match_.lossy_blocks * knobs_.block_tokens;
   pool_->hold(job.chain, match_, now);
   job.blocks = match_.blocks;
-  held_blocks_ += job.blocks;
-  take(blocks_for(job.known) - job.blocks, now);
-  job.blocks = blocks_for(job.known);
+  if (limited()) {
+    reserve(job, now);
+    held_blocks_ += job.blocks;
+  } else {
+    held_blocks_ += job.blocks;
+    take(blocks_for(job.known) - job.blocks, now);
+    job.blocks = blocks_for(job.known);
+  }
   reserve_blocks_ += blocks_for(job.reserve);
   job.computed = found;
   job.state = State::kLoading;
@@ -403,6 +465,7 @@ void Scheduler::release_loaded(JobId id, TimePoint now) {
 }
 
 void Scheduler::take(std::int64_t blocks, TimePoint now) {
+  if (limited()) return;  // taken at admission
   pool_->take(blocks, now);
   held_blocks_ += blocks;
 }
@@ -412,7 +475,7 @@ void Scheduler::schedule_prefill(JobId id, std::int64_t fresh, TimePoint now) {
   const std::int64_t cached = job.computed;
   job.computed += fresh;
   const std::int64_t blocks = blocks_for(job.computed);
-  if (blocks > job.blocks) {
+  if (blocks > job.blocks && !limited()) {
     take(blocks - job.blocks, now);
     job.blocks = blocks;
   }
@@ -440,6 +503,7 @@ double Scheduler::reserved_blocks() const {
 void Scheduler::release(JobId id, std::int64_t blocks, TimePoint now) {
   Job& job = jobs_[id];
   pool_->release(job.chain, blocks, now);
+  if (limited()) committed_[job.partition] -= reserved_blocks_of(job);
   held_blocks_ -= blocks;
   if (job.eager) {
     job.eager = false;
@@ -454,7 +518,7 @@ void Scheduler::plan_repeats() {
   if (!quiet) return;
   if (knobs_.prefill_interval > 1 && (waiting_.size() > 0 || !prefilling_.empty())) return;
   const std::int64_t most = std::min(group_.steps_to_end() + 1, linear_);
-  repeats_ = 1 + group_.steps_within(pool_->free_blocks(), most - 1);
+  repeats_ = limited() ? most : 1 + group_.steps_within(pool_->free_blocks(), most - 1);
 }
 
 void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) {
@@ -506,7 +570,7 @@ void Scheduler::remove(JobId id, TimePoint now) {
   } else {
     if (job.state == State::kDecode) {
       job.computed = group_.remove(id);
-      job.blocks = blocks_for(job.computed);
+      if (!limited()) job.blocks = blocks_for(job.computed);
     } else {
       std::erase(prefilling_, id);
     }

@@ -23,6 +23,11 @@
 // first, when nothing can run otherwise, or when the only running request needs them to go on; so
 // loads never bring an engine to a halt.
 //
+// Where tenants have limits in the engine's memory, a request is admitted with the blocks of its
+// prompt and of the longest answer it may give (max_tokens), and takes none afterwards: so no
+// tenant ever needs what another was promised, and one that is at its quota does not keep the
+// others waiting.
+//
 // INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing
 // else.
 #pragma once
@@ -55,6 +60,7 @@ struct JobSpec {
   std::int64_t output_tokens = 0;  // when it ends, if max_tokens does not end it before
   std::int64_t max_tokens = 0;     // what admission may reserve for; 0: no limit
   std::uint64_t salt = 0;
+  std::size_t partition = 0;  // of the blocks: the tenant's, if it has limits
   std::int32_t priority = 0;  // smaller goes first
   std::int64_t arrival = 0;   // orders equal priorities
   std::uint64_t tie = 0;      // orders equal arrivals
@@ -119,7 +125,8 @@ class Scheduler final : private ChainGrowth {
 
   // REQUIRES: at most two windows. Without `paths`, those of several engines, it keeps its own.
   Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int64_t max_model_len,
-            std::vector<std::int64_t> windows = {}, TokenPaths* paths = nullptr);
+            std::vector<std::int64_t> windows = {}, TokenPaths* paths = nullptr,
+            std::vector<PartitionLimit> limits = {});
   // REQUIRES: it outlives the scheduler.
   void set_source(KvSource* source) { source_ = source; }
 
@@ -127,7 +134,8 @@ class Scheduler final : private ChainGrowth {
   struct Refusal {
     std::string kind, detail;
   };
-  std::optional<Refusal> refuse(std::int64_t prompt_tokens) const;
+  std::optional<Refusal> refuse(std::int64_t prompt_tokens, std::int64_t max_tokens = 0,
+                                std::size_t partition = 0) const;
   JobId add(const JobSpec& spec);
   void cancel(JobId job, TimePoint now);  // waiting or running, between steps
 
@@ -186,8 +194,9 @@ class Scheduler final : private ChainGrowth {
     std::int64_t swapped_tokens = 0;          // KV on the host
     std::int64_t found = 0, found_lossy = 0;  // when its load began
     std::int64_t lost = 0;                    // tokens computed when it was preempted
-    std::uint64_t sequence = 0;               // order of admission
-    JobId next = kNoJob, previous = kNoJob;   // in the running list
+    std::size_t partition = 0;
+    std::uint64_t sequence = 0;              // order of admission
+    JobId next = kNoJob, previous = kNoJob;  // in the running list
   };
   std::int64_t full_blocks(ChainId chain) const override;
   void grow_eagerly(ChainId chain) override;
@@ -220,9 +229,13 @@ class Scheduler final : private ChainGrowth {
   void withdraw(JobId job, std::int64_t tokens);
   void plan_waiting(std::int64_t& budget, TimePoint now);
   bool admit(JobId job, std::int64_t& budget, TimePoint now);
+  bool within_limits(const Job& job) const;
+  // Blocks it holds from admission on, where it takes none later.
+  std::int64_t reserved_blocks_of(const Job& job) const { return blocks_for(job.reserve); }
   std::int64_t need(std::int64_t tokens) const;
   std::int64_t spare_blocks() const;
   bool prompt_fits(const Job& job) const;
+  void reserve(Job& job, TimePoint now);
   void begin_load(JobId job, std::int64_t found, std::int64_t upto, TimePoint now);
   bool abandon_load(TimePoint now);
   void release_loaded(JobId job, TimePoint now);
@@ -243,6 +256,10 @@ class Scheduler final : private ChainGrowth {
   TokenPaths& paths_;
   std::unique_ptr<BlockPool> pool_;
   KvSource* source_ = nullptr;
+  // With limits: per partition, the blocks its admitted requests may come to hold.
+  std::vector<PartitionLimit> limits_;
+  std::vector<std::int64_t> committed_;
+  bool limited() const { return !limits_.empty(); }
 
   std::vector<Job> jobs_;
   std::vector<JobId> unused_;

@@ -178,6 +178,7 @@ std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBoo
     settings.peak_flops_per_second = peak.value() * settings.gpus;
     settings.price_per_gpu_hour = pool.price_per_gpu_hour;
     settings.cost_model = pool.cost_model.get();
+    settings.limits = CacheIdentity::hbm_limits(cluster, pool);
     for (int i = 0; i < pool.engines; ++i) {
       engines.push_back(std::make_unique<Engine>(settings, gaps, bins, &paths));
     }
@@ -349,7 +350,9 @@ Expected<void> Simulation::handle(const Arrival& event) {
   const std::string& model = trace_.tables().models[request.model.value()];
   if (const auto engine = frontend_.route(routable, request.model, model); !engine) {
     refuse(result, "no pool serves the model it names", model);
-  } else if (const auto refusal = engines_[*engine]->scheduler().refuse(result.prompt_tokens)) {
+  } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
+                 result.prompt_tokens, request.max_tokens.value(),
+                 identity_.partition(result.tenant))) {
     refuse(result, refusal->kind, refusal->detail);
   } else {
     submit(request, *engine);
@@ -388,6 +391,7 @@ void Simulation::submit(const Request& request, std::uint32_t engine) {
   spec.output_tokens = request.output_tokens.value();
   spec.max_tokens = request.max_tokens.value();
   spec.salt = identity_.salt(pool_of_engine_[engine], result.tenant);
+  spec.partition = identity_.partition(result.tenant);
   spec.priority = request.priority;
   spec.arrival = queue_.now().ns();
   spec.tie = request.id.value();

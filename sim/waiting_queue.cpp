@@ -1,5 +1,7 @@
 #include "sim/waiting_queue.h"
 
+#include <iterator>
+
 namespace scsim::sim {
 
 WaitingQueue::Link& WaitingQueue::link(JobId job) {
@@ -11,6 +13,12 @@ WaitingQueue::Link& WaitingQueue::link(JobId job) {
 WaitingQueue::JobId WaitingQueue::first() const {
   if (order_ == EngineKnobs::Order::kFirstCome) return first_;
   return by_priority_.empty() ? kNone : by_priority_.begin()->second;
+}
+
+WaitingQueue::JobId WaitingQueue::next(JobId job) const {
+  if (order_ == EngineKnobs::Order::kFirstCome) return links_[job].next;
+  const auto place = std::next(by_priority_.find({links_[job].key, job}));
+  return place == by_priority_.end() ? kNone : place->second;
 }
 
 void WaitingQueue::push_last(JobId job, const Key& key) {

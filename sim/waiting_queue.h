@@ -26,7 +26,8 @@ class WaitingQueue {
   explicit WaitingQueue(EngineKnobs::Order order) : order_(order) {}
 
   std::int64_t size() const { return size_; }
-  JobId first() const;  // kNone when empty
+  JobId first() const;          // kNone when empty
+  JobId next(JobId job) const;  // kNone behind the last
   void push_last(JobId job, const Key& key);
   // Preempted requests go before all others, first come first served; by priority they take their
   // place.

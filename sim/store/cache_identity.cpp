@@ -16,16 +16,41 @@ CacheIdentity::CacheIdentity(const Cluster& cluster) : cluster_(cluster) {
 }
 
 void CacheIdentity::tenant_seen(std::uint32_t tenant, const std::string& name) {
-  if (tenant >= of_tenant_.size()) of_tenant_.resize(tenant + 1, 0);
+  if (tenant >= of_tenant_.size()) {
+    of_tenant_.resize(tenant + 1, 0);
+    partition_of_tenant_.resize(tenant + 1, 0);
+  }
   const auto& tenants = cluster_.store.tenants;
   const auto found = std::ranges::find(tenants, name, &TenantSettings::name);
   if (found == tenants.end()) return;
   seen_[static_cast<std::size_t>(found - tenants.begin())] = 1;
+  std::size_t partition = 0;
+  for (const TenantSettings& other : tenants) {
+    if (other.hbm() != nullptr) ++partition;
+    if (&other == &*found && other.hbm() != nullptr) partition_of_tenant_[tenant] = partition;
+  }
   if (found->isolated) {
     of_tenant_[tenant] = hash_text("tenant " + name);
   } else if (!found->share_group.empty()) {
     of_tenant_[tenant] = hash_text("group " + found->share_group);
   }
+}
+
+std::vector<PartitionLimit> CacheIdentity::hbm_limits(const Cluster& cluster, const Pool& pool) {
+  const double block = pool.model.cache_per_token(pool.precision.cache_bits).value() *
+                       static_cast<double>(pool.knobs.block_tokens);
+  std::vector<PartitionLimit> limits;
+  for (const TenantSettings& tenant : cluster.store.tenants) {
+    const TenantSettings::Limit* limit = tenant.hbm();
+    if (limit == nullptr) continue;
+    const auto blocks = [&](std::int64_t bytes) {
+      return std::min(static_cast<std::int64_t>(static_cast<double>(bytes) / block),
+                      pool.num_blocks);
+    };
+    limits.push_back(
+        {limit->quota ? blocks(*limit->quota) : pool.num_blocks, blocks(limit->guarantee)});
+  }
+  return limits;
 }
 
 std::uint64_t CacheIdentity::salt(std::size_t pool, std::uint32_t tenant) const {

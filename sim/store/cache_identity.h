@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/block_pool.h"
 #include "sim/cluster.h"
 
 namespace scsim::sim {
@@ -18,6 +19,10 @@ class CacheIdentity {
 
   // REQUIRES: tenant_seen(tenant, ...) was called.
   std::uint64_t salt(std::size_t pool, std::uint32_t tenant) const;
+  // The tenant's partition of an engine's blocks: 0 without limits there; else as in hbm_limits().
+  std::size_t partition(std::uint32_t tenant) const { return partition_of_tenant_[tenant]; }
+  // In blocks of an engine of the pool; of partitions 1, 2, ...
+  static std::vector<PartitionLimit> hbm_limits(const Cluster& cluster, const Pool& pool);
   void tenant_seen(std::uint32_t tenant, const std::string& name);
   // Configured tenants that nobody has seen.
   std::vector<std::string> unseen() const;
@@ -26,7 +31,8 @@ class CacheIdentity {
   const Cluster& cluster_;
   std::vector<std::uint64_t> of_pool_;
   std::vector<std::uint64_t> of_tenant_;  // 0: shares with all who have 0
-  std::vector<char> seen_;                // by place in the configuration
+  std::vector<std::size_t> partition_of_tenant_;
+  std::vector<char> seen_;  // by place in the configuration
 };
 
 }  // namespace scsim::sim

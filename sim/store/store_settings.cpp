@@ -119,6 +119,11 @@ Expected<TenantSettings> resolve_tenant(const proto::TenantConfig& config,
     }
     tenant.limits.push_back(limit);
   }
+  if (tenant.hbm() != nullptr && !tenant.isolated) {
+    return Error{
+        "isolated: a tenant with a limit in hbm has to be, so that its blocks can be told "
+        "from those of others"};
+  }
   return tenant;
 }
 

@@ -59,6 +59,13 @@ struct TenantSettings {
   bool isolated = false;
   std::string share_group;
   std::vector<Limit> limits;
+
+  const Limit* hbm() const {
+    for (const Limit& limit : limits) {
+      if (limit.tier == kHbm) return &limit;
+    }
+    return nullptr;
+  }
 };
 
 struct StoreSettings {
