@@ -396,8 +396,9 @@ void Simulation::submit(const Request& request, std::uint32_t engine) {
   spec.arrival = queue_.now().ns();
   spec.tie = request.id.value();
   Engine& target = *engines_[engine];
-  // Behind others that wait, first come first served, it cannot change what the engine does now.
-  const bool matters = target.scheduler().waiting() == 0 ||
+  // Behind others that wait, first come first served, it cannot change what the engine does now,
+  // unless those wait for limits of their own tenants.
+  const bool matters = target.scheduler().waiting() == 0 || !target.settings().limits.empty() ||
                        target.settings().knobs.order == EngineKnobs::Order::kPriority;
   const std::uint32_t turn = std::min<std::uint32_t>(result.turn, Result::kMaxTurnGroup);
   active.job = target.submit(spec, result.tenant, turn, queue_.now());

@@ -101,8 +101,8 @@ TEST_CASE("a request's stages add up to its time, an engine's stages and idle ti
 }
 
 // Without cancellations every prompt is computed but for what was found, and every token of an
-// answer but the last; what a preempted request computes again comes on top. What was fetched from a
-// tier need not be computed.
+// answer but the last; what a preempted request computes again comes on top. What was fetched from
+// a tier need not be computed.
 TEST_CASE("engines compute the tokens that requests need, and again what preemption lost",
           "[sim][law]") {  // INV-CONSERVE
   std::int64_t again = 0, all_fetched = 0;
@@ -113,8 +113,7 @@ TEST_CASE("engines compute the tokens that requests need, and again what preempt
     pool.knobs.order = EngineKnobs::Order::kFirstCome;
     pool.knobs.reserve_output = 0;
     pool.num_blocks = 200 / pool.knobs.block_tokens + 1;
-    pool.max_model_len =
-        std::min(pool.max_model_len, pool.num_blocks * pool.knobs.block_tokens);
+    pool.max_model_len = std::min(pool.max_model_len, pool.num_blocks * pool.knobs.block_tokens);
     cluster.request_timeout = {};
     const SmallTrace trace = test::random_trace(
         rng, {.sessions = 60, .mean_pause_ms = 3, .cancels = false, .shared = rng.chance(0.5)});

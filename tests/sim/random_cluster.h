@@ -20,10 +20,10 @@ inline sim::StoreSettings random_store(Rng& rng, const sim::Cluster& cluster) {
   store.block_tokens = between(rng, 1, 24);
   store.tail = rng.chance(0.3);
   store.answers = rng.chance(0.7);
-  store.fetch = rng.chance(0.5) ? sim::StoreSettings::Fetch::kAlways
-                                : sim::StoreSettings::Fetch::kCheaper;
-  const double block = static_cast<double>(store.block_tokens) *
-                       cluster.pools[0].model.cache_per_token(16).value();
+  store.fetch =
+      rng.chance(0.5) ? sim::StoreSettings::Fetch::kAlways : sim::StoreSettings::Fetch::kCheaper;
+  const double block =
+      static_cast<double>(store.block_tokens) * cluster.pools[0].model.cache_per_token(16).value();
   const auto bandwidth = [&] { return block * std::exp2(static_cast<double>(rng.below(16))); };
   store.pcie_bytes_per_second = bandwidth();
   store.nic_bytes_per_second = bandwidth();
@@ -70,7 +70,8 @@ inline sim::Cluster random_cluster(Rng& rng) {
   if (rng.chance(0.3)) cluster.request_timeout = for_ms(between(rng, 20, 400));
   cluster.seed = rng.next();
   if (rng.chance(0.6)) {
-    for (sim::Pool& pool : cluster.pools) pool.model.layers = {{.count = 1, .kv_heads = 2, .head_dim = 8}};
+    for (sim::Pool& pool : cluster.pools)
+      pool.model.layers = {{.count = 1, .kv_heads = 2, .head_dim = 8}};
     cluster.store = random_store(rng, cluster);
   }
   return cluster;

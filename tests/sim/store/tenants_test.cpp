@@ -3,6 +3,7 @@
 
 #include "sim/store/kv_store.h"
 #include "tests/sim/random_cluster.h"
+#include "tests/sim/random_trace.h"
 #include "tests/sim/store/random_prompts.h"
 
 namespace scsim::sim {
@@ -136,6 +137,81 @@ TEST_CASE("tenants share a document unless one of them is isolated or they are i
         tokens_reused({named("b", false, "ours"), named("c", false, "ours")}, engine_caches);
     CHECK(groups == std::vector<std::int64_t>{0, 0, all});
   }
+}
+
+// ---- in the engines' own memory ----
+
+TenantSettings with_hbm(const std::string& name, std::optional<std::int64_t> quota,
+                        std::int64_t guarantee) {
+  return {name, true, "", {{TenantSettings::kHbm, quota, guarantee}}};
+}
+
+// One engine of `blocks` blocks of 4 tokens, 4 * 12 bytes each.
+Cluster limited_cluster(std::int64_t blocks, const std::vector<TenantSettings>& tenants) {
+  EngineKnobs knobs;
+  knobs.block_tokens = 4;
+  Cluster cluster = test::small_cluster(test::kSomeCost, knobs, blocks);
+  cluster.pools[0].model.layers = {{.count = 1, .kv_heads = 1, .head_dim = 3}};
+  cluster.store.tenants = tenants;
+  return cluster;
+}
+constexpr std::int64_t kBlockBytes = 4 * 12;
+
+// The pool checks its quotas at every step, the scheduler that what it promised is there.
+TEST_CASE("limits in the engines' memory hold over random schedules, and every request ends",
+          "[sim][store][tenants]") {
+  std::int64_t finished = 0, found = 0;
+  for (std::uint64_t trial = 0; trial < 40; ++trial) {
+    Rng rng(trial, "test.hbm_limits");
+    Cluster cluster = test::random_cluster(rng);
+    Pool& pool = cluster.pools[0];
+    pool.model.layers = {{.count = 1, .kv_heads = 1, .head_dim = 3}};
+    const std::int64_t bytes = pool.num_blocks * pool.knobs.block_tokens * 12;
+    cluster.store.tenants = {with_hbm("a", bytes / 2, bytes / 8), with_hbm("c", {}, bytes / 4)};
+    const SmallTrace trace = test::random_trace(rng, {.sessions = 60, .mean_pause_ms = 3});
+    const Result result = test::run(trace, cluster);
+    CHECK(result.requests.size() == trace.requests().size());
+    for (const RequestResult& request : result.requests) {
+      finished += request.outcome == Outcome::kFinished;
+      found += request.found_tokens;
+    }
+  }
+  CHECK(finished > 1000);
+  CHECK(found > 1000);
+}
+
+// Tenant a floods the engine; b asks now and then.
+TEST_CASE("a guarantee lets a tenant start at once where another has filled the queue",
+          "[sim][store][tenants]") {
+  SmallTrace trace;
+  for (int i = 0; i < 60; ++i) trace.ask(test::at_ms(i), 40, 100);  // 35 blocks each, of a's 80
+  trace.ask(test::at_ms(500), 40, 10).tenant = TenantId(1);
+  for (Request& request : trace.requests()) request.max_tokens = request.output_tokens;
+  const auto wait = [&](const std::vector<TenantSettings>& tenants) {
+    const Result result = test::run(trace, limited_cluster(100, tenants));
+    const RequestResult& last = test::result_of(result, 60);
+    REQUIRE(last.outcome == Outcome::kFinished);
+    return (last.scheduled - last.arrival).seconds().value();
+  };
+  CHECK(wait({}) > 1);
+  CHECK(wait({with_hbm("b", {}, 20 * kBlockBytes)}) < 0.02);  // the step under way
+  CHECK(wait({with_hbm("a", 80 * kBlockBytes, 0)}) < 0.02);
+}
+
+TEST_CASE("a request that its tenant's quota can never hold is refused by name",
+          "[sim][store][tenants]") {
+  SmallTrace trace;
+  trace.ask(TimePoint(0), 40, 10).max_tokens = Tokens(10);  // 13 blocks
+  trace.ask(TimePoint(0), 40, 10).max_tokens = Tokens(10);
+  trace.requests()[1].tenant = TenantId(1);
+  const Result result =
+      test::run(trace, limited_cluster(100, {with_hbm("a", 12 * kBlockBytes, 0)}));
+  CHECK(result.requests[0].outcome == Outcome::kRefused);
+  CHECK(result.requests[1].outcome == Outcome::kFinished);
+  bool said = false;
+  for (const std::string& line : result.honesty)
+    said = said || line.find("limits in hbm") != std::string::npos;
+  CHECK(said);
 }
 
 }  // namespace
