@@ -7,7 +7,7 @@
 // plain: 2,048 tokens in and 256 out, 40 a second, nothing shared. conversation: the public
 // Mooncake conversation trace repeated 20 times (240,620 requests; needs the data folder, else
 // skipped); _busy: its arrivals 1.3 times as fast; _tiers: with DRAM and NVMe on the node and a
-// shared remote store behind engines that have a tenth of their own blocks; _cost: with the router
+// shared remote store; _cost: with the router
 // least_cost. A CSV line per case: CPU seconds of the process over five runs after a warm-up, the
 // part of them spent reading the trace, and requests per second of the median.
 #include <algorithm>
