@@ -111,16 +111,27 @@ Expected<void> TieredStore::build(const Cluster& cluster) {
     prefetches_ = prefetches_ || tier.prefetch;
   }
 
+  std::vector<std::string> known;
+  for (VertexId vertex = 0; vertex < topology_.num_vertices(); ++vertex)
+    known.push_back(topology_.name(vertex));
+  std::map<std::string, int> new_names;  // that the links bring, and how many of them
+  for (const LinkSettings& link : settings_.links) {
+    for (const std::string& end : {link.from, link.to}) {
+      if (std::ranges::count(known, end) == 0) ++new_names[end];
+    }
+  }
   std::vector<char> linked(nodes, 0);
   for (std::size_t i = 0; i < settings_.links.size(); ++i) {
     const LinkSettings& link = settings_.links[i];
-    for (const auto& [end, other] :
-         {std::pair(link.from, link.to), std::pair(link.to, link.from)}) {
+    const std::string key = "network.links[" + std::to_string(i) + "]";
+    if (link.from == link.to) return Error{key + ": from and to are both " + link.to};
+    for (const std::string& end : {link.from, link.to}) {
+      const auto added = new_names.find(end);
+      if (added != new_names.end() && added->second == 1)
+        return Error{key + ": nothing else is linked to it: " + unknown_name("vertex", end, known)};
       for (std::size_t node = 0; node < nodes; ++node) {
         if (end == numbered("node", node)) linked[node] = 1;
       }
-      if (end == other)
-        return Error{"network.links[" + std::to_string(i) + "]: from and to are both " + end};
     }
     both_ways(topology_.vertex(link.from), topology_.vertex(link.to), link.bytes_per_second,
               link.bytes_per_second, link.latency);

@@ -39,6 +39,7 @@ class Topology {
   LinkId add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency);
 
   const std::vector<Link>& links() const { return links_; }
+  VertexId num_vertices() const { return static_cast<VertexId>(names_.size()); }
   const std::string& name(VertexId vertex) const { return names_[vertex]; }
   std::string link_name(LinkId link) const;
 
