@@ -177,5 +177,94 @@ TEST_CASE("a policy decides the same a second time", "[sim][store]") {
   }
 }
 
+// Two tiers that share a tree of runs, tenants with quotas and guarantees, blocks of several sizes,
+// reads that go on for a while, a TTL, blocks that move out and parts of prompts that come in: the
+// store's own count of everything must hold, and nobody exceeds a quota.
+TEST_CASE("whatever happens to a store, under every policy it keeps count", "[sim][store]") {
+  for (const EvictionEntry& policy : eviction_table()) {
+    if (policy.oracle) continue;
+    std::int64_t evicted = 0, pinned = 0;
+    for (std::uint64_t trial = 0; trial < 150; ++trial) {
+      CAPTURE(policy.name, trial);
+      Rng rng(trial, "test.store_counts");
+      TokenPaths paths;
+      KvStore store({.block_tokens = test::kBlock, .tail = true}, paths, nullptr);
+      std::vector<bool> limited;
+      const auto quota = static_cast<std::int64_t>(3 + rng.below(12));
+      for (int i = 0; i < 2; ++i) {
+        TierOptions options;
+        options.name = "tier";
+        options.capacity = static_cast<std::int64_t>(5 + rng.below(35));
+        options.eviction = *find_eviction(policy.name, random_parameters(policy, rng));
+        options.ttl = Duration(rng.chance(0.3) ? 8'000'000'000 : 0);
+        options.recompute_seconds = recompute;
+        if (rng.chance(0.7)) {
+          options.limits = {
+              {.quota = quota},
+              {.quota = {}, .guarantee = std::min<std::int64_t>(options.capacity, 9)}};
+        }
+        const std::size_t limits = options.limits.size();
+        limited.push_back(limits > 0);
+        const TierId tier = store.add_tier(std::move(options));
+        for (std::size_t limit = 0; limit < limits; ++limit)
+          store.tier(tier).join(static_cast<std::uint32_t>(limit + 1), limit);
+      }
+      struct Read {
+        PathId path;
+        TierId tier;
+        std::int64_t from, to;
+      };
+      std::vector<Read> reads;
+      const auto look_up = [&](PathId path) { store.look_up(path, paths.tokens(path)); };
+      const std::vector<Visit> visits = test::random_visits(rng, 150);
+      for (std::size_t i = 0; i < visits.size(); ++i) {
+        CAPTURE(i);
+        const Visit& visit = visits[i];
+        const PathId path = paths.make(visit.prompt(), ContentId{}, 0, 0);
+        const Use use{TimePoint(static_cast<std::int64_t>(visit.at_seconds * 1e9)), visit.tenant,
+                      i};
+        const auto tier = static_cast<TierId>(rng.below(2));
+        for (TierId t = 0; t < 2; ++t) store.tier(t).expire(use.now);
+        look_up(path);
+        const std::int64_t here = store.leading(tier, 0);
+        const std::int64_t from =
+            here == 0 ? 0
+                      : static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(here) + 1));
+        const std::uint64_t what = rng.below(8);
+        if (what < 4) {
+          store.serve(tier, use, 1 + static_cast<std::int64_t>(rng.below(2)));
+        } else if (what == 4) {
+          store.use(tier, here, use);
+          const ArrivingBlocks blocks{1, rng.chance(0.5), rng.chance(0.5)};
+          store.insert(tier, from, from + (store.blocks() - from + 1) / 2, use, blocks);
+        } else if (what == 5 && here > from) {
+          store.pin(tier, from, here);
+          paths.add_reference(path);
+          reads.push_back({path, tier, from, here});
+          pinned += here - from;
+        } else if (what == 6) {
+          store.move_out(tier, from, store.blocks(), use.now);
+        }
+        store.check_everything();
+        if (!reads.empty() && rng.chance(0.5)) {
+          const Read read = reads.front();
+          reads.erase(reads.begin());
+          look_up(read.path);
+          store.unpin(read.tier, read.from, read.to);
+          paths.drop_reference(read.path);
+          store.check_everything();
+        }
+        paths.drop_reference(path);
+      }
+      for (TierId t = 0; t < 2; ++t) {
+        if (limited[static_cast<std::size_t>(t)]) CHECK(store.tier(t).used_by(1) <= quota);
+        evicted += store.tier(t).statistics().evicted_bytes;
+      }
+    }
+    CHECK(evicted > 10'000);
+    CHECK(pinned > 1'000);
+  }
+}
+
 }  // namespace
 }  // namespace scsim::sim
