@@ -79,6 +79,7 @@ TEST_CASE("every eviction policy decides of runs what it decides of blocks", "[s
         const PolicyParameters parameters = random_parameters(policy, rng);
         CAPTURE(policy.name, trial, capacity, parameters);
         OneTier store(policy.name, capacity, parameters, recompute);
+        if (trial % 2 == 1) store.add_shadow();
         oracle::BlockCacheOracle oracle(
             policy.name, find_eviction(policy.name, parameters)->parameters, capacity,
             [](std::int64_t depth) { return recompute(depth * test::kBlock, test::kBlock); });

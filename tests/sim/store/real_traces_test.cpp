@@ -1,8 +1,5 @@
 // Eviction policies on traces of real services, against numbers that others have counted.
-#include <fmt/format.h>
-
 #include <catch2/catch.hpp>
-#include <iostream>
 #include <map>
 
 #include "sim/store/kv_store.h"
@@ -102,7 +99,6 @@ TEST_CASE("on mooncake's conversations lru finds the known blocks, and no policy
       CAPTURE(policy.name, capacity);
       CHECK(found <= most);
       CHECK(found > 0);
-      std::cout << fmt::format("{:>8} blocks  {:<13} {:>7} found\n", capacity, policy.name, found);
     }
   }
   for (const EvictionEntry& policy : eviction_table()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,12 +39,23 @@ class OneTier {
     tier_ = store_.add_tier(std::move(options));
   }
 
+  // From now on another tier, with room for all, shares the store's runs: they are not given up
+  // when their blocks leave this tier.
+  void add_shadow() {
+    sim::TierOptions options;
+    options.name = "shadow";
+    options.capacity = 1'000'000;
+    options.eviction = *sim::find_eviction("lru", {});
+    shadow_ = store_.add_tier(std::move(options));
+  }
+
   // Blocks found, before the prompt's blocks come to be there.
   std::int64_t serve(const std::vector<Span>& prompt, double at_seconds = 0,
                      std::uint32_t tenant = 0, std::span<const sim::KvStore::NextUse> future = {}) {
     const sim::PathId path = make(prompt);
     const sim::Use use{TimePoint(static_cast<std::int64_t>(at_seconds * 1e9)), tenant, number_++};
     store_.look_up(path, paths_.tokens(path));
+    if (shadow_) store_.serve(*shadow_, use, 1);
     const std::int64_t found = store_.serve(tier_, use, 1, future);
     paths_.drop_reference(path);
     store_.check_everything();
@@ -66,6 +78,7 @@ class OneTier {
   sim::TokenPaths paths_;
   sim::KvStore store_;
   sim::TierId tier_ = 0;
+  std::optional<sim::TierId> shadow_;
   std::uint64_t number_ = 0;
 };
 
