@@ -35,16 +35,6 @@ std::optional<CacheHits> lru_hits(const CacheStudy& study, std::int64_t capacity
   return std::nullopt;
 }
 
-// The rows by capacity, of equal ones in the order of the study.
-std::vector<const CacheRow*> by_capacity(const CacheStudy& study) {
-  std::vector<const CacheRow*> rows;
-  for (const CacheRow& row : study.rows) rows.push_back(&row);
-  std::ranges::stable_sort(rows, {}, &CacheRow::capacity_blocks);
-  return rows;
-}
-
-}  // namespace
-
 std::string block_ratio_definition(const CacheStudy& study) {
   std::string text = "block hit ratio: blocks found / blocks asked for, requests in file order; ";
   text +=
@@ -71,9 +61,21 @@ std::string ideal_definition(const CacheStudy& study) {
          " blocks hold all there is";
 }
 
-std::string gap_definition() {
-  return "gap closed: (hit blocks - those of lru) / (those of belady - those of lru), at one "
-         "capacity";
+constexpr char kGapDefinition[] =
+    "gap closed: (hit blocks - those of lru) / (those of belady - those of lru), at one capacity";
+constexpr char kOracleDefinition[] =
+    "oracle: knows the future, as no real cache can; the others do not";
+
+}  // namespace
+
+std::vector<std::string> definitions(const CacheStudy& study) {
+  std::vector<std::string> all = {block_ratio_definition(study), token_ratio_definition(study),
+                                  ideal_definition(study)};
+  if (std::ranges::any_of(study.rows,
+                          [&](const CacheRow& row) { return gap_closed(study, row).has_value(); }))
+    all.push_back(kGapDefinition);
+  if (std::ranges::any_of(study.rows, &CacheRow::oracle)) all.push_back(kOracleDefinition);
+  return all;
 }
 
 std::optional<double> gap_closed(const CacheStudy& study, const CacheRow& row) {
@@ -88,6 +90,13 @@ std::optional<double> gap_closed(const CacheStudy& study, const CacheRow& row) {
   return std::nullopt;
 }
 
+std::vector<const CacheRow*> by_capacity(const CacheStudy& study) {
+  std::vector<const CacheRow*> rows;
+  for (const CacheRow& row : study.rows) rows.push_back(&row);
+  std::ranges::stable_sort(rows, {}, &CacheRow::capacity_blocks);
+  return rows;
+}
+
 std::string cache_text(const CacheStudy& study) {
   std::string text = wrapped("", (study.header.name.empty() ? study.trace : study.header.name) +
                                      ": " + format_integer(study.requests) + " requests ask for " +
@@ -96,7 +105,6 @@ std::string cache_text(const CacheStudy& study) {
                                      format_integer(study.unique_blocks) + " of them different; " +
                                      format_integer(study.total.tokens) + " tokens");
   for (const std::string& line : study.honesty) text += wrapped("! ", line);
-  const bool oracle = std::ranges::any_of(study.rows, &CacheRow::oracle);
   const bool gaps = std::ranges::any_of(
       study.rows, [&](const CacheRow& row) { return gap_closed(study, row).has_value(); });
 
@@ -122,12 +130,7 @@ std::string cache_text(const CacheStudy& study) {
   }
   add("ideal", "unlimited", study.ideal, "-");
   text += "\n" + table.text(0) + "\n";
-  text += wrapped("", block_ratio_definition(study));
-  text += wrapped("", token_ratio_definition(study));
-  text += wrapped("", ideal_definition(study));
-  if (gaps) text += wrapped("", gap_definition());
-  if (oracle)
-    text += wrapped("", "oracle: knows the future, as no real cache can; the others do not");
+  for (const std::string& definition : definitions(study)) text += wrapped("", definition);
   return text;
 }
 
@@ -155,9 +158,7 @@ std::string cache_json(const CacheStudy& study) {
       {"requests", study.requests},
       {"unique_blocks", study.unique_blocks},
       {"ideal", {{"hit_blocks", study.ideal.blocks}, {"hit_tokens", study.ideal.tokens}}},
-      {"definitions",
-       {block_ratio_definition(study), token_ratio_definition(study), ideal_definition(study),
-        gap_definition()}},
+      {"definitions", definitions(study)},
       {"honesty", study.honesty}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -183,6 +184,7 @@ Expected<std::vector<std::string>> write_cache_outputs(const CacheStudy& study,
   };
   if (const auto done = write("cache.json", cache_json(study)); !done) return done.error();
   if (const auto done = write("curve.csv", cache_curve_csv(study)); !done) return done.error();
+  if (const auto done = write("report.html", cache_html(study)); !done) return done.error();
   return paths;
 }
 

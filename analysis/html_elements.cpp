@@ -1,5 +1,6 @@
 #include "analysis/html_elements.h"
 
+#include "analysis/html_assets.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {
@@ -17,6 +18,18 @@ std::string row(const std::vector<std::string>& cells, std::string_view tag) {
   for (const std::string& cell : cells)
     out += "<" + std::string(tag) + ">" + with_quiet_interval(cell) + "</" + std::string(tag) + ">";
   return out + "</tr>\n";
+}
+
+// JSON that may stand inside a script element: "<" could end it.
+std::string for_script(const std::string& json) {
+  std::string out;
+  for (char c : json) {
+    if (c == '<')
+      out += "\\u003c";
+    else
+      out += c;
+  }
+  return out;
 }
 
 }  // namespace
@@ -55,6 +68,24 @@ std::string element(std::string_view tag, std::string_view content, std::string_
 
 std::string paragraph(std::string_view head, std::string_view text) {
   return element("p", element("b", escaped(head)) + escaped(text));
+}
+
+std::string html_page(std::string_view title, const std::string& content,
+                      const std::string& chart_data, const std::vector<std::string_view>& scripts) {
+  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+  page +=
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+      "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:\">\n";
+  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+  page += "<meta name=\"color-scheme\" content=\"light dark\">\n";
+  page += element("title", "SCSim: " + escaped(title));
+  page += element("style", report_css());
+  page += "</head>\n<body>\n<main>\n" + content;
+  page += "</main>\n<script type=\"application/json\" id=\"data\">" + for_script(chart_data) +
+          "</script>\n";
+  page += element("script", chart_js());
+  for (const std::string_view script : scripts) page += element("script", script);
+  return page + "</body>\n</html>\n";
 }
 
 std::string card(std::string_view label, std::string_view value, std::string_view note,

@@ -18,6 +18,11 @@ std::string paragraph(std::string_view head, std::string_view text);
 std::string section(std::string_view title, const std::string& content);
 std::string figures(const std::string& content);
 
+// The whole page. `content` is HTML; `chart_data` is JSON, which the scripts find in the element
+// "data".
+std::string html_page(std::string_view title, const std::string& content,
+                      const std::string& chart_data, const std::vector<std::string_view>& scripts);
+
 // One figure of the row at the top.
 std::string card(std::string_view label, std::string_view value, std::string_view note,
                  std::string_view classes = "");

@@ -196,44 +196,21 @@ std::string definition_list(const Summary& summary) {
   return section("Definitions", element("dl", rows));
 }
 
-// JSON that may stand inside a script element: "<" could end it.
-std::string for_script(const std::string& json) {
-  std::string out;
-  for (char c : json) {
-    if (c == '<')
-      out += "\\u003c";
-    else
-      out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string html_report(const Result& result, const Summary& summary) {
   const std::string title = title_text(result);
-  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-  page +=
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-      "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:\">\n";
-  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  page += "<meta name=\"color-scheme\" content=\"light dark\">\n";
-  page += element("title", "SCSim: " + escaped(title));
-  page += element("style", report_css());
-  page += "</head>\n<body>\n<main>\n";
   const std::string what = format_integer(static_cast<std::int64_t>(result.requests.size())) +
                            " requests · " + models_text(summary) + " · " +
                            engines_on_gpus_text(summary.cluster) + " · router " + result.router +
                            " · " + format_seconds(summary.run_seconds) + " simulated";
-  page += element("header", element("h1", escaped(title)) + element("p", escaped(what)));
-  page += banner(summary) + cards(summary) + sections(result, summary) + about(result) +
-          definition_list(summary);
-  page += "</main>\n<script type=\"application/json\" id=\"data\">" +
-          for_script(html_chart_data(result, summary)) + "</script>\n";
-  page += element("script", chart_js());
-  page += element("script", report_js());
-  if (summary.store) page += element("script", store_js());
-  return page + "</body>\n</html>\n";
+  const std::string content =
+      element("header", element("h1", escaped(title)) + element("p", escaped(what))) +
+      banner(summary) + cards(summary) + sections(result, summary) + about(result) +
+      definition_list(summary);
+  std::vector<std::string_view> scripts = {report_js()};
+  if (summary.store) scripts.push_back(store_js());
+  return html_page(title, content, html_chart_data(result, summary), scripts);
 }
 
 }  // namespace scsim::analysis

@@ -63,6 +63,10 @@
     new Chart(canvas, config());
   }
 
+  // For the scripts that come after this one; the page of `scsim cache` has none of the charts below.
+  window.scsim = {data, draw, seconds, percent, tick, timeTicks, quiet, dark, colours, lineLegend};
+  if (data.cache) return;
+
   // Distributions: share of requests within a time, on a logarithmic scale; targets are dashed.
   for (const [id, chart] of Object.entries(data.distributions)) {
     const curves = chart.curves.filter((curve) => curve.seconds.length > 0);
@@ -195,5 +199,4 @@
     options: {scales: {x: {stacked: true, ticks: {maxRotation: 60, autoSkipPadding: 6}},
                        y: {stacked: true, ticks: tick((count) => count.toLocaleString('en'))}}},
   }));
-  window.scsim = {data, draw, seconds, percent, tick, timeTicks, quiet, dark};  // for store.js
 })();

@@ -241,7 +241,7 @@ Command cache_command() {
            {.name = "--out,-o",
             .value_name = "DIR",
             .into = &arguments->out,
-            .sentence = "write cache.json and curve.csv there",
+            .sentence = "write cache.json, curve.csv and report.html there",
             .completes = Completes::kFolder},
            {.name = "--json", .into = &arguments->json, .sentence = "print JSON"},
            {.name = "--threads",

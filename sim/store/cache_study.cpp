@@ -70,7 +70,7 @@ Expected<void> for_each_request(const std::string& path, const CacheKeeping& kee
     if (!*more) return {};
     serve(request);
     paths.drop_reference(request.path);
-    if (taken % 1024 == 0) progress(trace->progress());
+    if (progress && taken % 1024 == 0) progress(trace->progress());
   }
 }
 
@@ -90,10 +90,26 @@ CacheHits serve(KvStore& store, TierId tier, const CacheKeeping& keeping,
   return {found, keeping.tokens(found, request.prompt_tokens)};
 }
 
-// What one policy finds at one capacity.
-Expected<CacheHits> run(const std::string& path, const CacheKeeping& keeping, bool flat,
-                        const Eviction& eviction, std::int64_t capacity, const Recompute& recompute,
-                        const NextUses* future, const std::function<void(double)>& progress) {
+void draw_curve(const LruCurve& curve, const CacheStudyOptions& options, CacheStudy& study) {
+  std::vector<std::int64_t> capacities =
+      options.all_points ? curve.steps() : curve_capacities(study.unique_blocks);
+  for (const CacheRow& row : study.rows) {
+    if (row.capacity_blocks <= study.unique_blocks) capacities.push_back(row.capacity_blocks);
+  }
+  if (study.unique_blocks > 0) capacities.push_back(study.unique_blocks);
+  std::ranges::sort(capacities);
+  capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());
+  for (const std::int64_t capacity : capacities)
+    study.lru.push_back({capacity, curve.hits(capacity)});
+}
+
+}  // namespace
+
+Expected<CacheHits> count_cache_hits(
+    const std::string& path, const CacheKeeping& keeping, bool flat, const Eviction& eviction,
+    std::int64_t capacity,
+    const std::function<double(std::int64_t from, std::int64_t tokens)>& recompute,
+    const NextUses* future, const std::function<void(double)>& progress) {
   CacheHits sum;
   const auto add = [&](const CacheHits& hits) {
     sum.blocks += hits.blocks;
@@ -122,21 +138,6 @@ Expected<CacheHits> run(const std::string& path, const CacheKeeping& keeping, bo
   if (!done) return done.error();
   return sum;
 }
-
-void draw_curve(const LruCurve& curve, const CacheStudyOptions& options, CacheStudy& study) {
-  std::vector<std::int64_t> capacities =
-      options.all_points ? curve.steps() : curve_capacities(study.unique_blocks);
-  for (const CacheRow& row : study.rows) {
-    if (row.capacity_blocks <= study.unique_blocks) capacities.push_back(row.capacity_blocks);
-  }
-  if (study.unique_blocks > 0) capacities.push_back(study.unique_blocks);
-  std::ranges::sort(capacities);
-  capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());
-  for (const std::int64_t capacity : capacities)
-    study.lru.push_back({capacity, curve.hits(capacity)});
-}
-
-}  // namespace
 
 Expected<CacheStudy> study_cache(const std::string& trace, const CacheStudyOptions& options) {
   const CacheKeeping& keeping = options.keeping;
@@ -208,8 +209,9 @@ Expected<CacheStudy> study_cache(const std::string& trace, const CacheStudyOptio
       continue;
     }
     jobs.push_back([&](const auto& progress) -> Expected<void> {
-      const auto hits = run(trace, keeping, options.flat, policy.eviction, row.capacity_blocks,
-                            recompute, row.oracle ? &*future : nullptr, progress);
+      const auto hits =
+          count_cache_hits(trace, keeping, options.flat, policy.eviction, row.capacity_blocks,
+                           recompute, row.oracle ? &*future : nullptr, progress);
       if (!hits) return hits.error();
       row.hits = *hits;
       return {};

@@ -22,6 +22,8 @@
 
 namespace scsim::sim {
 
+class NextUses;
+
 // As many blocks as the trace has.
 inline constexpr std::int64_t kRoomForAll = std::numeric_limits<std::int64_t>::max();
 
@@ -45,6 +47,14 @@ struct CacheStudyOptions {
 };
 
 Expected<CacheStudy> study_cache(const std::string& trace, const CacheStudyOptions& options);
+
+// One run: what one policy finds at one capacity, in a pass over the trace. `recompute` as above;
+// `future` for oracles, else null.
+Expected<CacheHits> count_cache_hits(
+    const std::string& path, const CacheKeeping& keeping, bool flat, const Eviction& eviction,
+    std::int64_t capacity,
+    const std::function<double(std::int64_t from, std::int64_t tokens)>& recompute,
+    const NextUses* future, const std::function<void(double)>& progress);
 
 // 1, 2 and 5 times powers of ten over the last three decades below `unique_blocks`, and that.
 std::vector<std::int64_t> capacity_ladder(std::int64_t unique_blocks);

@@ -37,6 +37,9 @@ FlatStore::FlatStore(const CacheKeeping& keeping, std::int64_t capacity, const E
     : keeping_(keeping), numbers_(keeping, paths) {
   capacity_ = capacity;
   recompute_ = std::move(recompute);
+  if (!recompute_) {
+    recompute_ = [](std::int64_t, std::int64_t tokens) { return static_cast<double>(tokens); };
+  }
   block_tokens_ = keeping.block_tokens;
   policy_ = eviction.make(*this);
 }

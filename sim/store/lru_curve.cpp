@@ -52,7 +52,13 @@ void LruCurve::judge(std::int64_t prompt_tokens) {
 void LruCurve::touch(const CacheRequest& request) {
   if (next_slot_ == in_slot_.size()) renumber_slots();
   const Slot slot = next_slot_++;
-  for (const Tree::Piece& piece : pieces_) add(tree_[piece.run].payload, -piece.blocks);
+  for (std::size_t i = 0; i < pieces_.size();) {
+    const Slot left = tree_[pieces_[i].run].payload;
+    std::int64_t taken = 0;
+    for (; i < pieces_.size() && tree_[pieces_[i].run].payload == left; ++i)
+      taken += pieces_[i].blocks;
+    add(left, -taken);
+  }
   make_known(
       tree_, request.path, request.kept_tokens, keeping_.tail, pieces_, [](RunId, RunId) {},
       [](RunId) {});

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "analysis/html_assets.h"
+#include "tests/analysis/browser.h"
 #include "tests/analysis/sample_result.h"
 #include "tests/analysis/sample_store.h"
-#include "tests/support/temporary_folder.h"
-#include "traces/files.h"
 
 namespace scsim::analysis {
 namespace {
@@ -49,30 +46,12 @@ Result with_store(Result result) {
   return result;
 }
 
-// What chromium prints of a page, as the page stands after its scripts, and its console.
-std::string in_browser(const std::string& page) {
-  const test::TemporaryFolder folder;
-  REQUIRE(write_file(folder.file("page.html"), page));
-  const std::string command =
-      "chromium --headless --no-sandbox --disable-gpu --enable-logging=stderr "
-      "--virtual-time-budget=5000 --user-data-dir='" +
-      folder.file("profile") + "' --dump-dom 'file://" + folder.file("page.html") + "' > '" +
-      folder.file("out") + "' 2>&1";
-  REQUIRE(std::system(command.c_str()) == 0);
-  const Expected<std::string> out = read_file(folder.file("out"));
-  REQUIRE(out);
-  return *out;
-}
-
 }  // namespace
 
 TEST_CASE("a browser draws the page without complaint", "[analysis][html]") {
-  if (std::system("command -v chromium > /dev/null 2>&1") != 0) {
-    std::cout << "SKIPPED: no chromium to look at the page" << std::endl;
-    return;
-  }
+  if (!test::has_browser()) return;
   for (const Result& result : {sample_result({}), with_store(sample_result({})), Result()}) {
-    const std::string seen = in_browser(html_report(result, summarise(result, {})));
+    const std::string seen = test::in_browser(html_report(result, summarise(result, {})));
     CHECK(seen.find("CONSOLE") == std::string::npos);
     // Chart.js gives each canvas that it draws a size of its own.
     const bool drawn = seen.find("aria-label=\"Time to first token\" width=") != std::string::npos;
