@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "traces/check.h"
 #include "traces/file_header.h"
 #include "traces/proto/result.pb.h"
 #include "traces/record_file.h"
@@ -339,6 +340,7 @@ Expected<void> take_record(const proto::ResultRecord& record, Result& result,
 }  // namespace
 
 Expected<void> write_result(const Result& result, const std::string& path) {
+  if (!result.tiers.empty()) SCSIM_CHECK_EQ(result.fetches.size(), result.requests.size());
   Expected<RecordWriter> writer = RecordWriter::create(path);
   if (!writer) return writer.error();
   proto::ResultRecord record;

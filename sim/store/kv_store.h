@@ -84,7 +84,6 @@ class KvStore {
   void drop_if_bare(RunId run);
   void leaving(TierId tier, RunId run, std::int64_t from, std::int64_t to,
                const Resident& resident);
-  std::uint64_t changes() const { return changes_; }
 
   void check_everything() const;
 
