@@ -132,6 +132,8 @@ class BlockPool {
 
   // Adds what is still cached or held to the lifetimes, as resident at the end.
   void end_of_run(TimePoint now);
+  // Stands for all that the pool decides by; cost O(nodes).
+  std::uint64_t fingerprint() const;
   // INV-CONSERVE and INV-PREFIX over the whole pool; cost O(nodes); for tests.
   void check_everything() const;
 
@@ -228,6 +230,8 @@ class BlockPool {
                   TimePoint now);
   void record_lives(std::int64_t blocks, TimePoint since, BlockEnd why, TimePoint now);
   void leave_growers(ChainId chain);
+  std::uint64_t held_by(std::size_t chain, std::int32_t copy, std::uint32_t split,
+                        const std::vector<std::uint64_t>& name) const;
 
   Options options_;
   TokenPaths& paths_;

@@ -85,6 +85,7 @@ void Step::clear() {
 // ---- jobs and queues ----
 
 JobId Scheduler::add(const JobSpec& spec) {
+  progressed();
   JobId id;
   if (unused_.empty()) {
     id = static_cast<JobId>(jobs_.size());
@@ -194,10 +195,12 @@ void Scheduler::settle_eager(TimePoint now) {
 bool Scheduler::plan(TimePoint now) {
   SCSIM_CHECK(!planned_);
   step_.clear();
-  while (!plan_all(now)) {
-    // If others wait, nothing runs and blocks are held by those who wait as well, some must go.
-    if (!step_.preempted.empty() || waiting_.size() == 0 || !abandon_load(now)) return false;
-  }
+  bool any = plan_all(now);
+  // If others wait, nothing runs and blocks are held by those who wait as well, some must go.
+  while (!any && step_.preempted.empty() && waiting_.size() > 0 && abandon_load(now))
+    any = plan_all(now);
+  if (!step_.preempted.empty()) watch_preemptions();
+  if (!any) return false;
   planned_ = true;
   ++executed_;
   if (knobs_.prefill_interval > 1 && prefill_scheduled_) last_prefill_ = executed_;
@@ -428,6 +431,7 @@ void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, Time
 
 void Scheduler::loaded(JobId id, std::int64_t tokens, bool lossy, TimePoint now) {
   SCSIM_CHECK(!planned_);
+  progressed();
   Job& job = jobs_[id];
   SCSIM_CHECK(job.state == State::kLoading);
   SCSIM_CHECK_GE(tokens, job.found);
@@ -532,6 +536,7 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
     executed_ += steps - 1;
   }
   const bool group_advanced = std::exchange(group_in_flight_, false);
+  if (step_.decodes > 0) progressed();
 
   ending_.clear();
   if (group_advanced) group_.ended(ending_);
@@ -541,6 +546,7 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
     Job& job = jobs_[prefill.job];
     if (knobs_.visible == EngineKnobs::Visible::kComputed) register_computed(job, now);
     if (!prefill.last) continue;
+    progressed();
     ++job.known;
     std::erase(prefilling_, prefill.job);
     listener.first_token(prefill.job);
@@ -585,6 +591,7 @@ void Scheduler::remove(JobId id, TimePoint now) {
 
 void Scheduler::cancel(JobId id, TimePoint now) {
   SCSIM_CHECK(!planned_);
+  progressed();
   remove(id, now);
 }
 

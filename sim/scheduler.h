@@ -155,6 +155,10 @@ class Scheduler final : private ChainGrowth {
   // REQUIRES: 1 <= steps <= repeats().
   void complete(std::int64_t steps, TimePoint now, Listener& listener);
 
+  // Two requests that preempt each other for ever, unless somebody comes or goes: the scheduler
+  // goes round in a circle in which nobody gets a token.
+  std::optional<std::pair<JobId, JobId>> endless() const;
+
   std::uint64_t tag(JobId job) const { return jobs_[job].tag; }
   std::int64_t produced(JobId job) const;      // tokens answered
   std::int64_t known_tokens(JobId job) const;  // prompt and answer so far
@@ -248,6 +252,8 @@ class Scheduler final : private ChainGrowth {
   void release(JobId job, std::int64_t blocks, TimePoint now);
   void remove(JobId job, TimePoint now);
   void plan_repeats();
+  void watch_preemptions();
+  std::uint64_t fingerprint() const;
 
   EngineKnobs knobs_;
   std::int64_t max_model_len_;
@@ -284,6 +290,18 @@ class Scheduler final : private ChainGrowth {
   // requests were left waiting for want of room.
   std::int64_t executed_ = 0, last_prefill_ = 0;
   bool bound_ = false;
+
+  // Steps that preempted since anybody got a token, came, went or was loaded, the last two that
+  // were preempted, and a state kept to be compared with, from the step of number `kept`.
+  struct Vain {
+    std::int64_t steps = 0, kept = 0, repeats = 0;
+    JobId last = kNoJob, before = kNoJob;
+    std::uint64_t jobs = 0, pool = 0;
+  };
+  Vain vain_;
+  void progressed() {
+    if (vain_.steps > 0) vain_ = Vain{};
+  }
 
   // The planned step.
   Step step_;

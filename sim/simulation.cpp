@@ -50,7 +50,8 @@ struct Active {
   JobId job = kNoJob;
   std::uint32_t generation = 0;
   enum class Phase : std::uint8_t { kQueue, kLoad, kPrefill, kDecode } phase = Phase::kQueue;
-  bool doomed = false;  // to be cancelled at the end of the step
+  bool limited = false;  // it has a deadline
+  bool doomed = false;   // to be cancelled at the end of the step
   Outcome fate = Outcome::kCancelled;
   TimePoint since;                  // of the phase
   PerStage<std::int64_t> ledger{};  // of the engine at that time
@@ -104,6 +105,7 @@ class Simulation final : private Engine::Listener {
   void submit(const Request& request, std::uint32_t engine);
   void set_deadline(const Request& request, std::uint32_t slot);
   void plan_changed(std::uint32_t engine, TimePoint end);
+  Expected<void> check_progress(std::uint32_t engine) const;
   void dispatch_soon(std::uint32_t engine);
   void changed(std::uint32_t engine);
   std::uint32_t new_active();
@@ -125,6 +127,7 @@ class Simulation final : private Engine::Listener {
   EventQueue<Event> queue_;
   Arrivals arrivals_;
   std::vector<Arrivals::Due> due_;
+  std::uint64_t coming_ = 0;  // arrivals in the queue
 
   GapBook gaps_;
   TokenPaths paths_;  // of all engines and the store
@@ -307,6 +310,7 @@ void Simulation::schedule_due() {
   for (const Arrivals::Due& due : due_) {
     // Arrivals of one instant are taken in the order of the file.
     queue_.schedule_ordered(due.when, Phase::kArrival, due.request.value(), Arrival{due.place});
+    ++coming_;
   }
   due_.clear();
 }
@@ -328,6 +332,7 @@ std::uint32_t Simulation::new_active() {
 }
 
 Expected<void> Simulation::handle(const Arrival& event) {
+  --coming_;
   const Request& request = arrivals_.request(event.place);
   const bool open_loop = request.arrival.has_value();
   RequestResult& result = results_.emplace_back();
@@ -419,6 +424,7 @@ void Simulation::set_deadline(const Request& request, std::uint32_t slot) {
     active_[slot].fate = Outcome::kTimedOut;
   }
   if (patience == Duration{}) return;
+  active_[slot].limited = true;
   queue_.schedule_in(patience, Phase::kCompletion, Deadline{slot, active_[slot].generation});
 }
 
@@ -467,7 +473,31 @@ Expected<void> Simulation::handle(const Dispatch& event) {
   if (const auto end = engines_[event.engine]->start(queue_.now(), *this))
     plan_changed(event.engine, *end);
   changed(event.engine);
-  return {};
+  return check_progress(event.engine);
+}
+
+// An error if the engine's requests preempt each other for ever and nothing is to come that could
+// change it: no arrival, no deadline, no step of another engine that gets anywhere.
+Expected<void> Simulation::check_progress(std::uint32_t place) const {
+  const auto endless = engines_[place]->scheduler().endless();
+  if (!endless || !arrivals_.all_read() || coming_ > 0) return {};
+  for (const auto& engine : engines_) {
+    const Scheduler& other = engine->scheduler();
+    if (other.running() + other.waiting() + other.loading() > 0 && !other.endless()) return {};
+  }
+  const auto has_deadline = [](const Active& a) { return a.job != kNoJob && a.limited; };
+  if (std::ranges::any_of(active_, has_deadline)) return {};
+
+  const Engine& engine = *engines_[place];
+  const auto request = [&](JobId job) {
+    return results_[active_[engine.scheduler().tag(job)].result].request;
+  };
+  const auto [one, other] = std::minmax({request(endless->first), request(endless->second)});
+  return Error{"pool " + engine.settings().pool + ", engine " + std::to_string(place) +
+               ": requests " + std::to_string(one) + " and " + std::to_string(other) +
+               " preempt each other for ever: before one of them has computed its prompt, the "
+               "other takes its blocks. Set engine.reserve_full_prompt: true, or give it more "
+               "blocks (engine.num_blocks)"};
 }
 
 Expected<void> Simulation::handle(const Deadline& event) {

@@ -198,6 +198,13 @@ class Run final : private Scheduler::Listener {
       }
       const TimePoint now(step);
       const bool any = scheduler_.plan(now);
+      if (const auto endless = scheduler_.endless();
+          endless && arrived == scenario_.requests.size()) {
+        return Error{name + ": from step " + format_integer(step) + " on at the latest requests " +
+                     id(endless->first) + " and " + id(endless->second) +
+                     " preempt each other for ever; set scheduler_reserve_full_isl: true, or give "
+                     "them more blocks (num_blocks)"};
+      }
       Json line;
       line["step"] = step;
       line["scheduled"] = Json::object();

@@ -341,5 +341,90 @@ TEST_CASE("runs of blocks are found, taken, shared and evicted as single blocks 
   CHECK(lost < evicted);  // of some a copy is left
 }
 
+struct NobodyGrows final : ChainGrowth {
+  std::int64_t full_blocks(ChainId) const override { return 0; }
+  void grow_eagerly(ChainId) override {}
+};
+
+TEST_CASE("a pool's fingerprint comes again when its state does, and not before",
+          "[sim][block_pool]") {
+  TokenPaths paths;
+  NobodyGrows growth;
+  BlockPool pool({.num_blocks = 20, .block_tokens = 2}, paths, growth);
+  const auto chain = [&](std::vector<Span> prompt) {
+    return pool.open_chain(paths.make(prompt, ContentId{}, 0, 0));
+  };
+  const TimePoint now;
+  const ChainId a = chain({span(1, 0, 8)}), b = chain({span(2, 0, 6)}), c = chain({span(1, 0, 8)});
+  BlockPool::Match match;
+  const auto use = [&](ChainId id, PathId path, std::int64_t blocks) {
+    pool.find(path, blocks, now, match);
+    pool.hold(id, match, now);
+    pool.take(blocks - match.blocks, now);
+    if (match.blocks < blocks) pool.register_blocks(id, blocks, now);
+  };
+  // Paths are numbered as they were made.
+  std::vector<std::uint64_t> seen = {pool.fingerprint()};
+  const auto is_new = [&] {
+    const std::uint64_t print = pool.fingerprint();
+    const bool fresh = std::ranges::count(seen, print) == 0;
+    seen.push_back(print);
+    return fresh;
+  };
+  use(a, 0, 4);
+  CHECK(is_new());
+  use(b, 1, 3);
+  CHECK(is_new());
+  const std::uint64_t both = pool.fingerprint();
+  pool.release(a, 4, now);
+  CHECK(is_new());
+  pool.release(b, 3, now);
+  CHECK(is_new());  // a is the older
+  const std::uint64_t a_older = pool.fingerprint();
+  use(a, 0, 4);
+  CHECK(is_new());
+  use(b, 1, 3);
+  CHECK(pool.fingerprint() == both);
+  pool.release(b, 3, now);
+  CHECK(!is_new());  // a held, b free, as above
+  pool.release(a, 4, now);
+  CHECK(is_new());  // now b is
+  use(b, 1, 3);
+  pool.release(b, 3, now);
+  CHECK(pool.fingerprint() == a_older);
+
+  use(a, 0, 4);
+  const std::uint64_t before = pool.fingerprint();
+  use(c, 2, 4);
+  CHECK(is_new());  // the same blocks, held twice
+  pool.release(c, 4, now);
+  CHECK(pool.fingerprint() == before);
+  pool.release(a, 4, now);
+  use(c, 2, 4);
+  CHECK(is_new());  // by another
+  pool.release(c, 4, now);
+  CHECK(pool.fingerprint() != a_older);  // and last
+}
+
+TEST_CASE("a pool's fingerprint tells who holds which copy of the same blocks",
+          "[sim][block_pool]") {
+  TokenPaths paths;
+  NobodyGrows growth;
+  std::vector<std::uint64_t> prints;
+  const std::vector<Span> prompt = {span(1, 0, 8)};
+  for (int i = 0; i < 3; ++i) paths.make(prompt, ContentId{}, 0, 0);
+  for (const std::vector<ChainId>& order : {std::vector<ChainId>{0, 1, 2}, {0, 2, 1}, {0, 1, 2}}) {
+    BlockPool pool({.num_blocks = 20, .block_tokens = 2}, paths, growth);
+    for (PathId path = 0; path < 3; ++path) pool.open_chain(path);
+    for (const ChainId chain : order) {
+      pool.take(4, TimePoint());
+      pool.register_blocks(chain, 4, TimePoint());
+    }
+    prints.push_back(pool.fingerprint());
+  }
+  CHECK(prints[0] != prints[1]);
+  CHECK(prints[0] == prints[2]);
+}
+
 }  // namespace
 }  // namespace scsim::sim
