@@ -164,6 +164,20 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
   if (!store) return store.error();
   cluster.store = *std::move(store);
   for (const Pool& pool : cluster.pools) {
+    if (cluster.store.tiers.empty()) break;
+    if (pool.model.has_recurrent_layers()) {
+      return Error{"store.tiers: pool " + pool.name + " serves " + pool.model.name +
+                   ", whose recurrent state can be reused at saved points only; tiers of that are "
+                   "not modelled"};
+    }
+    for (const cost_models::LayerClass& layers : pool.model.layers) {
+      if (layers.mixer != cost_models::LayerClass::Mixer::kSlidingWindow) continue;
+      cluster.honesty.push_back(
+          "left out: the store's bytes have no KV of the sliding-window layers of " +
+          pool.model.name);
+    }
+  }
+  for (const Pool& pool : cluster.pools) {
     std::int64_t guaranteed = 0;
     for (const PartitionLimit& limit : CacheIdentity::hbm_limits(cluster, pool))
       guaranteed += limit.guarantee;

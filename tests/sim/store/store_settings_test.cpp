@@ -76,6 +76,7 @@ TEST_CASE("a store that cannot be is refused with its key and the nearest name",
                "tenants: [{name: a, isolated: true, limits: [{tier: hbm, guarantee: 16 MiB}]},"
                " {name: b, isolated: true, limits: [{tier: hbm, guarantee: 16 MiB}]}]"),
       Contains("guarantees in hbm"));
+  CHECK_THAT(error_of("pools: [{model: mamba2-7b}]\n" + dram + "}]}"), Contains("recurrent state"));
 }
 
 TEST_CASE("a link to nowhere is refused; a rack between nodes and switch is not", "[sim][store]") {
