@@ -34,7 +34,8 @@ struct EngineSettings {
 class Engine {
  public:
   // What an engine tells of its requests; `tag` is JobSpec::tag. All at the ends of steps but
-  // `admitted` and `preempted`, which happen when a step is decided.
+  // `admitted`, `preempted` and `loading`, which happen when a step is decided, or found to be
+  // nothing but loads.
   struct Listener {
     virtual ~Listener() = default;
     virtual void admitted(std::uint64_t tag, const Step::Admitted& how) = 0;

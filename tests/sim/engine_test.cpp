@@ -6,7 +6,7 @@
 #include <map>
 
 #include "tests/oracle/engine_oracle.h"
-#include "tests/sim/random_scheduling.h"
+#include "tests/sim/scheduler_run.h"
 #include "tests/sim/small_cluster.h"
 
 namespace scsim::sim {
@@ -165,6 +165,214 @@ TEST_CASE("segments in closed form end where steps added up one by one end, and 
     steps += expected->steps;
   }
   CHECK(steps > 10'000);
+}
+
+// Delays and outcomes of loads, alike for both engines.
+class DrawnLoads {
+ public:
+  DrawnLoads(const test::RandomScheduling& scheduling, double step_ns)
+      : scheduling_(scheduling), step_ns_(step_ns) {}
+
+  std::int64_t loadable(std::uint64_t tag, std::int64_t found, std::int64_t most) {
+    return std::max(found, std::min(most, scheduling_.load(tag, times_[tag]).stored));
+  }
+  oracle::TimedLoads::Load begin(std::uint64_t tag, std::int64_t found, std::int64_t upto) {
+    const test::RandomLoad load = scheduling_.load(tag, times_[tag]++);
+    const double delay = (static_cast<double>(load.delay) + load.delivered * 0.618) * step_ns_;
+    return {found + static_cast<std::int64_t>(load.delivered * static_cast<double>(upto - found)),
+            static_cast<std::int64_t>(delay) + static_cast<std::int64_t>(tag), load.lossy};
+  }
+
+ private:
+  const test::RandomScheduling& scheduling_;
+  double step_ns_;
+  std::map<std::uint64_t, std::uint64_t> times_;
+};
+
+// An engine driven as the simulation drives it: what happens inside a step cuts the segment at the
+// end of the step.
+class DrivenEngine final : private Engine::Listener, private KvSource {
+ public:
+  DrivenEngine(const EngineSettings& settings, const test::RandomScheduling& scheduling,
+               const std::vector<oracle::TimedRequest>& timed, DrawnLoads loads)
+      : engine_(settings, book_, 16), scheduling_(scheduling), timed_(timed), loads_(loads) {
+    engine_.scheduler().set_source(this);
+    book_.by_tenant.resize(1);
+    book_.by_turn.resize(1);
+    times_.resize(timed.size());
+    jobs_.resize(timed.size(), kNoJob);
+  }
+
+  std::vector<oracle::EngineTimes> run() {
+    while (const auto next = next_time()) {
+      now_ = *next;
+      if (engine_.in_step() && step_end_ == now_) {
+        engine_.complete(now_, *this);
+        for (const std::uint64_t tag : doomed_) cancel(tag);
+        doomed_.clear();
+      }
+      for (; arrived_ < timed_.size() && timed_[arrived_].arrival_ns == now_.ns(); ++arrived_) {
+        jobs_[arrived_] =
+            engine_.submit(test::job_spec(scheduling_.requests[arrived_], arrived_), 0, 0, now_);
+        cut();
+      }
+      for (std::uint64_t tag = 0; tag < arrived_; ++tag) {
+        if (cancel_time(tag) != now_) continue;
+        engine_.in_step() ? doomed_.push_back(tag) : cancel(tag);
+        cut();
+      }
+      const auto due = loading_.find(now_);
+      if (due != loading_.end() && engine_.in_step()) cut();
+      if (!engine_.in_step()) {
+        for (auto load = loading_.begin(); load != loading_.end() && load->first <= now_;
+             load = loading_.erase(load)) {
+          const auto& [tag, what] = load->second;
+          engine_.loaded(jobs_[tag], what.tokens, what.lossy, now_);
+        }
+        if (const auto end = engine_.start(now_, *this)) step_end_ = *end;
+      }
+      engine_.scheduler().pool().check_everything();
+    }
+    return std::move(times_);
+  }
+  std::int64_t load_alone() const { return load_alone_; }
+
+ private:
+  std::optional<TimePoint> cancel_time(std::uint64_t tag) const {
+    if (jobs_[tag] == kNoJob || !timed_[tag].cancel_after_ns) return std::nullopt;
+    return TimePoint(timed_[tag].arrival_ns + *timed_[tag].cancel_after_ns);
+  }
+  std::optional<TimePoint> next_time() const {
+    std::vector<TimePoint> times;
+    if (engine_.in_step()) times.push_back(step_end_);
+    if (arrived_ < timed_.size()) times.emplace_back(timed_[arrived_].arrival_ns);
+    for (std::uint64_t tag = 0; tag < arrived_; ++tag)
+      if (const auto time = cancel_time(tag); time && *time > now_) times.push_back(*time);
+    for (const auto& [time, load] : loading_)
+      if (time > now_ || !engine_.in_step()) times.push_back(time);
+    if (times.empty()) return std::nullopt;
+    return std::ranges::min(times);
+  }
+  void cut() {
+    if (!engine_.in_step()) return;
+    if (const auto end = engine_.cut(now_)) step_end_ = *end;
+  }
+  void cancel(std::uint64_t tag) {
+    if (jobs_[tag] == kNoJob) return;  // it has finished in this very step
+    engine_.cancel(jobs_[tag], now_);
+    std::erase_if(loading_, [&](const auto& load) { return load.second.first == tag; });
+    jobs_[tag] = kNoJob;
+    times_[tag].end = static_cast<long double>(now_.ns());
+  }
+
+  std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most, TimePoint now) override {
+    REQUIRE(now == now_);
+    return loads_.loadable(engine_.scheduler().tag(job), found, most);
+  }
+  void admitted(std::uint64_t tag, const Step::Admitted& how) override {
+    if (how.resumed) return;
+    times_[tag].scheduled = static_cast<long double>(now_.ns());
+    times_[tag].found = how.found;
+    times_[tag].loaded = how.loaded;
+  }
+  void preempted(std::uint64_t tag) override { ++times_[tag].preemptions; }
+  void loading(std::uint64_t tag, const Step::Load& load) override {
+    const oracle::TimedLoads::Load what = loads_.begin(tag, load.found, load.upto);
+    loading_.emplace(now_ + Duration(what.delay_ns), std::pair(tag, what));
+    if (engine_.scheduler().running() == 0) ++load_alone_;
+  }
+  void first_token(std::uint64_t tag) override {
+    if (times_[tag].tokens.empty())
+      times_[tag].tokens.push_back(static_cast<long double>(now_.ns()));
+  }
+  void finished(std::uint64_t tag, std::int64_t produced) override {
+    times_[tag].finished = true;
+    times_[tag].end = static_cast<long double>(now_.ns());
+    times_[tag].tokens.resize(static_cast<std::size_t>(produced));
+    jobs_[tag] = kNoJob;
+  }
+
+  GapBook book_;
+  Engine engine_;
+  const test::RandomScheduling& scheduling_;
+  const std::vector<oracle::TimedRequest>& timed_;
+  DrawnLoads loads_;
+  TimePoint now_{-1}, step_end_;
+  std::size_t arrived_ = 0;
+  std::vector<JobId> jobs_;  // by request; none before and after
+  std::vector<std::uint64_t> doomed_;
+  std::multimap<TimePoint, std::pair<std::uint64_t, oracle::TimedLoads::Load>> loading_;
+  std::vector<oracle::EngineTimes> times_;
+  std::int64_t load_alone_ = 0;
+};
+
+TEST_CASE("an engine waits for what is loaded exactly as long as that takes, whatever else it does",
+          "[sim][engine][loads]") {
+  std::int64_t loads = 0, load_alone = 0, compared = 0;
+  for (std::uint64_t trial = 0; trial < 150; ++trial) {
+    Rng rng(trial, "test.engine.loads");
+    test::RandomScheduling scheduling = test::random_scheduling(rng);
+    test::add_random_loads(rng, scheduling);
+    if (scheduling.knobs.share_duplicates) scheduling.num_blocks += 10'000;
+    const LinearCost cost = random_cost(rng, scheduling.windows);
+    const double step_ns = cost.step * 1.5e9;
+    CAPTURE(trial, scheduling.describe());
+
+    std::vector<oracle::TimedRequest> timed;
+    std::int64_t arrival = 0, step = 0;
+    for (const test::RandomRequest& request : scheduling.requests) {
+      arrival += static_cast<std::int64_t>(static_cast<double>(request.arrival_step - step) *
+                                           step_ns * rng.uniform(0.5, 1.5));
+      step = request.arrival_step;
+      std::optional<std::int64_t> patience;
+      if (request.cancel_step)
+        patience = 1 + static_cast<std::int64_t>(rng.uniform(0, 40) * step_ns);
+      timed.push_back({test::oracle_spec(request, timed.size()), arrival, patience});
+    }
+    DrawnLoads drawn(scheduling, step_ns);
+    const oracle::TimedLoads slow = {[&](std::uint64_t tag, std::int64_t found, std::int64_t most) {
+                                       return drawn.loadable(tag, found, most);
+                                     },
+                                     [&](const SchedulerOracle::Load& load) {
+                                       return drawn.begin(load.tag, load.found, load.upto);
+                                     }};
+    const auto expected =
+        oracle::run_engine(scheduling.knobs, scheduling.num_blocks, scheduling.max_model_len, timed,
+                           step_seconds(cost), 20'000, slow);
+    if (!expected) continue;  // it preempts for ever
+
+    const Pool pool = test::small_pool(cost, scheduling.knobs, scheduling.num_blocks);
+    EngineSettings settings;
+    settings.knobs = scheduling.knobs;
+    settings.num_blocks = scheduling.num_blocks;
+    settings.max_model_len = scheduling.max_model_len;
+    settings.cache_bytes_per_token = 1;
+    settings.host_bytes_per_second = 1 / kSwapSeconds;
+    settings.cost_model = pool.cost_model.get();
+    DrivenEngine engine(settings, scheduling, timed, DrawnLoads(scheduling, step_ns));
+    const std::vector<oracle::EngineTimes> ours = engine.run();
+    const auto tolerance = static_cast<long double>(2 * expected->steps + 2);
+    for (std::size_t i = 0; i < timed.size(); ++i) {
+      const oracle::EngineTimes& wanted = expected->requests[i];
+      CAPTURE(i, static_cast<double>(ours[i].end), static_cast<double>(wanted.end));
+      REQUIRE(ours[i].finished == wanted.finished);
+      REQUIRE(std::abs(ours[i].end - wanted.end) <= tolerance);
+      REQUIRE(std::abs(ours[i].scheduled - wanted.scheduled) <= tolerance);
+      REQUIRE(ours[i].found == wanted.found);
+      REQUIRE(ours[i].loaded == wanted.loaded);
+      REQUIRE(ours[i].preemptions == wanted.preemptions);
+      if (wanted.finished) REQUIRE(ours[i].tokens.size() == wanted.tokens.size());
+      REQUIRE(ours[i].tokens.empty() == wanted.tokens.empty());
+      if (!wanted.tokens.empty())
+        REQUIRE(std::abs(ours[i].tokens[0] - wanted.tokens[0]) <= tolerance);
+      ++compared;
+    }
+    loads += expected->loads;
+    load_alone += engine.load_alone();
+  }
+  CHECK(compared > 1'500);
+  CHECK(loads > 800);
+  CHECK(load_alone > 100);  // nothing else to do meanwhile
 }
 
 }  // namespace

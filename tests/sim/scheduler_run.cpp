@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "tests/oracle/scheduler_oracle.h"
-
 namespace scsim::test {
 
 using namespace sim;
@@ -294,7 +292,7 @@ class OracleRun {
     for (std::int64_t step = 0; step < kMostSteps; ++step) {
       for (; next < scheduling_.requests.size() && scheduling_.requests[next].arrival_step <= step;
            ++next)
-        add(next);
+        oracle_.add(oracle_spec(scheduling_.requests[next], next));
       for (std::size_t place = 0; place < next; ++place)
         if (scheduling_.requests[place].cancel_step == step) {
           oracle_.cancel(place);
@@ -318,22 +316,6 @@ class OracleRun {
     return [this](std::uint64_t tag, std::int64_t found, std::int64_t most) {
       return loads_.loadable(tag, found, most);
     };
-  }
-
-  void add(std::size_t place) {
-    const RandomRequest& request = scheduling_.requests[place];
-    oracle::SchedulerOracle::Spec spec;
-    spec.tag = place;
-    spec.written.salt = request.salt;
-    spec.written.tokens = written_out(request.prompt);
-    for (std::int64_t i = 0; i < request.output_tokens; ++i)
-      spec.written.tokens.emplace_back(request.output.value(), i);
-    spec.prompt = request.prompt_tokens;
-    spec.output = request.output_tokens;
-    spec.max_output = request.max_tokens;
-    spec.priority = request.priority;
-    spec.arrival = request.arrival_step;
-    oracle_.add(spec);
   }
 
   void record(std::int64_t number, const oracle::SchedulerOracle::Step& planned) {
@@ -377,6 +359,21 @@ class OracleRun {
 };
 
 }  // namespace
+
+oracle::SchedulerOracle::Spec oracle_spec(const RandomRequest& request, std::uint64_t tag) {
+  oracle::SchedulerOracle::Spec spec;
+  spec.tag = tag;
+  spec.written.salt = request.salt;
+  spec.written.tokens = written_out(request.prompt);
+  for (std::int64_t i = 0; i < request.output_tokens; ++i)
+    spec.written.tokens.emplace_back(request.output.value(), i);
+  spec.prompt = request.prompt_tokens;
+  spec.output = request.output_tokens;
+  spec.max_output = request.max_tokens;
+  spec.priority = request.priority;
+  spec.arrival = request.arrival_step;
+  return spec;
+}
 
 SchedulerRun run_scheduler(const RandomScheduling& scheduling, bool many_at_once) {
   return Run(scheduling, many_at_once).run();

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "tests/oracle/scheduler_oracle.h"
 #include "tests/sim/random_scheduling.h"
 
 namespace scsim::test {
@@ -45,6 +46,9 @@ struct SchedulerRun {
   std::int64_t preemptions = 0, loads = 0, abandoned = 0;
   bool ended = false;  // all requests did, before the last of kMostSteps
 };
+// The request as the slow scheduler is told of it.
+oracle::SchedulerOracle::Spec oracle_spec(const RandomRequest& request, std::uint64_t tag);
+
 SchedulerRun run_scheduler(const RandomScheduling& scheduling, bool many_at_once);
 SchedulerRun run_oracle(const RandomScheduling& scheduling);
 
