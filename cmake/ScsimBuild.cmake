@@ -42,6 +42,10 @@ if(SCSIM_SANITIZE)
   target_link_options(scsim_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
+# Linked by what computes for a model: fast enough to test with in Dev, where the rest is built to compile fast.
+add_library(scsim_numeric INTERFACE)
+target_compile_options(scsim_numeric INTERFACE $<$<CONFIG:Dev>:-O2>)
+
 # scsim_library(NAME FOLDER traces SOURCES ... LINKS ...): target scsim::NAME. Its headers are seen as
 # "FOLDER/x.h" by those who link it and by nobody else: each folder has an include path of its own.
 function(scsim_library name)
