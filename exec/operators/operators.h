@@ -1,0 +1,76 @@
+// The attention operators, as torch custom operators `scsim::...`, registered by the shared library
+// libscsim_operators.so when it is loaded (by linking it, or from Python by
+// torch.ops.load_library).
+//
+// KV pages. A page holds `page_tokens` tokens of ONE kv head of ONE layer: K rows, then V rows.
+//   pool          [num_pages, 2, page_tokens, head_dim]          float32 (CPU); float32/16, bf16
+//   (CUDA) block_table   [sequences, kv_heads, max_pages]  int32        page of each run of
+//   page_tokens tokens kv_lengths    [sequences, kv_heads]             int32        tokens held:
+//   ragged, 0 is allowed
+// so heads, layers and sequences may each hold another number of tokens (compressed caches), and
+// sequences may share pages (forks).
+//
+// Query heads come in groups: query head h reads kv head h / (query_heads / kv_heads).
+// LSE is the natural log of the sum of exp(scale * q.k) over the attended keys; of no keys it is
+// -infinity, and the output row is zero.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Optional.h>
+
+#include <cstdint>
+#include <tuple>
+
+namespace scsim::exec {
+
+// Sparse prefill: which keys each tile of query rows attends besides causality. Rows are cut in
+// tiles of `tile` queries per sequence (the last may be shorter); for query head h and tile t of
+// sequence s entry e = h * total_tiles + tile_start[s] + t:
+//   key tiles   tiles[tile_offsets[e] .. tile_offsets[e+1])     numbers of key tiles of `tile`
+//   tokens columns     columns[column_offsets[e] .. column_offsets[e+1])   single key positions,
+//   ascending,
+//               none of which lies in a listed key tile
+// Key positions count the tokens held by the kv head, from 0. Keys after the query are masked.
+struct PrefillSelection {
+  std::int64_t tile = 64;
+  at::Tensor tile_offsets, tiles;      // int32 [heads * total_tiles + 1], [...]
+  at::Tensor column_offsets, columns;  // int32, likewise; undefined: no columns
+};
+
+// q             [total_queries, query_heads, head_dim], the sequences' new tokens one after another
+// query_offsets [sequences + 1] int32 (CPU): sequence s has rows query_offsets[s] .. [s+1]
+// The keys and values of the new tokens are in the cache already: row i of n of sequence s attends
+// the first kv_lengths[s][g] - n + i + 1 tokens of kv head g. REQUIRES: kv_lengths >= n.
+// Gives out [total_queries, query_heads, head_dim] and lse [total_queries, query_heads].
+std::tuple<at::Tensor, at::Tensor> attention_prefill(
+    const at::Tensor& q, const at::Tensor& query_offsets, const at::Tensor& pool,
+    const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale,
+    const c10::optional<PrefillSelection>& selection = c10::nullopt);
+
+// One query per sequence: q [sequences, query_heads, head_dim]; all held tokens are attended.
+// Gives out [sequences, query_heads, head_dim] and lse [sequences, query_heads].
+std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale);
+
+// Attention over the union of two disjoint sets of keys from the attention over each:
+// out_* [..., head_dim], lse_* [...]. Sets may be empty (lse -infinity).
+std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,
+                                               const at::Tensor& out_b, const at::Tensor& lse_b);
+
+// Fused elementwise parts of a layer, float32 on the CPU (torch's own operators elsewhere).
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight,
+                    double epsilon);  // last dimension
+// x += residual part, then rms_norm: updates `x` in place and gives the norm.
+at::Tensor add_rms_norm(at::Tensor& x, const at::Tensor& delta, const at::Tensor& weight,
+                        double epsilon);
+// gate_up [rows, 2 * n] -> silu(gate) * up [rows, n]
+at::Tensor silu_and_multiply(const at::Tensor& gate_up);
+// In place on x [rows, heads, head_dim] with cos, sin [rows, rotary_dim / 2].
+void apply_rope(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool interleaved);
+// x [rows, in] times weight [out, in] transposed; for few rows reads the weights once at memory
+// speed.
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
+                  const c10::optional<at::Tensor>& bias);
+
+}  // namespace scsim::exec
