@@ -1,7 +1,7 @@
 #include "analysis/cache_report.h"
 #include "analysis/chart_json.h"
 #include "analysis/html_assets.h"
-#include "analysis/html_elements.h"
+#include "traces/report/html_elements.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {
@@ -118,7 +118,7 @@ std::string cache_html(const CacheStudy& study) {
   if (!study.header.notes.empty())
     about += element("dt", "notes of the trace") + element("dd", escaped(study.header.notes));
   content += section("This study", element("dl", about));
-  return html_page(title, content, chart_data(study), {report_js(), cache_js()});
+  return html_page(title, content, chart_data(study), {cache_js()});
 }
 
 }  // namespace scsim::analysis

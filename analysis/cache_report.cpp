@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/outputs.h"
-#include "analysis/text_table.h"
 #include "traces/files.h"
+#include "traces/report/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

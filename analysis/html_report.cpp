@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "analysis/html_assets.h"
-#include "analysis/html_elements.h"
+#include "analysis/html_tables.h"
 #include "analysis/store_reports.h"
 #include "analysis/wording.h"
+#include "traces/report/html_elements.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

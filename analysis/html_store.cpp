@@ -1,8 +1,9 @@
 #include <cmath>
 
-#include "analysis/html_elements.h"
+#include "analysis/html_tables.h"
 #include "analysis/store_reports.h"
 #include "analysis/wording.h"
+#include "traces/report/html_elements.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "analysis/store_reports.h"
-#include "analysis/text_table.h"
 #include "analysis/wording.h"
+#include "traces/report/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

@@ -4,8 +4,8 @@
 
 #include "analysis/cluster_timeline.h"
 #include "analysis/store_reports.h"
-#include "analysis/text_table.h"
 #include "analysis/wording.h"
+#include "traces/report/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/text_table.h"
+#include "traces/report/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

@@ -50,11 +50,28 @@ target_compile_options(scsim_numeric INTERFACE $<$<CONFIG:Dev>:-O2>)
 # "FOLDER/x.h" by those who link it and by nobody else: each folder has an include path of its own.
 function(scsim_library name)
   cmake_parse_arguments(arg "" "FOLDER" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
-  set(root ${CMAKE_BINARY_DIR}/include/${arg_FOLDER})
-  file(MAKE_DIRECTORY ${root})
+  string(REPLACE "/" "_" root ${arg_FOLDER})
+  set(root ${CMAKE_BINARY_DIR}/include/${root})
+  cmake_path(GET arg_FOLDER PARENT_PATH parent)
+  file(MAKE_DIRECTORY ${root}/${parent})
   file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${arg_FOLDER} ${root}/${arg_FOLDER} SYMBOLIC)
   add_library(scsim_${name} STATIC ${arg_SOURCES})
   add_library(scsim::${name} ALIAS scsim_${name})
   target_include_directories(scsim_${name} PUBLIC ${root})
   target_link_libraries(scsim_${name} PUBLIC ${arg_LINKS} PRIVATE scsim_flags ${arg_PRIVATE_LINKS})
+endfunction()
+
+# scsim_embed(out.cpp HEADER a/x.h NAMESPACE ns FILES name=path ...): files as functions of the header,
+# for what a program carries inside.
+function(scsim_embed out)
+  cmake_parse_arguments(arg "" "HEADER;NAMESPACE" "FILES" ${ARGN})
+  set(paths "")
+  foreach(entry ${arg_FILES})
+    string(REGEX REPLACE "^[^=]*=" "" path ${entry})
+    list(APPEND paths ${path})
+  endforeach()
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DHEADER=${arg_HEADER} -DNAMESPACE=${arg_NAMESPACE} "-DFILES=${arg_FILES}"
+      -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${paths} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
 endfunction()

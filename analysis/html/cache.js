@@ -1,4 +1,4 @@
-// Draws the charts of `scsim cache`, with the means of report.js, which comes before it.
+// Draws the charts of `scsim cache`, with the means of charts.js.
 (function () {
   'use strict';
   const {data, draw, percent, quiet, colours, lineLegend} = window.scsim;

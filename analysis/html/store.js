@@ -1,4 +1,4 @@
-// Draws the charts of the store's sections, with the means of report.js, which comes before it.
+// Draws the charts of the store's sections, with the means of charts.js.
 (function () {
   'use strict';
   const {data, draw, seconds, percent, tick, timeTicks, quiet, dark} = window.scsim;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "analysis/text_table.h"
+#include "traces/report/text_table.h"
 
 namespace scsim::program {
 
@@ -11,7 +11,7 @@ std::string two_columns(const std::vector<Row>& rows) {
   for (const auto& [left, right] : rows) width = std::max(width, left.size());
   std::string text;
   for (const auto& [left, right] : rows) {
-    text += analysis::wrapped("  " + left + std::string(width - left.size() + 2, ' '), right);
+    text += wrapped("  " + left + std::string(width - left.size() + 2, ' '), right);
   }
   return text;
 }

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "analysis/html_assets.h"
 #include "tests/analysis/browser.h"
 #include "tests/analysis/sample_result.h"
 #include "tests/analysis/sample_store.h"
+#include "traces/report/html_assets.h"
 
 namespace scsim::analysis {
 namespace {

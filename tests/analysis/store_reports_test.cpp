@@ -8,11 +8,11 @@
 #include "analysis/json_report.h"
 #include "analysis/outputs.h"
 #include "analysis/text_report.h"
-#include "analysis/text_table.h"
 #include "tests/analysis/sample_result.h"
 #include "tests/analysis/sample_store.h"
 #include "tests/support/temporary_folder.h"
 #include "traces/files.h"
+#include "traces/report/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "analysis/text_table.h"
 #include "analysis/wording.h"
 #include "tests/analysis/sample_result.h"
+#include "traces/report/text_table.h"
 #include "traces/text.h"
 
 namespace scsim::analysis {

@@ -1,9 +1,8 @@
-#include "analysis/html_elements.h"
+#include "traces/report/html_elements.h"
 
-#include "analysis/html_assets.h"
-#include "traces/text.h"
+#include "traces/report/html_assets.h"
 
-namespace scsim::analysis {
+namespace scsim {
 namespace {
 
 // "1.2 s ±3 %": the interval in small letters.
@@ -81,9 +80,12 @@ std::string html_page(std::string_view title, const std::string& content,
   page += element("title", "SCSim: " + escaped(title));
   page += element("style", report_css());
   page += "</head>\n<body>\n<main>\n" + content;
-  page += "</main>\n<script type=\"application/json\" id=\"data\">" + for_script(chart_data) +
-          "</script>\n";
-  page += element("script", chart_js());
+  page += "</main>\n";
+  if (!scripts.empty()) {
+    page +=
+        "<script type=\"application/json\" id=\"data\">" + for_script(chart_data) + "</script>\n";
+    page += element("script", chart_js()) + element("script", charts_js());
+  }
   for (const std::string_view script : scripts) page += element("script", script);
   return page + "</body>\n</html>\n";
 }
@@ -116,24 +118,4 @@ std::string HtmlTable::html() const {
   return element("div", element("table", rows_, classes_), "scroll");
 }
 
-std::string lifetime_table(const std::vector<LifetimeSummary>& lifetimes) {
-  HtmlTable table({"blocks that were", "blocks", "mean life", "p50", "p90"});
-  for (const LifetimeSummary& life : lifetimes) {
-    if (life.blocks == 0) {
-      table.add({reason_text(life.reason), "0", "–", "–", "–"});
-      continue;
-    }
-    table.add({reason_text(life.reason), format_integer(static_cast<std::int64_t>(life.blocks)),
-               format_seconds(life.mean), format_seconds(life.p50), format_seconds(life.p90)});
-  }
-  return table.html();
-}
-
-std::string rows_left_out(std::size_t all) {
-  if (all <= kTableRows) return "";
-  return element("p", "The table shows the first " + format_integer(kTableRows) + " of " +
-                          format_integer(static_cast<std::int64_t>(all)) +
-                          " rows; summary.json has them all.");
-}
-
-}  // namespace scsim::analysis
+}  // namespace scsim

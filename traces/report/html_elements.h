@@ -1,16 +1,16 @@
-// What report.html is made of: elements, charts' places and tables. All text is escaped here,
+// What a report in HTML is made of: elements, charts' places and tables. All text is escaped here,
 // except what is called `content`, which is HTML.
+//
+//   HtmlTable table({"model", "requests"});
+//   table.add({"llama-3.1-8b", "5,221"});
+//   write_file(path, html_page("engines", section("Models", table.html()), "{}", {}));
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "analysis/lifetimes.h"
-
-namespace scsim::analysis {
-
-inline constexpr std::size_t kTableRows = 200;
+namespace scsim {
 
 std::string escaped(std::string_view text);
 std::string element(std::string_view tag, std::string_view content, std::string_view classes = "");
@@ -18,8 +18,9 @@ std::string paragraph(std::string_view head, std::string_view text);
 std::string section(std::string_view title, const std::string& content);
 std::string figures(const std::string& content);
 
-// The whole page. `content` is HTML; `chart_data` is JSON, which the scripts find in the element
-// "data".
+// The whole page, which fetches nothing. `content` is HTML. The `scripts` draw charts with Chart.js
+// and the means of html/charts.js, which finds `chart_data`, JSON, in the element "data"; where
+// there are none, the page carries no script at all.
 std::string html_page(std::string_view title, const std::string& content,
                       const std::string& chart_data, const std::vector<std::string_view>& scripts);
 
@@ -41,9 +42,4 @@ class HtmlTable {
   std::string rows_, classes_;
 };
 
-std::string lifetime_table(const std::vector<LifetimeSummary>& lifetimes);
-
-// What stands below a table of kTableRows rows that has `all`.
-std::string rows_left_out(std::size_t all);
-
-}  // namespace scsim::analysis
+}  // namespace scsim

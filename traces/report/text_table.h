@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace scsim::analysis {
+namespace scsim {
 
 inline constexpr std::size_t kTerminalColumns = 100;
 
@@ -30,4 +30,4 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-}  // namespace scsim::analysis
+}  // namespace scsim

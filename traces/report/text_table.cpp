@@ -1,8 +1,8 @@
-#include "analysis/text_table.h"
+#include "traces/report/text_table.h"
 
 #include <algorithm>
 
-namespace scsim::analysis {
+namespace scsim {
 namespace {
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
@@ -89,4 +89,4 @@ std::string TextTable::text(std::size_t indent) const {
   return out;
 }
 
-}  // namespace scsim::analysis
+}  // namespace scsim
