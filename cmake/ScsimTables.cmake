@@ -3,10 +3,12 @@
 #   add_policy(lru eviction)     sim/policies/lru.cpp, tests/sim/policies/lru_test.cpp; the other table is `router`
 #   add_trace_format(mooncake)   traces/mooncake_importer.cpp, tests/traces/mooncake_importer_test.cpp
 #   add_cost_model(roofline)     cost_models/roofline.cpp, tests/cost_models/roofline_test.cpp
+#   add_method(full)             methods/full/contract.cpp, methods/full/runtime.cpp, tests/methods/full_test.cpp
 #
 # The source defines `scsim::sim::EvictionEntry scsim::sim::lru_policy()` (routers: RouterEntry; formats:
 # `scsim::TraceFormat scsim::mooncake_format()`; cost models: `scsim::cost_models::CostModelEntry
-# scsim::cost_models::roofline_cost_model()`); the generated table calls each in the order of the lines.
+# scsim::cost_models::roofline_cost_model()`; methods, in scsim::methods: `MethodEntry full_method()` and
+# `MethodRuntimeEntry full_runtime()`); the generated table calls each in the order of the lines.
 
 function(scsim_table_entry kind source test)
   if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
@@ -36,6 +38,14 @@ macro(add_cost_model name)
   scsim_table_entry("add_cost_model(${name})" cost_models/${name}.cpp tests/cost_models/${name}_test.cpp)
   list(APPEND SCSIM_COST_MODELS ${name})
   list(APPEND SCSIM_COST_MODEL_SOURCES ${CMAKE_SOURCE_DIR}/cost_models/${name}.cpp)
+endmacro()
+
+macro(add_method name)
+  scsim_table_entry("add_method(${name})" methods/${name}/contract.cpp tests/methods/${name}_test.cpp)
+  scsim_table_entry("add_method(${name})" methods/${name}/runtime.cpp tests/methods/${name}_test.cpp)
+  list(APPEND SCSIM_METHODS ${name})
+  list(APPEND SCSIM_METHOD_CONTRACTS ${CMAKE_SOURCE_DIR}/methods/${name}/contract.cpp)
+  list(APPEND SCSIM_METHOD_RUNTIMES ${CMAKE_SOURCE_DIR}/methods/${name}/runtime.cpp)
 endmacro()
 
 # scsim_write_table(out.cpp HEADER h NAMESPACE ns TYPE RouterEntry FUNCTION router_table SUFFIX policy ENTRIES a b c)

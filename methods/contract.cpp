@@ -1,0 +1,30 @@
+#include "methods/contract.h"
+
+#include "traces/check.h"
+
+namespace scsim::methods {
+
+Bytes KvContract::metadata_bytes(const AttentionLayer&, Tokens) const { return Bytes{0}; }
+
+double KvContract::bits_per_element(const AttentionLayer& layer) const {
+  return 8 * layer.element_bytes;
+}
+
+Bytes KvContract::peak_bytes(const AttentionLayer& layer, Tokens tokens) const {
+  return kept_bytes(layer, tokens);
+}
+
+double causal_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached) {
+  SCSIM_CHECK_GE(fresh.value(), 0);
+  SCSIM_CHECK_GE(cached.value(), 0);
+  const auto n = static_cast<double>(fresh.value());
+  const auto c = static_cast<double>(cached.value());
+  return static_cast<double>(layer.query_heads) * (n * c + n * (n + 1) / 2);
+}
+
+Bytes dense_bytes(const AttentionLayer& layer, Tokens tokens) {
+  return Bytes{2.0 * static_cast<double>(tokens.value() * layer.kv_heads * layer.head_dim) *
+               layer.element_bytes};
+}
+
+}  // namespace scsim::methods

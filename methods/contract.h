@@ -1,0 +1,97 @@
+// The KV contract of a method: what the simulator must know of it, as data and pure functions. It
+// has no state and no libtorch; what the method's execution does is held to it by tests
+// (INV-CONTRACT).
+//
+//   auto method = make_contract("full");
+//   PairBounds pairs = method->prefill_pairs(layer, Tokens{100}, Tokens{4000});
+//   Bytes kept = method->kept_bytes(layer, Tokens{4100});
+//
+// The order of the functions is that of the list of what a contract says (methods/README.md).
+// Accuracy is never part of a contract: it is measured, for one model at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "traces/quantity.h"
+
+namespace scsim::methods {
+
+// One attention layer of a model. `layer` of `num_layers` for methods whose layers differ.
+struct AttentionLayer {
+  std::int64_t layer = 0, num_layers = 1;
+  std::int64_t query_heads = 1, kv_heads = 1, head_dim = 64;
+  double element_bytes = 2;  // of K and V as the model computes them
+};
+
+// The two shared-context modes: follow-up turns of one session, or requests that each see the
+// context and their own question only.
+enum class Mode : std::uint8_t { kMultiTurn, kMultiRequest };
+
+// Where the data decide, a contract gives bounds; the density in between is measured. Where the
+// method's pattern is fixed, both are the same.
+struct PairBounds {
+  double least = 0, most = 0;  // (query, key) pairs over all query heads of the layer
+  bool exact() const { return least == most; }
+};
+
+enum class Compresses : std::uint8_t { kNever, kOnce, kAtEveryAppend };
+
+// What a request of another session may do with the cache.
+enum class ReuseClass : std::uint8_t {
+  kExact,         // any request with this prefix
+  kLossy,         // likewise, at the accuracy measured for it
+  kQueryBound,    // compressed with one question in view: not for others
+  kPositionFree,  // at another offset too, with partial recompute
+  kSnapshot,      // recurrent state, at saved points only
+  kNone,
+};
+enum class Addressable : std::uint8_t { kEveryPrefix, kWhole, kSavedPoints };
+
+// What one decode step reads of a layer's cache, from where, and what must stay in HBM for it.
+struct DecodeReads {
+  Bytes hbm{0}, host{0}, resident{0};
+};
+
+enum class SecondQuestion : std::uint8_t {
+  kAppends,         // its tokens join the cache as the context's did
+  kAppendsInFull,   // they join uncompressed, behind what was compressed once
+  kCompressesAnew,  // the cache is compressed again with it in view
+};
+
+class KvContract {
+ public:
+  virtual ~KvContract() = default;
+
+  // Prefill: `fresh` new tokens behind `cached` ones.
+  virtual PairBounds prefill_pairs(const AttentionLayer& layer, Tokens fresh,
+                                   Tokens cached) const = 0;
+  // Bytes of a layer's cache behind a prompt of `tokens`, of which the method's own metadata.
+  virtual Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const = 0;
+  virtual Bytes metadata_bytes(const AttentionLayer& layer, Tokens tokens) const;  // default: none
+  virtual double bits_per_element(const AttentionLayer& layer) const;  // default: as the model's
+  // The most a layer holds while such a prompt is prefilled, before it is compressed.
+  virtual Bytes peak_bytes(const AttentionLayer& layer, Tokens tokens) const;  // default: as kept
+  // Compression: when, whether it needs the question in view, how many further passes over the
+  // prompt, whether a prompt may come in chunks, whether heads split over ranks without exchange.
+  virtual Compresses compresses() const { return Compresses::kNever; }
+  virtual bool needs_question() const { return false; }
+  virtual int extra_passes() const { return 0; }
+  virtual bool allows_chunked_prefill() const { return true; }
+  virtual bool heads_are_independent() const { return true; }
+  // Decode: one step with `tokens` behind it.
+  virtual DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const = 0;
+  // Reuse by others, and which prefixes of a cache can be addressed.
+  virtual ReuseClass reuse(Mode mode) const = 0;
+  virtual Addressable addressable() const { return Addressable::kEveryPrefix; }
+  virtual SecondQuestion second_question() const { return SecondQuestion::kAppends; }
+};
+
+// Causal pairs of all query heads: token i of the fresh ones sees the cached ones and i + 1.
+double causal_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached);
+// K and V of so many tokens in all kv heads, as the model computes them.
+Bytes dense_bytes(const AttentionLayer& layer, Tokens tokens);
+
+}  // namespace scsim::methods
