@@ -1,12 +1,137 @@
-// The KV cache of one sequence: per layer a typed LayerCache, on pages that forks share.
+// The KV cache of one sequence, on pages that forks share.
 //
-//   PagePool pool({.head_dim = 64, .page_tokens = 64, .device = at::kCPU, .type = at::kFloat});
-//   KvCache cache(pool, shape);                   // empty
-//   cache.append(layer, k, v, measure);           // k, v [tokens, kv_heads, head_dim], after RoPE
-//   KvCache other = cache.fork();                 // copies nothing; whoever appends first copies
-//   the last page cache.keep(layer, head, positions, measure);  // gather-compact: what is dropped
-//   is freed CacheView view = cache.view(layer);           // what exec/operators read
+//   auto memory = std::make_shared<KvMemory>(KvMemoryOptions{.head_dim = 64});
+//   KvCache cache(memory, {.layers = 30, .kv_heads = 3});    // empty
+//   if (!cache.append(layer, k, v, measure)) ...             // k, v [tokens, kv_heads, head_dim]
+//                                                            // after RoPE; false: no page is left
+//   std::optional<CacheView> view = cache.view(layer, measure);     // what exec/operators read
+//   KvCache other = cache.fork();            // copies nothing; whoever appends first copies the
+//                                            // last, partly filled pages
+//   cache.keep(layer, head, positions, measure);     // gathers what stays in fewer pages and frees
+//                                                    // the rest
 //
-// Lengths are ragged: every kv head of every layer has its own. Pages are counted by reference and
-// freed with their last owner; bytes are those of allocated pages, never computed from lengths.
-// (Types of layers: full or compressed (pages), quantised, recurrent state, host-resident pages.)
+// Lengths are ragged: every kv head of every layer has its own. "Positions" here count the tokens a
+// head holds, from 0, not where they stood in the text; a method that must know the latter keeps it
+// in its MethodState. All pages of a head but its last are full.
+//
+// A layer is paged or recurrent. A page of a paged layer is on the device, on the host, or
+// quantised on the device; view() brings what is not directly readable into pages of its own, which
+// live as long as the view. Methods that read only some pages take view_pages().
+//
+// What fails for want of pages returns false or nothing and has changed nothing. Not thread-safe.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "exec/api/kv_memory.h"
+#include "exec/api/measure.h"
+#include "exec/api/method_state.h"
+
+namespace scsim::exec {
+
+enum class LayerKind : std::uint8_t { kPaged, kRecurrent };
+
+struct KvShape {
+  std::int64_t layers = 0, kv_heads = 0;
+  std::vector<LayerKind> kinds;  // of each layer; empty: all are paged
+};
+
+// Pages taken for the time of a view, released with it.
+class StagedPages;
+
+// Arguments of the attention operators for one sequence: valid until the cache changes.
+struct CacheView {
+  at::Tensor pool;          // [pages, 2, page_tokens, head_dim]
+  at::Tensor block_table;   // [1, kv_heads, max_pages] int32, on the device
+  at::Tensor kv_lengths;    // [1, kv_heads] int32, on the device
+  at::Tensor host_lengths;  // the same on the CPU
+  std::shared_ptr<StagedPages> staged;
+};
+
+// Bytes of the pages a cache refers to, shared ones in full, and of its states.
+struct KvBytes {
+  std::int64_t device = 0, host = 0, quantised = 0, recurrent = 0, method = 0;
+  std::int64_t total() const { return device + host + quantised + recurrent + method; }
+};
+
+class KvCache {
+ public:
+  KvCache(std::shared_ptr<KvMemory> memory, const KvShape& shape);
+  ~KvCache();
+  KvCache(KvCache&& other) noexcept;
+  KvCache& operator=(KvCache&& other) noexcept;
+
+  // --- The sequence.
+  std::int64_t layers() const;
+  std::int64_t kv_heads() const;
+  std::int64_t tokens_seen() const;   // also the position of the next token
+  void advance(std::int64_t tokens);  // called by the model behind its last layer
+  std::int64_t length(std::int64_t layer, std::int64_t head) const;  // tokens held
+  bool dense() const;  // every head holds all tokens seen
+  KvBytes bytes() const;
+  std::int64_t pages() const;  // that it refers to, in all pools
+  KvMemory& memory() const { return *memory_; }
+
+  KvCache fork() const;
+  // Only the first `tokens`. REQUIRES: dense(), no recurrent layer, tokens <= tokens_seen().
+  KvCache fork_prefix(std::int64_t tokens) const;
+
+  // --- Paged layers.
+  [[nodiscard]] bool append(std::int64_t layer, const at::Tensor& k, const at::Tensor& v,
+                            Measure& measure);
+  // Device pages that append() of `tokens` to every layer would take.
+  std::int64_t pages_to_append(std::int64_t tokens) const;
+
+  std::optional<CacheView> view(std::int64_t layer, Measure& measure) const;
+  // Only some pages of each kv head: chosen[head] are their numbers in the head, ascending.
+  std::optional<CacheView> view_pages(std::int64_t layer,
+                                      std::span<const std::vector<std::int32_t>> chosen,
+                                      Measure& measure) const;
+  std::int64_t num_pages(std::int64_t layer, std::int64_t head) const;
+  const PageRef& page(std::int64_t layer, std::int64_t head, std::int64_t number) const;
+  // Keys and values held, [length, head_dim] each, gathered on the device.
+  std::pair<at::Tensor, at::Tensor> rows(std::int64_t layer, std::int64_t head) const;
+
+  // Keeps the tokens at `positions`, ascending; everything else of the head is freed. Kept tokens
+  // of quantised or host pages come to full pages on the device.
+  [[nodiscard]] bool keep(std::int64_t layer, std::int64_t head,
+                          std::span<const std::int32_t> positions, Measure& measure);
+  // Quantises the whole device pages among the first `tokens` tokens of each head.
+  // REQUIRES: format.fits().
+  [[nodiscard]] bool quantise(std::int64_t layer, std::int64_t tokens,
+                              const QuantisedFormat& format, Measure& measure);
+  // Moves whole device pages among the first `tokens` tokens of the head to the host, or all host
+  // pages of the head back to the device.
+  [[nodiscard]] bool move_to_host(std::int64_t layer, std::int64_t head, std::int64_t tokens,
+                                  Measure& measure);
+  [[nodiscard]] bool move_to_device(std::int64_t layer, std::int64_t head, Measure& measure);
+
+  // --- Recurrent layers: tensors that forks share until one of them writes.
+  std::span<const at::Tensor> state(std::int64_t layer) const;  // empty at first
+  void set_state(std::int64_t layer, std::vector<at::Tensor> tensors, Measure& measure);
+  // For writing in place: copied first if a fork shares it.
+  std::span<at::Tensor> mutable_state(std::int64_t layer, Measure& measure);
+
+  // --- What a method remembers about this sequence: forked with it, shared until written.
+  void set_method_state(std::unique_ptr<MethodState> state);
+  const MethodState* method_state() const { return method_state_.get(); }
+  MethodState* mutable_method_state();
+
+ private:
+  struct Layer;
+  void release_all();
+
+  std::shared_ptr<KvMemory> memory_;
+  std::int64_t kv_heads_ = 0, tokens_seen_ = 0;
+  std::vector<Layer> layers_;
+  std::shared_ptr<MethodState> method_state_;
+};
+
+}  // namespace scsim::exec

@@ -1,5 +1,11 @@
 // What a stage did, beside the seconds it took: the ledger that costs are fitted to. Whoever does
 // the work counts it; nothing is counted from what should have happened.
+//
+//   Measure measure{clock, counts};
+//   {
+//     MeasuredStage stage(measure, Stage::kCompression);   // seconds and counts go there
+//     cache.keep(layer, head, positions, measure);
+//   }
 #pragma once
 
 #include <cstdint>
@@ -13,13 +19,14 @@ struct StageCounts {
   std::int64_t tokens = 0;          // that went through the stage
   std::int64_t attended_pairs = 0;  // (query, key) pairs over all layers and query heads
   double operations = 0;            // floating point: matrix products and attention
-  std::int64_t bytes_read = 0;      // of KV, by attention
+  std::int64_t bytes_read = 0;  // of KV, by attention: each kv head's keys and values once a call
   std::int64_t bytes_allocated = 0, bytes_freed = 0;  // of KV, by the pools
   std::int64_t bytes_moved = 0;                       // of KV, between tiers or by copies
-  StageCounts& operator+=(const StageCounts& other);
+  std::int64_t peak_bytes = 0;  // of KV in all pools together, while the stage allocated
+  StageCounts& operator+=(const StageCounts& other);  // peaks: the larger one
 };
 
-// Handed down to everything that computes. REQUIRES: the clock is running while it is used.
+// Handed down to everything that computes. REQUIRES: the clock is running while stages are entered.
 struct Measure {
   StageClock& clock;
   PerStage<StageCounts>& counts;

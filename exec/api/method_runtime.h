@@ -8,15 +8,14 @@
 //
 // A method holds no state of a session: what it must remember (an index, page bounds, a query
 // window) is a MethodState that lives in the KvCache, is forked with it and whose bytes are
-// counted.
+// counted. Stages are entered by the model around the hooks; a method may enter others inside.
+// exec/api/attention.h has the attention that counts what it does.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "exec/api/kv_cache.h"
@@ -25,15 +24,17 @@
 namespace scsim::exec {
 
 // One layer of one sequence, with its new tokens. q [tokens, query_heads, head_dim]; k, v
-// [tokens, kv_heads, head_dim]; RoPE is applied; k and v are not in the cache yet.
+// [tokens, kv_heads, head_dim]; RoPE is applied; k and v are not in the cache yet. All three may be
+// strided: parts of one matrix.
 struct LayerStep {
   std::int64_t layer = 0, num_layers = 0;
   std::int64_t first_position = 0;  // of the first new token, as RoPE saw it
   KvCache& cache;
   at::Tensor q, k, v;
   double scale = 1;
-  bool first_prefill = false;  // nothing was cached before this prompt
-  bool last_chunk = true;      // the prompt ends with these tokens
+  std::int64_t sliding_window = 0;  // of the model, in tokens, the query's own included; 0: none
+  bool first_prefill = false;       // nothing was cached before this prompt
+  bool last_chunk = true;           // the prompt ends with these tokens
   Measure& measure;
 };
 
@@ -42,12 +43,18 @@ class MethodRuntime {
   virtual ~MethodRuntime() = default;
 
   // Puts k and v into the cache and gives the attention of the new tokens [tokens, query_heads,
-  // head_dim]. Default: all of them, dense and causal.
+  // head_dim]; an undefined tensor if no page was left. Default: all of them, dense and causal.
   virtual at::Tensor attend_prefill(LayerStep& step);
-  // Called after attend_prefill() of each layer. Default: nothing.
-  virtual void compress(LayerStep& step);
-  // Puts k and v of one token into the cache and gives its attention. Default: reads all of it.
+  // Called after attend_prefill() of each layer; false if no page was left. Default: nothing.
+  [[nodiscard]] virtual bool compress(LayerStep& step);
+  // Puts k and v of one token into the cache and gives its attention [1, query_heads, head_dim], or
+  // an undefined tensor. Default: reads all of it.
   virtual at::Tensor attend_decode(LayerStep& step);
+  // How many of the first tokens of `prompt` need no prefill, given a cache of `cached` tokens; the
+  // caller goes on with cache.fork_prefix() of them. At most all but the prompt's last, whose
+  // logits are wanted. Default: the common prefix, or if the cache is not dense: all of it or 0.
+  virtual std::int64_t retrieve(const KvCache& cache, std::span<const std::int32_t> cached,
+                                std::span<const std::int32_t> prompt, Measure& measure);
   // The tokens to prefill in place of `prompt` (prompt compression). Default: as they are.
   virtual std::vector<std::int32_t> rewrite_prompt(std::span<const std::int32_t> prompt,
                                                    Measure& measure);

@@ -1,9 +1,9 @@
 // Where the seconds of a turn go: stages are nested and exclusive, so their times add up to the
 // time between start() and stop().
 //
-//   StageClock clock(wall_clock());
-//   clock.start();                                   // everything is `other` unless it is in a
-//   stage
+//   std::unique_ptr<Timeline> timeline = wall_timeline();      // exec/api/device_timeline.h:
+//   others StageClock clock(*timeline); clock.start();                                   //
+//   everything is `other` unless in a stage
 //   {
 //     StageScope scope(clock, Stage::kGeneration);
 //     { StageScope inner(clock, Stage::kCompression); ... }   // not counted as generation
@@ -16,7 +16,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -37,7 +36,7 @@ std::unique_ptr<Timeline> wall_timeline();
 
 struct StageTimes {
   double total = 0;
-  PerStage<double> seconds{};  // add up to total
+  PerStage<double> seconds{};  // total is their sum
   PerStage<std::int64_t> entries{};
 };
 
@@ -46,8 +45,8 @@ class StageClock {
   // REQUIRES: `timeline` outlives the clock.
   explicit StageClock(Timeline& timeline) : timeline_(timeline) {}
 
-  void start();
-  StageTimes stop();  // REQUIRES: every scope has ended
+  void start();       // REQUIRES: not running
+  StageTimes stop();  // REQUIRES: every scope has ended. It may be started again
   bool running() const { return running_; }
 
  private:

@@ -3,8 +3,9 @@
 //
 //   auto model = Model::load(checkpoint, {.device = at::kCPU});
 //   KvCache cache = model->make_cache();
-//   at::Tensor logits = model->prefill(tokens, cache, method, measure);       // of the last token
-//   for (...) logits = model->decode(token, cache, method, measure);
+//   MethodRuntime full;                                                // full attention
+//   Expected<at::Tensor> logits = model->prefill(tokens, cache, full, measure);   // last token's
+//   for (...) logits = model->decode(token, cache, full, measure);
 //
 // Norms, projections and mlp are the model's; attention and the cache are the method's
 // (exec/api/method_runtime.h). Work is counted to the stage it belongs to: a prefill to generation,
@@ -29,17 +30,22 @@ struct ModelOptions {
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;
   std::int64_t page_tokens = 64;
-  std::int64_t max_cached_tokens = 0;  // pages are allocated as they are needed; 0: no limit
+  std::int64_t max_cached_tokens = 0;  // of one full cache, in device pages for all layers and
+                                       // heads together; pages are allocated as needed; 0: no limit
+  std::int64_t chunk_tokens = 0;       // prefill() in chunks of so many tokens; 0: all at once
 };
 
 struct SequenceStep {
   std::span<const std::int32_t> tokens;  // new ones, not empty
-  KvCache* cache;
-  MethodRuntime* method;
+  KvCache* cache = nullptr;
+  MethodRuntime* method = nullptr;
+  bool first_prefill = false;  // the cache was empty before this prompt's first chunk
   bool last_chunk = true;
   bool decode = false;  // one token, that the model itself made
 };
 
+// Every call that computes fails with a sentence for people if a token is not in the vocabulary
+// (nothing was changed) or no KV page is left (its caches are then only good for being dropped).
 class Model {
  public:
   static Expected<std::unique_ptr<Model>> load(const Checkpoint& checkpoint,
@@ -47,20 +53,24 @@ class Model {
   ~Model();
 
   const ModelConfig& config() const;
+  const ModelOptions& options() const;
   KvCache make_cache();
+  KvMemory& memory();  // of all its caches: bytes live and at most
   std::int64_t weight_bytes() const;
 
   // Logits [vocabulary] float32 of the last of `tokens`, which are appended to the cache.
-  at::Tensor prefill(std::span<const std::int32_t> tokens, KvCache& cache, MethodRuntime& method,
-                     Measure& measure);
+  // REQUIRES (all three): tokens are not empty.
+  Expected<at::Tensor> prefill(std::span<const std::int32_t> tokens, KvCache& cache,
+                               MethodRuntime& method, Measure& measure);
   // Logits of every one of them [tokens, vocabulary] (NLL of given answers).
-  at::Tensor prefill_all_logits(std::span<const std::int32_t> tokens, KvCache& cache,
-                                MethodRuntime& method, Measure& measure);
-  at::Tensor decode(std::int32_t token, KvCache& cache, MethodRuntime& method, Measure& measure);
+  Expected<at::Tensor> prefill_all_logits(std::span<const std::int32_t> tokens, KvCache& cache,
+                                          MethodRuntime& method, Measure& measure);
+  Expected<at::Tensor> decode(std::int32_t token, KvCache& cache, MethodRuntime& method,
+                              Measure& measure);
   // Several sequences at once: projections and mlp are batched, attention is each one's own. Logits
-  // [sequences, vocabulary] of each one's last token. All steps are of one kind (prefill or decode)
-  // for the ledger's sake, or mixed: then a row's work is counted to its kind by its share of rows.
-  at::Tensor step(std::span<const SequenceStep> steps, Measure& measure);
+  // [sequences, vocabulary] of each one's last token. Where prefills and decode steps are mixed,
+  // counts go to each row's own stage and the seconds of what they share to generation.
+  Expected<at::Tensor> step(std::span<const SequenceStep> steps, Measure& measure);
 
  private:
   Model();

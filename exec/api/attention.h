@@ -1,0 +1,27 @@
+// Attention for methods: the operators of exec/operators on one layer of one sequence, counted in
+// the ledger as what was really computed and read.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+#include "exec/api/kv_cache.h"
+#include "exec/api/method_runtime.h"
+#include "exec/operators/operators.h"
+
+namespace scsim::exec {
+
+struct Attention {
+  at::Tensor out;  // [tokens, query_heads, head_dim]
+  at::Tensor lse;  // [tokens, query_heads]
+};
+
+// The new tokens over what `view` holds, whose last tokens they are; causal, and within `selection`
+// and the sliding window if there is one. With a selection there is no sliding window.
+Attention attend(LayerStep& step, const CacheView& view,
+                 const std::optional<PrefillSelection>& selection = std::nullopt);
+// One new token over all that `view` holds, within the sliding window.
+Attention attend_one(LayerStep& step, const CacheView& view);
+
+}  // namespace scsim::exec
