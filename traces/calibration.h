@@ -228,6 +228,8 @@ class CalibrationReader {
   const std::string& made_by() const;
   Expected<bool> next(CalibrationItem& item);  // false at the (verified) end
   double progress() const;
+  // Of a partial file that was complete but for its renaming: where its footer's frame begins.
+  std::optional<std::uint64_t> footer_offset() const;
 
  private:
   struct State;

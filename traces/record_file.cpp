@@ -14,27 +14,18 @@
 #include <utility>
 
 #include "traces/files.h"
+#include "traces/record_frame.h"
 
 namespace scsim {
 namespace {
 
 constexpr std::size_t kFrameContent = 1 << 20;  // a frame is closed when it holds this much
-constexpr std::uint64_t kLargestContent = 256ull << 20;  // of one frame; also limits one record
-constexpr std::size_t kLargestBlock = 1 << 17;           // of zstd
-constexpr int kCompressionLevel = 3;
-constexpr std::size_t kLongestVarint = 10;
+constexpr std::string_view kMagic = "\x28\xB5\x2F\xFD";
+constexpr std::size_t kLargestBlock = 1 << 17;  // of zstd
 
-struct FreeEncoder {
-  void operator()(ZSTD_CCtx* encoder) const { ZSTD_freeCCtx(encoder); }
-};
 struct FreeDecoder {
   void operator()(ZSTD_DCtx* decoder) const { ZSTD_freeDCtx(decoder); }
 };
-
-void append_varint(std::uint64_t value, std::string& to) {
-  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<char>(value | 0x80));
-  to.push_back(static_cast<char>(value));
-}
 
 // Takes a varint off the front of `from`; false if there is none.
 bool take_varint(std::string_view& from, std::uint64_t& value) {
@@ -54,21 +45,13 @@ bool take_varint(std::string_view& from, std::uint64_t& value) {
 
 struct RecordWriter::State {
   PartialFile file;
-  std::unique_ptr<ZSTD_CCtx, FreeEncoder> encoder;
   std::string path;
-  std::string content;     // records of the frame being filled
-  std::string compressed;  // memory reused by every frame
+  FrameEncoder frame{};
   std::uint64_t records = 0;
-  std::string error;
+  std::string error{};
 
   void write_frame() {
-    if (content.empty()) return;
-    compressed.resize(ZSTD_compressBound(content.size()));
-    const std::size_t size = ZSTD_compress2(encoder.get(), compressed.data(), compressed.size(),
-                                            content.data(), content.size());
-    SCSIM_CHECK(!ZSTD_isError(size));
-    file.write(std::string_view(compressed).substr(0, size));
-    content.clear();
+    if (frame.size() > 0) file.write(frame.compress());
   }
 };
 
@@ -80,33 +63,24 @@ RecordWriter::~RecordWriter() = default;
 Expected<RecordWriter> RecordWriter::create(const std::string& path) {
   Expected<PartialFile> file = PartialFile::create(path);
   if (!file) return file.error();
-  std::unique_ptr<ZSTD_CCtx, FreeEncoder> encoder(ZSTD_createCCtx());
-  SCSIM_CHECK(encoder != nullptr);
-  ZSTD_CCtx_setParameter(encoder.get(), ZSTD_c_compressionLevel, kCompressionLevel);
-  ZSTD_CCtx_setParameter(encoder.get(), ZSTD_c_checksumFlag, 1);
-  ZSTD_CCtx_setParameter(encoder.get(), ZSTD_c_contentSizeFlag, 1);
-  return RecordWriter(
-      std::unique_ptr<State>(new State{std::move(*file), std::move(encoder), path, {}, {}, 0, {}}));
+  return RecordWriter(std::unique_ptr<State>(new State{std::move(*file), path}));
 }
 
 void RecordWriter::append(const google::protobuf::MessageLite& record) {
   const std::size_t size = record.ByteSizeLong();
-  if (size + kLongestVarint > kLargestContent) {
+  if (size + kLongestVarint > kLargestFrameContent) {
     if (state_->error.empty()) {
       state_->error = state_->path + ": record " + std::to_string(state_->records) + " has " +
-                      std::to_string(size) + " bytes; at most " + std::to_string(kLargestContent) +
-                      " can be written";
+                      std::to_string(size) + " bytes; at most " +
+                      std::to_string(kLargestFrameContent) + " can be written";
     }
     return;
   }
-  std::string& content = state_->content;
-  if (content.size() + size + kLongestVarint > kLargestContent) state_->write_frame();
-  append_varint(size, content);
-  const std::size_t at = content.size();
-  content.resize(at + size);
-  record.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(content.data() + at));
+  FrameEncoder& frame = state_->frame;
+  if (frame.size() + size + kLongestVarint > kLargestFrameContent) state_->write_frame();
+  frame.append(record, size);
   ++state_->records;
-  if (content.size() >= kFrameContent) state_->write_frame();
+  if (frame.size() >= kFrameContent) state_->write_frame();
 }
 
 std::uint64_t RecordWriter::records() const { return state_->records; }
@@ -126,7 +100,11 @@ struct RecordReader::State {
   std::string_view rest;         // records of the current frame not given yet
   std::uint64_t frame = 0;       // offset of the current frame
   std::uint64_t next_frame = 0;  // offset behind it
+  std::uint64_t limit = kWholeFile;
   std::uint64_t records = 0;
+  bool unfinished = false;  // the frame that was wrong began as one of ours and lacks its end
+
+  static Expected<std::unique_ptr<State>> open(const std::string& path);
 
   Error corrupt(const std::string& why) const {
     return Error{path + ": frame at offset " + std::to_string(frame) + " is corrupt (" + why + ")"};
@@ -142,6 +120,8 @@ struct RecordReader::State {
     if (std::ferror(file.handle.get())) {
       return Error{path + ": cannot read at offset " + std::to_string(next_frame)};
     }
+    unfinished = kMagic.starts_with(
+        std::string_view(compressed).substr(0, std::min(at + got, kMagic.size())));
     return Error{path + ": ends at offset " + std::to_string(next_frame) +
                  " in the middle of a frame (the one at offset " + std::to_string(frame) +
                  "); the file was cut or changed"};
@@ -153,13 +133,14 @@ struct RecordReader::State {
   Expected<bool> read_frame() {
     frame = next_frame;
     compressed.clear();
+    if (frame >= limit) return false;
     const int first = std::fgetc(file.handle.get());
     if (first == EOF && !std::ferror(file.handle.get())) return false;
     if (first != EOF) std::ungetc(first, file.handle.get());
 
     // Magic number and frame header descriptor, then the rest of the header.
     if (Expected<void> read = take(5); !read) return read.error();
-    if (!compressed.starts_with("\x28\xB5\x2F\xFD")) {
+    if (!compressed.starts_with(kMagic)) {
       return Error{path + ": no frame begins at offset " + std::to_string(frame) +
                    (frame == 0 ? "; it is not a file of SCSim"
                                : "; the file was changed, or something was appended to it")};
@@ -176,7 +157,7 @@ struct RecordReader::State {
       return read.error();
     }
     const std::uint64_t claimed = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
-    if (claimed > kLargestContent) return corrupt("it claims to hold more than 256 MiB");
+    if (claimed > kLargestFrameContent) return corrupt("it claims to hold more than 256 MiB");
 
     // Blocks: 3 bytes of last, type and size, then the data (1 byte if it is to be repeated).
     std::uint64_t can_hold = 0;
@@ -188,7 +169,7 @@ struct RecordReader::State {
       last = (header & 1) != 0;
       if (type == 3 || size > kLargestBlock) return corrupt("it has an impossible block");
       can_hold += type == 2 ? kLargestBlock : std::max(size, 1u);
-      if (can_hold > kLargestContent + kLargestBlock) return corrupt("it does not end");
+      if (can_hold > kLargestFrameContent + kLargestBlock) return corrupt("it does not end");
       if (Expected<void> read = take(type == 1 ? 1 : size); !read) return read.error();
     }
     if (Expected<void> read = take(4); !read) return read.error();  // checksum
@@ -198,6 +179,7 @@ struct RecordReader::State {
     const std::size_t got = ZSTD_decompressDCtx(decoder.get(), content.data(), content.size(),
                                                 compressed.data(), compressed.size());
     if (ZSTD_isError(got)) {
+      unfinished = true;
       return corrupt(ZSTD_getErrorCode(got) == ZSTD_error_checksum_wrong ? "checksum does not match"
                                                                          : ZSTD_getErrorName(got));
     }
@@ -212,7 +194,7 @@ RecordReader::RecordReader(RecordReader&&) noexcept = default;
 RecordReader& RecordReader::operator=(RecordReader&&) noexcept = default;
 RecordReader::~RecordReader() = default;
 
-Expected<RecordReader> RecordReader::open(const std::string& path) {
+Expected<std::unique_ptr<RecordReader::State>> RecordReader::State::open(const std::string& path) {
   Expected<OpenedFile> file = open_for_reading(path);
   if (!file) return file.error();
   auto state = std::make_unique<State>();
@@ -220,6 +202,14 @@ Expected<RecordReader> RecordReader::open(const std::string& path) {
   state->file = std::move(*file);
   state->decoder.reset(ZSTD_createDCtx());
   SCSIM_CHECK(state->decoder != nullptr);
+  return state;
+}
+
+Expected<RecordReader> RecordReader::open(const std::string& path, std::uint64_t limit) {
+  Expected<std::unique_ptr<State>> opened = State::open(path);
+  if (!opened) return opened.error();
+  std::unique_ptr<State> state = std::move(*opened);
+  state->limit = limit;
   Expected<bool> any = state->read_frame();
   if (!any) return any.error();
   if (!*any) return Error{path + ": is empty"};
@@ -250,6 +240,8 @@ std::string RecordReader::where() const {
 
 std::uint64_t RecordReader::records() const { return state_->records; }
 
+std::uint64_t RecordReader::frame() const { return state_->frame; }
+
 std::uint64_t RecordReader::offset() const { return state_->next_frame; }
 
 double RecordReader::progress() const {
@@ -266,10 +258,38 @@ double RecordReader::progress() const {
 
 bool RecordReader::at_end() {
   if (!state_->rest.empty()) return false;
+  if (state_->next_frame >= state_->limit) return true;
   std::FILE* file = state_->file.handle.get();
   const int byte = std::fgetc(file);
   if (byte != EOF) std::ungetc(byte, file);
   return byte == EOF && !std::ferror(file);
+}
+
+// Whole frames one after the other; then what cannot be read is the torn end of one unless it could
+// not be read at all, or hides a whole frame further on: that would be damage in the middle.
+Expected<std::uint64_t> RecordReader::whole_frames(const std::string& path) {
+  Expected<std::unique_ptr<State>> opened = State::open(path);
+  if (!opened) return opened.error();
+  State& state = **opened;
+  Expected<bool> more = true;
+  while (more && *more) more = state.read_frame();
+  const std::uint64_t whole = state.frame;
+  std::FILE* file = state.file.handle.get();
+  if (more || std::ferror(file)) return more ? Expected<std::uint64_t>(whole) : more.error();
+
+  if (std::fseek(file, static_cast<long>(whole), SEEK_SET) != 0) return more.error();
+  std::string tail;
+  for (char chunk[1 << 14]; const std::size_t got = std::fread(chunk, 1, sizeof chunk, file);)
+    tail.append(chunk, got);
+  const bool only_zeros = tail.find_first_not_of('\0') == std::string::npos;
+  if (whole == 0 && !only_zeros && !state.unfinished) return more.error();  // not ours to cut
+  for (std::size_t at = tail.find(kMagic, 1); at != std::string::npos;
+       at = tail.find(kMagic, at + 1)) {
+    state.next_frame = whole + at;
+    if (std::fseek(file, static_cast<long>(state.next_frame), SEEK_SET) != 0) break;
+    if (Expected<bool> read = state.read_frame(); read && *read) return more.error();
+  }
+  return whole;
 }
 
 bool parse_record(std::string_view bytes, google::protobuf::MessageLite& message) {

@@ -7,6 +7,7 @@
 // or changed anywhere is named as such, with the offset of the frame; what is read is either all
 // that was written or an error. The last record of a file is its footer, so a file that ends
 // between two frames is noticed as well (by the format on top, which knows its footer).
+// Files that grow over hours and survive their writer: traces/record_append.h.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,12 @@ class RecordWriter {
 
 class RecordReader {
  public:
-  static Expected<RecordReader> open(const std::string& path);
+  static constexpr std::uint64_t kWholeFile = ~std::uint64_t{0};
+  // The file ends for this reader at `limit`, which whole_frames() gave.
+  static Expected<RecordReader> open(const std::string& path, std::uint64_t limit = kWholeFile);
+  // Of a file whose writer may have been killed: the bytes at its start that are whole frames. What
+  // follows is the torn end of one that was being written; anything else is an error.
+  static Expected<std::uint64_t> whole_frames(const std::string& path);
   RecordReader(RecordReader&&) noexcept;
   RecordReader& operator=(RecordReader&&) noexcept;
   ~RecordReader();
@@ -53,6 +59,7 @@ class RecordReader {
   // "path: frame at offset N" of the record last given, for messages.
   std::string where() const;
   std::uint64_t records() const;  // given so far
+  std::uint64_t frame() const;    // offset of the current frame
   std::uint64_t offset() const;   // in the file, behind the current frame
   double progress() const;        // 0..1
   bool at_end();                  // nothing follows the record last given
