@@ -1,18 +1,25 @@
 // The attention operators, as torch custom operators `scsim::...`, registered by the shared library
-// libscsim_operators.so when it is loaded (by linking it, or from Python by
-// torch.ops.load_library).
+// libscsim_operators.so when it is loaded: by linking it, or from Python by
+// torch.ops.load_library(path), then torch.ops.scsim.attention_decode(...).
+//
+//   auto [out, lse] = attention_decode(q, pool, block_table, kv_lengths, 1 / std::sqrt(head_dim));
 //
 // KV pages. A page holds `page_tokens` tokens of ONE kv head of ONE layer: K rows, then V rows.
-//   pool          [num_pages, 2, page_tokens, head_dim]          float32 (CPU); float32/16, bf16
-//   (CUDA) block_table   [sequences, kv_heads, max_pages]  int32        page of each run of
-//   page_tokens tokens kv_lengths    [sequences, kv_heads]             int32        tokens held:
-//   ragged, 0 is allowed
+//   pool         [num_pages, 2, page_tokens, head_dim]   float32 (CPU); any floating type (CUDA)
+//   block_table  [sequences, kv_heads, max_pages] int32  page of each run of page_tokens tokens
+//   kv_lengths   [sequences, kv_heads] int32             tokens held: ragged, 0 is allowed
 // so heads, layers and sequences may each hold another number of tokens (compressed caches), and
-// sequences may share pages (forks).
+// sequences may share pages (forks). Entries of block_table behind the last page held, and rows of
+// the pool behind the last token, may be anything.
 //
 // Query heads come in groups: query head h reads kv head h / (query_heads / kv_heads).
 // LSE is the natural log of the sum of exp(scale * q.k) over the attended keys; of no keys it is
 // -infinity, and the output row is zero.
+//
+// On the CPU a result has the same bits for any number of threads, and attention also whether a
+// sequence comes alone or in a batch, and a prompt in one piece or in chunks. (linear of many rows
+// is libtorch's own and promises less.) Wrong arguments end in a c10::Error that says what was
+// found.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,12 +31,13 @@
 namespace scsim::exec {
 
 // Sparse prefill: which keys each tile of query rows attends besides causality. Rows are cut in
-// tiles of `tile` queries per sequence (the last may be shorter); for query head h and tile t of
-// sequence s entry e = h * total_tiles + tile_start[s] + t:
-//   key tiles   tiles[tile_offsets[e] .. tile_offsets[e+1])     numbers of key tiles of `tile`
-//   tokens columns     columns[column_offsets[e] .. column_offsets[e+1])   single key positions,
-//   ascending,
-//               none of which lies in a listed key tile
+// tiles of `tile` queries per sequence (the last may be shorter); tile_start[s] tiles belong to the
+// sequences before s. For query head h and tile t of sequence s, list e = h * total_tiles +
+// tile_start[s] + t names
+//   key tiles  tiles[tile_offsets[e] .. tile_offsets[e+1]), ascending: tile i is the keys
+//              i * tile .. (i + 1) * tile
+//   columns    columns[column_offsets[e] .. column_offsets[e+1]), ascending: single keys, none of
+//              which lies in a listed key tile
 // Key positions count the tokens held by the kv head, from 0. Keys after the query are masked.
 struct PrefillSelection {
   std::int64_t tile = 64;
@@ -59,17 +67,18 @@ std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at
                                                const at::Tensor& out_b, const at::Tensor& lse_b);
 
 // Fused elementwise parts of a layer, float32 on the CPU (torch's own operators elsewhere).
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight,
-                    double epsilon);  // last dimension
-// x += residual part, then rms_norm: updates `x` in place and gives the norm.
+// x / sqrt(mean of x^2 + epsilon) * weight, over the last dimension.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
+// x += delta, in place; gives the norm of the sum.
 at::Tensor add_rms_norm(at::Tensor& x, const at::Tensor& delta, const at::Tensor& weight,
                         double epsilon);
 // gate_up [rows, 2 * n] -> silu(gate) * up [rows, n]
 at::Tensor silu_and_multiply(const at::Tensor& gate_up);
-// In place on x [rows, heads, head_dim] with cos, sin [rows, rotary_dim / 2].
+// In place on x [rows, heads, head_dim] with cos, sin [rows, rotary_dim / 2]. Pairs are numbers i
+// and i + rotary_dim / 2 of a head, or 2i and 2i + 1 (interleaved); numbers from rotary_dim on
+// stay.
 void apply_rope(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool interleaved);
-// x [rows, in] times weight [out, in] transposed; for few rows reads the weights once at memory
-// speed.
+// x [rows, in] times weight [out, in] transposed; few rows read the weights once, at memory speed.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const c10::optional<at::Tensor>& bias);
 

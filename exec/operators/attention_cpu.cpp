@@ -1,0 +1,226 @@
+// Attention on the CPU in float32: cuts a call into items of work for the kernels in cpu/.
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "exec/operators/checks.h"
+#include "exec/operators/cpu/kernels.h"
+#include "exec/operators/parallel.h"
+
+namespace scsim::exec {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// A part of a decode: short enough that one long sequence keeps every thread busy, long enough that
+// adding parts up costs nothing. A constant, because it decides the last bits of the result.
+constexpr std::int64_t kDecodePart = 256;
+
+// Rows of queries that pass over the keys together in a dense prefill, over all heads of the group.
+constexpr std::int64_t kPrefillRows = 192;
+
+void check_cpu(const char* name, const at::Tensor& q, const at::Tensor& block_table,
+               const at::Tensor& kv_lengths) {
+  TORCH_CHECK(q.scalar_type() == at::kFloat, name, ": the CPU computes in float32; found ",
+              q.scalar_type(), " q ", q.sizes());
+  TORCH_CHECK(block_table.device().is_cpu() && kv_lengths.device().is_cpu(), name,
+              ": block_table and kv_lengths must be on the CPU as q is; found ",
+              block_table.device(), " and ", kv_lengths.device());
+}
+
+PagedHead paged_head(const AttentionShape& shape, const at::Tensor& pool,
+                     const at::Tensor& block_table, const at::Tensor& kv_lengths,
+                     std::int64_t sequence, std::int64_t kv_head) {
+  const std::int64_t i = sequence * shape.kv_heads + kv_head;
+  return {.pool = pool.const_data_ptr<float>(),
+          .pages = block_table.const_data_ptr<std::int32_t>() + i * shape.max_pages,
+          .page_tokens = shape.page_tokens,
+          .head_dim = shape.head_dim,
+          .length = kv_lengths.const_data_ptr<std::int32_t>()[i]};
+}
+
+std::tuple<at::Tensor, at::Tensor> prefill(
+    const at::Tensor& q_given, const at::Tensor& query_offsets, const at::Tensor& pool,
+    const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale,
+    const OptionalTensor& tile_offsets, const OptionalTensor& tiles,
+    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile) {
+  const char* name = "scsim::attention_prefill";
+  const AttentionShape shape = check_attention(name, q_given, pool, block_table, kv_lengths);
+  check_cpu(name, q_given, block_table, kv_lengths);
+  check_pages(name, shape, block_table, kv_lengths);
+  check_offsets(shape, query_offsets, kv_lengths);
+  const SelectionTensors selection = {tile_offsets, tiles, column_offsets, columns, tile};
+  check_selection(shape, query_offsets, kv_lengths, selection);
+
+  const at::Tensor q = q_given.contiguous();
+  at::Tensor out = at::empty_like(q);
+  at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options());
+  const bool dense = selection.empty();
+  // A dense item is a tile of queries of all heads of one group; a sparse one, of one head, as
+  // every head has its own selection.
+  const std::int64_t heads = dense ? shape.group : 1;
+  const std::int64_t rows = dense ? std::max<std::int64_t>(kPrefillRows / shape.group, 1) : tile;
+  const std::vector<std::int64_t> starts = tile_starts(query_offsets, rows);
+
+  struct Part {
+    std::int64_t keys, sequence, first_head, tile;
+  };
+  std::vector<Part> parts;
+  const std::int32_t* offsets = query_offsets.const_data_ptr<std::int32_t>();
+  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  for (std::int64_t s = 0; s < shape.sequences; ++s) {
+    for (std::int64_t t = 0; t < starts[s + 1] - starts[s]; ++t) {
+      for (std::int64_t h = 0; h < shape.query_heads; h += heads) {
+        std::int64_t keys = lengths[s * shape.kv_heads + h / shape.group];
+        if (dense) {
+          keys -= std::max<std::int64_t>(offsets[s + 1] - offsets[s] - (t + 1) * rows, 0);
+        } else {
+          const std::int64_t e = h * starts.back() + starts[s] + t;
+          const std::int32_t* at = tile_offsets->const_data_ptr<std::int32_t>() + e;
+          keys = (at[1] - at[0]) * tile;
+        }
+        parts.push_back({keys, s, h, t});
+      }
+    }
+  }
+  // The long ones first, so that no thread is left with one at the end.
+  std::ranges::stable_sort(parts, std::greater(), &Part::keys);
+
+  const CpuKernels& kernels = cpu_kernels();
+  const std::int64_t longest =
+      starts.back() == 0 ? 0 : std::min<std::int64_t>(rows, shape.rows) * heads;
+  float* out_rows = out.mutable_data_ptr<float>();
+  float* lse_rows = lse.mutable_data_ptr<float>();
+  parallel_items(
+      static_cast<std::int64_t>(parts.size()), kernels.prefill_scratch(longest, shape.head_dim),
+      [&](std::int64_t i, float* scratch) {
+        const Part& part = parts[static_cast<std::size_t>(i)];
+        const std::int64_t first = offsets[part.sequence] + part.tile * rows;
+        PrefillItem item = {};
+        item.keys = paged_head(shape, pool, block_table, kv_lengths, part.sequence,
+                               part.first_head / shape.group);
+        const std::int64_t row = first * shape.query_heads + part.first_head;
+        item.q = q.const_data_ptr<float>() + row * shape.head_dim;
+        item.q_stride = shape.query_heads * shape.head_dim;
+        item.queries = std::min<std::int64_t>(rows, offsets[part.sequence + 1] - first);
+        item.group = heads;
+        item.first_limit = item.keys.length - (offsets[part.sequence + 1] - first) + 1;
+        item.scale = static_cast<float>(scale);
+        if (!dense) {
+          const std::int64_t e =
+              part.first_head * starts.back() + starts[part.sequence] + part.tile;
+          const std::int32_t* at = tile_offsets->const_data_ptr<std::int32_t>() + e;
+          item.tiles = tiles->const_data_ptr<std::int32_t>() + at[0];
+          item.num_tiles = at[1] - at[0];
+          item.tile = tile;
+          if (columns) {
+            const std::int32_t* column_at = column_offsets->const_data_ptr<std::int32_t>() + e;
+            item.columns = columns->const_data_ptr<std::int32_t>() + column_at[0];
+            item.num_columns = column_at[1] - column_at[0];
+          }
+        }
+        item.dense = dense;
+        item.out = out_rows + row * shape.head_dim;
+        item.out_stride = item.q_stride;
+        item.lse = lse_rows + row;
+        item.lse_stride = shape.query_heads;
+        kernels.prefill(item, scratch);
+      });
+  return {out, lse};
+}
+
+std::tuple<at::Tensor, at::Tensor> decode(const at::Tensor& q_given, const at::Tensor& pool,
+                                          const at::Tensor& block_table,
+                                          const at::Tensor& kv_lengths, double scale) {
+  const char* name = "scsim::attention_decode";
+  const AttentionShape shape = check_attention(name, q_given, pool, block_table, kv_lengths);
+  check_cpu(name, q_given, block_table, kv_lengths);
+  check_pages(name, shape, block_table, kv_lengths);
+  TORCH_CHECK(shape.rows == shape.sequences, name, ": q must have one row per sequence, ",
+              shape.sequences, "; found ", q_given.sizes());
+
+  const at::Tensor q = q_given.contiguous();
+  at::Tensor out = at::empty_like(q);
+  at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options());
+  struct Part {
+    std::int64_t head, begin, end;  // head counts the kv heads of all sequences
+  };
+  std::vector<Part> parts;
+  std::vector<std::size_t> first_part;  // of each head
+  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  for (std::int64_t head = 0; head < shape.sequences * shape.kv_heads; ++head) {
+    first_part.push_back(parts.size());
+    for (std::int64_t begin = 0; begin < lengths[head]; begin += kDecodePart) {
+      parts.push_back({head, begin, std::min<std::int64_t>(begin + kDecodePart, lengths[head])});
+    }
+  }
+  first_part.push_back(parts.size());
+
+  // Of each part, for each row of the group: sums, then the tops and weights of all rows.
+  const std::int64_t part_floats = shape.group * (shape.head_dim + 2);
+  std::vector<float> sums(parts.size() * static_cast<std::size_t>(part_floats));
+  const CpuKernels& kernels = cpu_kernels();
+  parallel_items(static_cast<std::int64_t>(parts.size()),
+                 kernels.decode_scratch(shape.group, shape.head_dim),
+                 [&](std::int64_t i, float* scratch) {
+                   const Part& part = parts[static_cast<std::size_t>(i)];
+                   DecodeItem item = {};
+                   item.keys = paged_head(shape, pool, block_table, kv_lengths,
+                                          part.head / shape.kv_heads, part.head % shape.kv_heads);
+                   item.q = q.const_data_ptr<float>() + part.head * shape.group * shape.head_dim;
+                   item.group = shape.group;
+                   item.begin = part.begin;
+                   item.end = part.end;
+                   item.scale = static_cast<float>(scale);
+                   item.sums = sums.data() + i * part_floats;
+                   item.top = item.sums + shape.group * shape.head_dim;
+                   item.weight = item.top + shape.group;
+                   kernels.decode(item, scratch);
+                 });
+
+  // Parts are added up in their order.
+  float* out_rows = out.mutable_data_ptr<float>();
+  float* lse_rows = lse.mutable_data_ptr<float>();
+  for (std::int64_t row = 0; row < shape.rows * shape.query_heads; ++row) {
+    const std::size_t head = static_cast<std::size_t>(row / shape.group);
+    const std::int64_t g = row % shape.group;
+    float* to = out_rows + row * shape.head_dim;
+    std::fill_n(to, shape.head_dim, 0.0F);
+    const auto part_of = [&](std::size_t p) {
+      return sums.data() + static_cast<std::int64_t>(p) * part_floats;
+    };
+    const std::int64_t top_at = shape.group * shape.head_dim + g, weight_at = top_at + shape.group;
+    float top = kMinusInfinity, weight = 0;
+    for (std::size_t p = first_part[head]; p < first_part[head + 1]; ++p) {
+      top = std::max(top, part_of(p)[top_at]);
+    }
+    for (std::size_t p = first_part[head]; p < first_part[head + 1]; ++p) {
+      const float* part = part_of(p);
+      if (part[weight_at] == 0) continue;
+      const float factor = std::exp2(part[top_at] - top);
+      weight += part[weight_at] * factor;
+      for (std::int64_t d = 0; d < shape.head_dim; ++d) {
+        to[d] += part[g * shape.head_dim + d] * factor;
+      }
+    }
+    if (weight != 0) {
+      for (std::int64_t d = 0; d < shape.head_dim; ++d) to[d] /= weight;
+    }
+    lse_rows[row] =
+        weight == 0 ? kMinusInfinity : (top + std::log2(weight)) * 0.693147180559945309F;
+  }
+  return {out, lse};
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(scsim, CPU, library) {
+  library.impl("attention_prefill", &prefill);
+  library.impl("attention_decode", &decode);
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,214 @@
+#include "exec/operators/checks.h"
+
+#include <ATen/ATen.h>
+
+#include <span>
+#include <vector>
+
+namespace scsim::exec {
+namespace {
+
+void check_int32(const char* name, const char* what, const at::Tensor& t, std::int64_t dims) {
+  TORCH_CHECK(t.dim() == dims && t.scalar_type() == at::kInt, name, ": ", what,
+              " must be int32 with ", dims, " dimension(s); found ", t.scalar_type(), " ",
+              t.sizes());
+}
+
+// One list of lists of a selection.
+void check_lists(const char* what, const at::Tensor& offsets, const at::Tensor& entries,
+                 std::int64_t lists) {
+  const char* name = "scsim::attention_prefill";
+  check_int32(name, what, offsets, 1);
+  check_int32(name, what, entries, 1);
+  TORCH_CHECK(offsets.is_contiguous() && entries.is_contiguous(), name, ": ", what,
+              " must be contiguous");
+  TORCH_CHECK(offsets.size(0) == lists + 1, name, ": offsets of ", what,
+              " must have one entry per query head and tile of queries, and one more: ", lists + 1,
+              "; found ", offsets.sizes());
+  const std::int32_t* at = offsets.const_data_ptr<std::int32_t>();
+  TORCH_CHECK(at[0] == 0 && at[lists] <= entries.size(0), name, ": offsets of ", what,
+              " must begin with 0 and end within the ", entries.size(0), " entries; found ", at[0],
+              " and ", at[lists]);
+  for (std::int64_t e = 0; e < lists; ++e) {
+    TORCH_CHECK(at[e] <= at[e + 1], name, ": offsets of ", what, " must ascend; entry ", e, " is ",
+                at[e], " and the next ", at[e + 1]);
+  }
+}
+
+}  // namespace
+
+AttentionShape check_attention(const char* name, const at::Tensor& q, const at::Tensor& pool,
+                               const at::Tensor& block_table, const at::Tensor& kv_lengths) {
+  TORCH_CHECK(q.dim() == 3, name, ": q must be [rows, query_heads, head_dim]; found ", q.sizes());
+  TORCH_CHECK(pool.dim() == 4 && pool.size(1) == 2 && pool.size(3) == q.size(2) && pool.size(2) > 0,
+              name, ": pool must be [num_pages, 2, page_tokens, ", q.size(2),
+              "], as q has head_dim ", q.size(2), "; found ", pool.sizes());
+  TORCH_CHECK(pool.is_contiguous(), name, ": pool must be contiguous");
+  TORCH_CHECK(q.scalar_type() == pool.scalar_type(), name,
+              ": q and pool must be of one type; found ", q.scalar_type(), " and ",
+              pool.scalar_type());
+  TORCH_CHECK(q.device() == pool.device(), name, ": q and pool must be on one device; found ",
+              q.device(), " and ", pool.device());
+  check_int32(name, "block_table", block_table, 3);
+  check_int32(name, "kv_lengths", kv_lengths, 2);
+  TORCH_CHECK(
+      kv_lengths.size(0) == block_table.size(0) && kv_lengths.size(1) == block_table.size(1), name,
+      ": kv_lengths must be [sequences, kv_heads] as block_table ", block_table.sizes(),
+      " says; found ", kv_lengths.sizes());
+  const std::int64_t kv_heads = block_table.size(1);
+  TORCH_CHECK(kv_heads > 0 && q.size(1) > 0 && q.size(1) % kv_heads == 0, name,
+              ": query heads must be a multiple of kv heads; found ", q.size(1), " and ", kv_heads);
+  return {.rows = q.size(0),
+          .query_heads = q.size(1),
+          .head_dim = q.size(2),
+          .sequences = block_table.size(0),
+          .kv_heads = kv_heads,
+          .max_pages = block_table.size(2),
+          .page_tokens = pool.size(2),
+          .num_pages = pool.size(0),
+          .group = q.size(1) / kv_heads};
+}
+
+void check_pages(const char* name, const AttentionShape& shape, const at::Tensor& block_table,
+                 const at::Tensor& kv_lengths) {
+  TORCH_CHECK(block_table.is_contiguous() && kv_lengths.is_contiguous(), name,
+              ": block_table and kv_lengths must be contiguous");
+  const std::int32_t* pages = block_table.const_data_ptr<std::int32_t>();
+  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  for (std::int64_t i = 0; i < shape.sequences * shape.kv_heads; ++i, pages += shape.max_pages) {
+    TORCH_CHECK(lengths[i] >= 0 && lengths[i] <= shape.max_pages * shape.page_tokens, name,
+                ": sequence ", i / shape.kv_heads, ", kv head ", i % shape.kv_heads, " holds ",
+                lengths[i], " tokens, and block_table has room for ", shape.max_pages, " pages of ",
+                shape.page_tokens);
+    for (std::int64_t p = 0; p * shape.page_tokens < lengths[i]; ++p) {
+      TORCH_CHECK(pages[p] >= 0 && pages[p] < shape.num_pages, name, ": sequence ",
+                  i / shape.kv_heads, ", kv head ", i % shape.kv_heads, " names page ", pages[p],
+                  "; the pool has ", shape.num_pages);
+    }
+  }
+}
+
+void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
+                   const at::Tensor& kv_lengths) {
+  const char* name = "scsim::attention_prefill";
+  check_int32(name, "query_offsets", query_offsets, 1);
+  TORCH_CHECK(query_offsets.device().is_cpu() && query_offsets.is_contiguous(), name,
+              ": query_offsets must be contiguous and on the CPU");
+  TORCH_CHECK(query_offsets.size(0) == shape.sequences + 1, name, ": query_offsets must have ",
+              shape.sequences + 1, " entries for ", shape.sequences, " sequence(s); found ",
+              query_offsets.size(0));
+  const std::int32_t* at = query_offsets.const_data_ptr<std::int32_t>();
+  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  TORCH_CHECK(at[0] == 0 && at[shape.sequences] == shape.rows, name,
+              ": query_offsets must begin with 0 and end with the rows of q, ", shape.rows,
+              "; found ", at[0], " and ", at[shape.sequences]);
+  for (std::int64_t s = 0; s < shape.sequences; ++s) {
+    TORCH_CHECK(at[s] <= at[s + 1], name, ": query_offsets must ascend; entry ", s, " is ", at[s],
+                " and the next ", at[s + 1]);
+    for (std::int64_t g = 0; g < shape.kv_heads; ++g) {
+      const std::int32_t held = lengths[s * shape.kv_heads + g];
+      TORCH_CHECK(held >= at[s + 1] - at[s], name, ": sequence ", s, " has ", at[s + 1] - at[s],
+                  " new tokens, and its kv head ", g, " holds ", held);
+    }
+  }
+}
+
+void check_selection(const AttentionShape& shape, const at::Tensor& query_offsets,
+                     const at::Tensor& kv_lengths, const SelectionTensors& selection) {
+  const char* name = "scsim::attention_prefill";
+  if (selection.empty()) {
+    TORCH_CHECK(!selection.tiles && !selection.column_offsets && !selection.columns, name,
+                ": tiles and columns need tile_offsets");
+    return;
+  }
+  TORCH_CHECK(selection.tile > 0, name, ": tile must be positive; found ", selection.tile);
+  TORCH_CHECK(selection.tiles, name, ": tile_offsets need tiles");
+  TORCH_CHECK(selection.column_offsets.has_value() == selection.columns.has_value(), name,
+              ": column_offsets and columns need each other");
+  const std::vector<std::int64_t> starts = tile_starts(query_offsets, selection.tile);
+  const std::int64_t lists = shape.query_heads * starts.back();
+  check_lists("tiles", *selection.tile_offsets, *selection.tiles, lists);
+  const bool has_columns = selection.columns.has_value();
+  if (has_columns) check_lists("columns", *selection.column_offsets, *selection.columns, lists);
+  const auto list = [](const OptionalTensor& offsets, const OptionalTensor& entries,
+                       std::int64_t e) {
+    const std::int32_t* at = offsets->const_data_ptr<std::int32_t>();
+    return std::span(entries->const_data_ptr<std::int32_t>() + at[e],
+                     static_cast<std::size_t>(at[e + 1] - at[e]));
+  };
+  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  for (std::int64_t h = 0; h < shape.query_heads; ++h) {
+    for (std::int64_t s = 0; s < shape.sequences; ++s) {
+      const std::int32_t held = lengths[s * shape.kv_heads + h / shape.group];
+      for (std::int64_t t = starts[s]; t < starts[s + 1]; ++t) {
+        const std::int64_t e = h * starts.back() + t;
+        const std::span tiles = list(selection.tile_offsets, selection.tiles, e);
+        std::int64_t before = -1;
+        for (const std::int32_t tile : tiles) {
+          TORCH_CHECK(tile > before, name, ": key tiles of query head ", h, ", sequence ", s,
+                      " must ascend from 0 on; found ", tile, " after ", before);
+          before = tile;
+        }
+        if (!has_columns) continue;
+        before = -1;
+        auto next_tile = tiles.begin();
+        for (const std::int32_t column : list(selection.column_offsets, selection.columns, e)) {
+          TORCH_CHECK(column > before && column < held, name, ": columns of query head ", h,
+                      ", sequence ", s, " must ascend within the ", held, " tokens held; found ",
+                      column, " after ", before);
+          before = column;
+          while (next_tile != tiles.end() && *next_tile < column / selection.tile) ++next_tile;
+          TORCH_CHECK(next_tile == tiles.end() || *next_tile != column / selection.tile, name,
+                      ": column ", column, " of query head ", h, ", sequence ", s,
+                      " lies in its key tile ", column / selection.tile);
+        }
+      }
+    }
+  }
+}
+
+std::vector<std::int64_t> tile_starts(const at::Tensor& query_offsets, std::int64_t tile) {
+  const std::int32_t* at = query_offsets.const_data_ptr<std::int32_t>();
+  std::vector<std::int64_t> starts = {0};
+  for (std::int64_t s = 0; s + 1 < query_offsets.size(0); ++s) {
+    starts.push_back(starts.back() + (at[s + 1] - at[s] + tile - 1) / tile);
+  }
+  return starts;
+}
+
+void check_merge(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
+                 const at::Tensor& lse_b) {
+  TORCH_CHECK(out_a.dim() > 0 && out_a.sizes() == out_b.sizes() && lse_a.sizes() == lse_b.sizes() &&
+                  lse_a.sizes() == out_a.sizes().slice(0, out_a.sizes().size() - 1),
+              "scsim::merge_state: both parts must be out [..., head_dim] and lse [...]; found ",
+              out_a.sizes(), " ", lse_a.sizes(), " and ", out_b.sizes(), " ", lse_b.sizes());
+}
+
+void check_norm(const char* name, const at::Tensor& x, const at::Tensor& weight) {
+  TORCH_CHECK(x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1), name,
+              ": weight must have as many numbers as a row of x; found ", weight.sizes(), " and x ",
+              x.sizes());
+}
+
+void check_gate_up(const at::Tensor& gate_up) {
+  TORCH_CHECK(gate_up.dim() == 2 && gate_up.size(1) % 2 == 0,
+              "scsim::silu_and_multiply: gate_up must be [rows, 2 * n]; found ", gate_up.sizes());
+}
+
+void check_rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  TORCH_CHECK(x.dim() == 3 && cos.dim() == 2 && cos.sizes() == sin.sizes() &&
+                  cos.size(0) == x.size(0) && 2 * cos.size(1) <= x.size(2),
+              "scsim::apply_rope: cos and sin must be [rows, rotary_dim / 2] of x [rows, heads, "
+              "head_dim] with rotary_dim <= head_dim; found ",
+              cos.sizes(), ", ", sin.sizes(), " and ", x.sizes());
+}
+
+void check_linear(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias) {
+  TORCH_CHECK(x.dim() == 2 && weight.dim() == 2 && x.size(1) == weight.size(1),
+              "scsim::linear: x must be [rows, in] and weight [out, in]; found ", x.sizes(),
+              " and ", weight.sizes());
+  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == weight.size(0)),
+              "scsim::linear: bias must be [", weight.size(0), "]; found ", bias->sizes());
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,56 @@
+// What every implementation of the operators asks of its arguments, said once. Wrong arguments end
+// in a c10::Error (from Python: RuntimeError) that names the operator and what was found.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Optional.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace scsim::exec {
+
+using OptionalTensor = c10::optional<at::Tensor>;
+
+struct AttentionShape {
+  std::int64_t rows, query_heads, head_dim;  // of q
+  std::int64_t sequences, kv_heads, max_pages, page_tokens, num_pages;
+  std::int64_t group;  // query heads per kv head
+};
+
+// Shapes and types of q, pool, block_table and kv_lengths.
+AttentionShape check_attention(const char* name, const at::Tensor& q, const at::Tensor& pool,
+                               const at::Tensor& block_table, const at::Tensor& kv_lengths);
+
+// Contents, which must be on the CPU: every length fits its row of pages, every page exists.
+void check_pages(const char* name, const AttentionShape& shape, const at::Tensor& block_table,
+                 const at::Tensor& kv_lengths);
+
+// query_offsets ascend from 0 to the rows of q, and every kv head holds the new tokens.
+void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
+                   const at::Tensor& kv_lengths);
+
+// A selection as the operator's schema takes it; empty() means all keys.
+struct SelectionTensors {
+  OptionalTensor tile_offsets, tiles, column_offsets, columns;
+  std::int64_t tile;
+  bool empty() const { return !tile_offsets.has_value(); }
+};
+
+// Offsets ascend and fit the number of tiles of queries; tiles of one list ascend; so do columns,
+// which are held by the kv head and lie in none of the list's tiles. Tensors must be on the CPU.
+void check_selection(const AttentionShape& shape, const at::Tensor& query_offsets,
+                     const at::Tensor& kv_lengths, const SelectionTensors& selection);
+
+// Tiles of query rows of all sequences before sequence s, for s = 0 .. sequences.
+std::vector<std::int64_t> tile_starts(const at::Tensor& query_offsets, std::int64_t tile);
+
+// The other operators: shapes only.
+void check_merge(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
+                 const at::Tensor& lse_b);
+void check_norm(const char* name, const at::Tensor& x, const at::Tensor& weight);
+void check_gate_up(const at::Tensor& gate_up);
+void check_rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+void check_linear(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias);
+
+}  // namespace scsim::exec

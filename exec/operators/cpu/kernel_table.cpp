@@ -1,0 +1,24 @@
+// The table of one instruction set.
+#include "exec/operators/cpu/tables.h"
+
+namespace scsim::exec::SCSIM_ISA {
+
+#define SCSIM_TEXT_OF(name) #name
+#define SCSIM_TEXT(name) SCSIM_TEXT_OF(name)
+
+const CpuKernels& kernels() {
+  static const CpuKernels table = {
+      .name = SCSIM_TEXT(SCSIM_ISA),
+      .prefill_scratch = prefill_scratch,
+      .prefill = prefill,
+      .decode_scratch = decode_scratch,
+      .decode = decode,
+      .dot_rows = dot_rows,
+      .rms_norm = rms_norm,
+      .silu_and_multiply = silu_and_multiply,
+      .rope = rope,
+  };
+  return table;
+}
+
+}  // namespace scsim::exec::SCSIM_ISA

@@ -1,0 +1,90 @@
+// The inner loops of the CPU operators, as plain pointers and shapes. Their sources are compiled
+// once per instruction set (see CMakeLists.txt), each into a table of its own; the widest one this
+// machine has is picked when the library is first used.
+//
+//   const CpuKernels& kernels = cpu_kernels();
+//   kernels.dot_rows(x, 1, in, weight, out, in, nullptr, y, out);
+//
+// A kernel is one item of work for one thread. Nothing in it depends on how many threads there are
+// or on which other items are computed beside it, so results are the same bits in every case.
+#pragma once
+
+#include <cstdint>
+
+namespace scsim::exec {
+
+// The keys of one kv head of one sequence, on pages of K rows followed by V rows.
+struct PagedHead {
+  const float* pool;          // [num_pages, 2, page_tokens, head_dim]
+  const std::int32_t* pages;  // [ceil(length / page_tokens)]
+  std::int64_t page_tokens;
+  std::int64_t head_dim;
+  std::int64_t length;  // tokens held
+};
+
+// Rows of queries against one kv head: `queries` positions times `group` heads that share it.
+struct PrefillItem {
+  PagedHead keys;
+  const float* q;  // row (i, g) at q + i * q_stride + g * head_dim
+  std::int64_t q_stride;
+  std::int64_t queries, group;
+  std::int64_t first_limit;  // query i attends the keys below first_limit + i
+  float scale;               // of the logits
+  // Which keys: all of them, or those of the listed tiles of `tile` keys and single columns.
+  bool dense;
+  const std::int32_t* tiles;
+  std::int64_t num_tiles, tile;
+  const std::int32_t* columns;
+  std::int64_t num_columns;
+  float* out;  // row (i, g) at out + i * out_stride + g * head_dim
+  std::int64_t out_stride;
+  float* lse;  // row (i, g) at lse + i * lse_stride + g
+  std::int64_t lse_stride;
+};
+
+// One query position, `group` heads, against keys [begin, end) of one kv head. Gives what the keys
+// of other parts can be added to: sums weighted by 2^(logit - top), logits counted in powers of 2.
+struct DecodeItem {
+  PagedHead keys;
+  const float* q;  // [group, head_dim]
+  std::int64_t group, begin, end;
+  float scale;
+  float* sums;    // [group, head_dim]
+  float* top;     // [group]
+  float* weight;  // [group]
+};
+
+struct CpuKernels {
+  const char* name;
+
+  // Floats of scratch memory that an item needs (64-byte aligned).
+  std::int64_t (*prefill_scratch)(std::int64_t rows, std::int64_t head_dim);
+  void (*prefill)(const PrefillItem& item, float* scratch);
+  std::int64_t (*decode_scratch)(std::int64_t group, std::int64_t head_dim);
+  void (*decode)(const DecodeItem& item, float* scratch);
+
+  // y[r * y_stride + o] = x[r, :] . weight[o, :] + bias[o], reading each weight once. bias may be
+  // null.
+  void (*dot_rows)(const float* x, std::int64_t rows, std::int64_t x_stride, const float* weight,
+                   std::int64_t outputs, std::int64_t inputs, const float* bias, float* y,
+                   std::int64_t y_stride);
+
+  // One row each. `delta` may be null; otherwise it is first added to x.
+  void (*rms_norm)(float* x_updated, const float* x, const float* delta, const float* weight,
+                   std::int64_t n, float epsilon, float* y);
+  void (*silu_and_multiply)(const float* gate, const float* up, std::int64_t n, float* y);
+  void (*rope)(float* x, const float* cos, const float* sin, std::int64_t half, bool interleaved);
+};
+
+namespace portable {
+const CpuKernels& kernels();
+}
+namespace avx2 {
+const CpuKernels& kernels();
+}
+
+// The widest this machine can run; SCSIM_CPU_KERNELS=portable in the environment asks for the
+// other.
+const CpuKernels& cpu_kernels();
+
+}  // namespace scsim::exec

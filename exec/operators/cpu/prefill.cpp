@@ -1,0 +1,276 @@
+// Attention of many queries: blocks of six rows against chunks of 64 keys, with the softmax kept
+// up to date as chunks pass (so logits are never stored), on one inner loop that multiplies six
+// rows by sixteen columns in registers.
+//
+// A chunk's keys and values are copied once into panels of sixteen columns, whatever pages they
+// come from: contiguous tiles and gathered columns are then the same to what follows. All rows of
+// the item, of all query heads that share the kv head, pass over a chunk while it is in the cache.
+// Rows of one block have nearly the same last key, so what causality hides is hardly computed.
+#include <cstdint>
+
+#include "exec/operators/cpu/kernels.h"
+#include "exec/operators/cpu/simd.h"
+#include "exec/operators/cpu/tables.h"
+
+namespace scsim::exec::SCSIM_ISA {
+namespace {
+
+constexpr std::int64_t kRows = 6, kKeys = 64, kPanel = 16;
+constexpr float kLog2E = 1.44269504088896341F, kLn2 = 0.693147180559945309F;
+
+std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+struct Scratch {
+  float *q, *out, *top, *weight;  // of each row: scaled query, sums, largest logit, sum of weights
+  float *keys, *values;           // panels of the chunk: [4][head_dim][16], [width / 16][64][16]
+  float* logits;                  // [6][64] of the block
+  std::int64_t floats;            // that all of it takes
+
+  Scratch(float* base, std::int64_t rows, std::int64_t head_dim) {
+    const std::int64_t width = up_to(head_dim, kPanel);
+    float* next = base;
+    const auto take = [&](std::int64_t n) {
+      float* taken = next;
+      next += up_to(n, kPanel);  // keeps each part on cache lines of its own
+      return taken;
+    };
+    rows = up_to(rows, kRows);
+    q = take(rows * head_dim);
+    out = take(rows * width);
+    top = take(rows);
+    weight = take(rows);
+    keys = take(kKeys * head_dim);
+    values = take(kKeys * width);
+    logits = take(kRows * kKeys);
+    floats = next - base;
+  }
+};
+
+// Up to 64 keys: contiguous from `first`, or the given columns.
+struct Chunk {
+  std::int64_t count, first;
+  const std::int32_t* columns;
+
+  std::int64_t position(std::int64_t i) const { return columns ? columns[i] : first + i; }
+  // How many of them lie below `limit`; positions ascend, so these come first.
+  std::int64_t below(std::int64_t limit) const {
+    if (!columns) return limit <= first ? 0 : (limit - first < count ? limit - first : count);
+    std::int64_t n = count;
+    while (n > 0 && columns[n - 1] >= limit) --n;
+    return n;
+  }
+};
+
+void pack_keys(const float* const* rows, std::int64_t count, std::int64_t head_dim, float* panels) {
+  for (std::int64_t first = 0; first < count; first += 8) {
+    float* panel = panels + first / kPanel * kPanel * head_dim + first % kPanel;
+    std::int64_t d = 0;
+    for (; d + 8 <= head_dim; d += 8) {
+      Float8 block[8];
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i)
+        block[i] = first + i < count ? load(rows[first + i] + d) : Float8{};
+      transpose(block);
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) store(panel + (d + i) * kPanel, block[i]);
+    }
+    for (; d < head_dim; ++d) {
+      for (int i = 0; i < 8; ++i)
+        panel[d * kPanel + i] = first + i < count ? rows[first + i][d] : 0;
+    }
+  }
+}
+
+void pack_values(const float* const* rows, std::int64_t count, std::int64_t head_dim,
+                 float* panels) {
+  for (std::int64_t d = 0; d < head_dim; d += kPanel) {
+    float* panel = panels + d * kKeys;
+    if (d + kPanel <= head_dim) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        store(panel + i * kPanel, load(rows[i] + d));
+        store(panel + i * kPanel + 8, load(rows[i] + d + 8));
+      }
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) {
+        for (std::int64_t j = 0; j < kPanel; ++j) {
+          panel[i * kPanel + j] = d + j < head_dim ? rows[i][d + j] : 0;
+        }
+      }
+    }
+  }
+}
+
+// c[r][:] += sum over k of a[r][k] * b[k][:], for six rows and sixteen columns.
+SCSIM_INLINE void multiply(const float* a, std::int64_t a_stride, const float* b,
+                           std::int64_t depth, Float8 (&c)[kRows][2]) {
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const Float8 b0 = load(b + k * kPanel), b1 = load(b + k * kPanel + 8);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const Float8 factor = all(a[r * a_stride + k]);
+      c[r][0] += factor * b0;
+      c[r][1] += factor * b1;
+    }
+  }
+}
+
+// Turns a row of logits into weights relative to the row's largest logit so far; gives the factor
+// that brings what was summed before to the new scale.
+SCSIM_INLINE float soften(float* logits, std::int64_t valid, std::int64_t padded, float& top,
+                          float& weight) {
+  if (valid == 0) {
+    for (std::int64_t i = 0; i < padded; i += 8) store(logits + i, Float8{});
+    return 1;
+  }
+  for (std::int64_t i = valid; i < padded; ++i) logits[i] = kMinusInfinity;
+  Float8 high = load(logits);
+  for (std::int64_t i = 8; i < padded; i += 8) high = larger(load(logits + i), high);
+  const float largest = largest_lane(high);
+  const float new_top = largest > top ? largest : top;
+  // Where every logit so far is -infinity, all weights are 0 relative to anything finite.
+  const float base = new_top == kMinusInfinity ? 0 : new_top;
+  const float factor = power_of_two(all(top - base))[0];
+  Float8 sum = {};
+  for (std::int64_t i = 0; i < padded; i += 8) {
+    const Float8 w = power_of_two(load(logits + i) - base);
+    store(logits + i, w);
+    sum += w;
+  }
+  top = new_top;
+  weight = weight * factor + sum_lanes(sum);
+  return factor;
+}
+
+class Item {
+ public:
+  Item(const PrefillItem& item, float* memory)
+      : item_(item),
+        rows_(item.queries * item.group),
+        head_dim_(item.keys.head_dim),
+        width_(up_to(item.keys.head_dim, kPanel)),
+        scratch_(memory, rows_, item.keys.head_dim) {}
+
+  void run() {
+    take_queries();
+    const std::int64_t end = item_.first_limit + item_.queries - 1;  // keys below it are attended
+    const std::int64_t held = end < item_.keys.length ? end : item_.keys.length;
+    if (item_.dense) {
+      attend_range(0, held);
+    } else {
+      for (std::int64_t t = 0; t < item_.num_tiles; ++t) {
+        const std::int64_t first = item_.tiles[t] * item_.tile;
+        attend_range(first, first + item_.tile < held ? first + item_.tile : held);
+      }
+      for (std::int64_t i = 0; i < item_.num_columns; i += kKeys) {
+        const std::int64_t left = item_.num_columns - i;
+        attend({left < kKeys ? left : kKeys, 0, item_.columns + i});
+      }
+    }
+    give_results();
+  }
+
+ private:
+  void take_queries() {
+    const float scale = item_.scale * kLog2E;
+    const std::int64_t padded = up_to(rows_, kRows);
+    for (std::int64_t r = 0; r < padded; ++r) {
+      float* to = scratch_.q + r * head_dim_;
+      const float* from = item_.q + r / item_.group * item_.q_stride + r % item_.group * head_dim_;
+      for (std::int64_t d = 0; d < head_dim_; ++d) to[d] = r < rows_ ? from[d] * scale : 0;
+      scratch_.top[r] = kMinusInfinity;
+      scratch_.weight[r] = 0;
+    }
+    for (std::int64_t i = 0; i < padded * width_; ++i) scratch_.out[i] = 0;
+  }
+
+  void attend_range(std::int64_t first, std::int64_t end) {
+    for (; first < end; first += kKeys) {
+      attend({end - first < kKeys ? end - first : kKeys, first, nullptr});
+    }
+  }
+
+  void attend(const Chunk& chunk) {
+    const std::int64_t last_limit = item_.first_limit + item_.queries - 1;
+    const std::int64_t count = chunk.below(last_limit);
+    if (count == 0) return;
+    const float* keys[kKeys] = {};
+    const float* values[kKeys] = {};
+    for (std::int64_t i = 0; i < count; ++i) {
+      keys[i] = key_row(item_.keys, chunk.position(i));
+      values[i] = keys[i] + item_.keys.page_tokens * head_dim_;
+    }
+    pack_keys(keys, count, head_dim_, scratch_.keys);
+    pack_values(values, count, head_dim_, scratch_.values);
+    for (std::int64_t r = 0; r < rows_; r += kRows) attend_block(chunk, r);
+  }
+
+  void attend_block(const Chunk& chunk, std::int64_t row) {
+    std::int64_t valid[kRows];
+    std::int64_t depth = 0;
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      valid[r] = row + r < rows_ ? chunk.below(item_.first_limit + (row + r) / item_.group) : 0;
+      depth = valid[r] > depth ? valid[r] : depth;
+    }
+    if (depth == 0) return;
+    float* logits = scratch_.logits;
+    const std::int64_t padded = up_to(depth, kPanel);
+    const float* q = scratch_.q + row * head_dim_;
+    for (std::int64_t k = 0; k < padded; k += kPanel) {
+      Float8 c[kRows][2] = {};
+      multiply(q, head_dim_, scratch_.keys + k * head_dim_, head_dim_, c);
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) {
+        store(logits + r * kKeys + k, c[r][0]);
+        store(logits + r * kKeys + k + 8, c[r][1]);
+      }
+    }
+    float factor[kRows];
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      factor[r] = soften(logits + r * kKeys, valid[r], padded, scratch_.top[row + r],
+                         scratch_.weight[row + r]);
+    }
+    for (std::int64_t d = 0; d < width_; d += kPanel) {
+      float* out = scratch_.out + row * width_ + d;
+      Float8 c[kRows][2];
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) {
+        c[r][0] = load(out + r * width_) * factor[r];
+        c[r][1] = load(out + r * width_ + 8) * factor[r];
+      }
+      multiply(logits, kKeys, scratch_.values + d * kKeys, depth, c);
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) {
+        store(out + r * width_, c[r][0]);
+        store(out + r * width_ + 8, c[r][1]);
+      }
+    }
+  }
+
+  void give_results() {
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      const std::int64_t i = r / item_.group, g = r % item_.group;
+      const float weight = scratch_.weight[r];
+      const float share = weight == 0 ? 0 : 1 / weight;
+      float* out = item_.out + i * item_.out_stride + g * head_dim_;
+      for (std::int64_t d = 0; d < head_dim_; ++d) out[d] = scratch_.out[r * width_ + d] * share;
+      item_.lse[i * item_.lse_stride + g] =
+          weight == 0 ? kMinusInfinity : (scratch_.top[r] + __builtin_log2f(weight)) * kLn2;
+    }
+  }
+
+  const PrefillItem& item_;
+  const std::int64_t rows_, head_dim_, width_;
+  const Scratch scratch_;
+};
+
+}  // namespace
+
+std::int64_t prefill_scratch(std::int64_t rows, std::int64_t head_dim) {
+  return Scratch(nullptr, rows, head_dim).floats;
+}
+
+void prefill(const PrefillItem& item, float* scratch) { Item(item, scratch).run(); }
+
+}  // namespace scsim::exec::SCSIM_ISA

@@ -1,0 +1,20 @@
+// The kernels of one instruction set, SCSIM_ISA, as the files that make them up see each other.
+#pragma once
+
+#include "exec/operators/cpu/kernels.h"
+
+namespace scsim::exec::SCSIM_ISA {
+
+std::int64_t prefill_scratch(std::int64_t rows, std::int64_t head_dim);
+void prefill(const PrefillItem& item, float* scratch);
+std::int64_t decode_scratch(std::int64_t group, std::int64_t head_dim);
+void decode(const DecodeItem& item, float* scratch);
+void dot_rows(const float* x, std::int64_t rows, std::int64_t x_stride, const float* weight,
+              std::int64_t outputs, std::int64_t inputs, const float* bias, float* y,
+              std::int64_t y_stride);
+void rms_norm(float* x_updated, const float* x, const float* delta, const float* weight,
+              std::int64_t n, float epsilon, float* y);
+void silu_and_multiply(const float* gate, const float* up, std::int64_t n, float* y);
+void rope(float* x, const float* cos, const float* sin, std::int64_t half, bool interleaved);
+
+}  // namespace scsim::exec::SCSIM_ISA
