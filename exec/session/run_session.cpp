@@ -1,0 +1,248 @@
+#include "exec/session/run_session.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "traces/check.h"
+
+namespace scsim::exec {
+namespace {
+
+// A cache and the tokens it was made of: what a prompt can find again.
+struct CachedTokens {
+  KvCache cache;
+  std::vector<std::int32_t> tokens;
+};
+
+std::int32_t greedy(const at::Tensor& logits) {
+  return static_cast<std::int32_t>(logits.argmax(-1).item<std::int64_t>());
+}
+
+class SessionRun {
+ public:
+  SessionRun(Model& model, const Tokenizer& tokenizer, Timeline& timeline,
+             const TokenSession& session, MethodRuntime& method, const SessionOptions& options)
+      : model_(model),
+        tokenizer_(tokenizer),
+        timeline_(timeline),
+        clock_(timeline),
+        session_(session),
+        method_(method),
+        options_(options) {}
+
+  Expected<SessionRecord> run() {
+    CachedTokens held{.cache = model_.make_cache(), .tokens = {}};
+    std::vector<std::int32_t> conversation = session_.context;
+    const bool multi_turn = session_.mode == Mode::kMultiTurn;
+    if (!multi_turn && !session_.context.empty()) {
+      if (const auto done = prefill_context(held); !done) return done.error();
+    }
+    for (std::size_t t = 0; t < session_.turns.size(); ++t) {
+      const TokenTurn& turn = session_.turns[t];
+      std::vector<std::int32_t> prompt = multi_turn ? conversation : session_.context;
+      prompt.insert(prompt.end(), turn.prompt.begin(), turn.prompt.end());
+      SCSIM_CHECK(!prompt.empty());
+      if (const auto done = run_turn(t, prompt, held); !done) return done.error();
+      if (!multi_turn) continue;
+      conversation = std::move(prompt);
+      append_answer(turn, conversation);
+    }
+    return std::move(record_);
+  }
+
+ private:
+  // Starts the clock for `record`; gives the moment.
+  std::size_t begin(TurnRecord& record) {
+    record.counts = {};
+    clock_.start();
+    return timeline_.mark();
+  }
+
+  Expected<void> prefill_context(CachedTokens& held) {
+    TurnRecord record;
+    begin(record);
+    Measure measure{clock_, record.counts};
+    const auto logits = prefill(session_.context, held, record, measure);
+    record.times = clock_.stop();
+    if (!logits) return logits.error();
+    finish(held.cache, record);
+    record_.context = std::move(record);
+    return {};
+  }
+
+  Expected<void> run_turn(std::size_t t, const std::vector<std::int32_t>& prompt,
+                          CachedTokens& held) {
+    TurnRecord record;
+    const std::size_t arrived = begin(record);
+    Measure measure{clock_, record.counts};
+    // What the turn leaves for the next one: in multi-turn mode the conversation so far, in
+    // multi-request mode nothing.
+    CachedTokens working{.cache = held.cache.fork(), .tokens = held.tokens};
+    const Expected<at::Tensor> logits = prefill(prompt, working, record, measure);
+    if (!logits) return stop_with(logits.error());
+    std::optional<KvCache> before;  // the prompt's cache, for what is measured outside of the clock
+    if (options_.measure_likelihood) before.emplace(working.cache.fork());
+    std::optional<KvCache> answer;
+    const bool keeps_own = session_.mode == Mode::kMultiTurn && !options_.golden_answers;
+    if (!keeps_own) answer.emplace(working.cache.fork());
+    KvCache& decoding = keeps_own ? working.cache : *answer;
+    if (options_.decode) {
+      const auto decoded = decode(t, *logits, decoding, arrived, record, measure);
+      if (!decoded) return stop_with(decoded.error());
+    }
+    record.times = clock_.stop();
+    if (keeps_own) {
+      // The last token was said and not read: it is not in the cache.
+      working.tokens.insert(working.tokens.end(), record.output.begin(),
+                            record.output.empty() ? record.output.end() : record.output.end() - 1);
+    }
+    answer.reset();
+    if (before) {
+      if (const auto done = measure_target(t, *logits, *before, record); !done) return done.error();
+      finish(*before, record);
+      before.reset();
+    } else {
+      finish(working.cache, record);
+    }
+    if (session_.mode == Mode::kMultiTurn) held = std::move(working);
+    record_.turns.push_back(std::move(record));
+    return {};
+  }
+
+  // Finds what `held` has of the prompt, prefills the rest behind it; gives the last token's
+  // logits.
+  Expected<at::Tensor> prefill(const std::vector<std::int32_t>& prompt, CachedTokens& held,
+                               TurnRecord& record, Measure& measure) {
+    std::int64_t found = 0;
+    if (held.cache.tokens_seen() > 0) {
+      const MeasuredStage stage(measure, Stage::kRetrieval);
+      found = method_.retrieve(held.cache, held.tokens, prompt, measure);
+      SCSIM_CHECK_LT(found, static_cast<std::int64_t>(prompt.size()));
+      measure.now().tokens += found;
+      if (found == 0) {
+        held.cache = model_.make_cache();
+      } else if (found < held.cache.tokens_seen()) {
+        held.cache = held.cache.fork_prefix(found);
+      }
+    }
+    record.cached_tokens = found;
+    const std::span<const std::int32_t> rest =
+        std::span(prompt).subspan(static_cast<std::size_t>(found));
+    record.fresh_tokens = static_cast<std::int64_t>(rest.size());
+    held.tokens = prompt;
+    if (found > 0) return model_.prefill(rest, held.cache, method_, measure);
+    const std::vector<std::int32_t> rewritten = method_.rewrite_prompt(rest, measure);
+    return model_.prefill(rewritten, held.cache, method_, measure);
+  }
+
+  Expected<void> decode(std::size_t t, const at::Tensor& first_logits, KvCache& cache,
+                        std::size_t arrived, TurnRecord& record, Measure& measure) {
+    const std::int64_t limit = session_.turns[t].max_new_tokens;
+    TextStream stream(tokenizer_);
+    std::int32_t token = greedy(first_logits);
+    const std::size_t first = timeline_.mark();
+    std::size_t last = first;
+    while (true) {
+      record.output.push_back(token);
+      if (tokenizer_.is_end(token)) break;
+      if (hear(t, stream.push(token), record)) break;
+      if (static_cast<std::int64_t>(record.output.size()) >= limit) {
+        record.reached_limit = true;
+        break;
+      }
+      const Expected<at::Tensor> logits = model_.decode(token, cache, method_, measure);
+      if (!logits) return logits.error();
+      token = greedy(*logits);
+      last = timeline_.mark();
+    }
+    hear(t, stream.finish(), record);
+    record.ttft = timeline_.seconds(arrived, first);
+    record.decode_seconds = timeline_.seconds(first, last);
+    return {};
+  }
+
+  // Adds to the answer's text up to the first stop; whether one was met.
+  bool hear(std::size_t t, const std::string& piece, TurnRecord& record) {
+    const std::size_t heard = record.text.size();
+    record.text += piece;
+    std::size_t end = std::string::npos;
+    for (const std::string& stop : session_.stops) {
+      end = std::min(end, record.text.find(stop));
+    }
+    if (end != std::string::npos) record.text.resize(end);
+    if (options_.on_text && record.text.size() > heard) {
+      options_.on_text(t, std::string_view(record.text).substr(heard));
+    }
+    return end != std::string::npos;
+  }
+
+  Expected<void> measure_target(std::size_t t, const at::Tensor& first_logits,
+                                const KvCache& before, TurnRecord& record) {
+    const std::vector<std::int32_t>& target = session_.turns[t].target;
+    if (target.empty()) return {};
+    at::Tensor logits = first_logits.unsqueeze(0);
+    if (target.size() > 1) {
+      PerStage<StageCounts> uncounted{};
+      KvCache fork = before.fork();
+      clock_.start();
+      Measure measure{clock_, uncounted};
+      const auto rest = model_.prefill_all_logits(std::span(target).first(target.size() - 1), fork,
+                                                  method_, measure);
+      clock_.stop();
+      if (!rest) return rest.error();
+      logits = at::cat({logits, *rest});
+    }
+    record.likelihood = answer_likelihood(logits, target);
+    if (options_.reference != nullptr) {
+      SCSIM_CHECK_LT(t, options_.reference->size());
+      record.agreement = agreement((*options_.reference)[t], logits);
+    }
+    if (options_.keep_logits) record.target_logits = logits;
+    return {};
+  }
+
+  void append_answer(const TokenTurn& turn, std::vector<std::int32_t>& conversation) const {
+    const TurnRecord& record = record_.turns.back();
+    if (options_.golden_answers) {
+      conversation.insert(conversation.end(), turn.golden.begin(), turn.golden.end());
+      return;
+    }
+    const bool ended = !record.output.empty() && tokenizer_.is_end(record.output.back());
+    conversation.insert(conversation.end(), record.output.begin(),
+                        record.output.end() - (ended ? 1 : 0));
+    conversation.insert(conversation.end(), turn.closing.begin(), turn.closing.end());
+  }
+
+  static void finish(const KvCache& cache, TurnRecord& record) {
+    record.cache_bytes = cache.bytes().total();
+    for (const StageCounts& counts : record.counts) {
+      record.peak_bytes = std::max(record.peak_bytes, counts.peak_bytes);
+    }
+  }
+
+  Error stop_with(const Error& error) {
+    clock_.stop();
+    return error;
+  }
+
+  Model& model_;
+  const Tokenizer& tokenizer_;
+  Timeline& timeline_;
+  StageClock clock_;
+  const TokenSession& session_;
+  MethodRuntime& method_;
+  const SessionOptions& options_;
+  SessionRecord record_;
+};
+
+}  // namespace
+
+Expected<SessionRecord> run_session(Model& model, const Tokenizer& tokenizer, Timeline& timeline,
+                                    const TokenSession& session, MethodRuntime& method,
+                                    const SessionOptions& options) {
+  return SessionRun(model, tokenizer, timeline, session, method, options).run();
+}
+
+}  // namespace scsim::exec
