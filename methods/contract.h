@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "traces/quantity.h"
+#include "traces/session_mode.h"
 
 namespace scsim::methods {
 
@@ -25,10 +26,6 @@ struct AttentionLayer {
   std::int64_t query_heads = 1, kv_heads = 1, head_dim = 64;
   double element_bytes = 2;  // of K and V as the model computes them
 };
-
-// The two shared-context modes: follow-up turns of one session, or requests that each see the
-// context and their own question only.
-enum class Mode : std::uint8_t { kMultiTurn, kMultiRequest };
 
 // Where the data decide, a contract gives bounds; the density in between is measured. Where the
 // method's pattern is fixed, both are the same.
@@ -84,7 +81,7 @@ class KvContract {
   // Decode: one step with `tokens` behind it.
   virtual DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const = 0;
   // Reuse by others, and which prefixes of a cache can be addressed.
-  virtual ReuseClass reuse(Mode mode) const = 0;
+  virtual ReuseClass reuse(SessionMode mode) const = 0;
   virtual Addressable addressable() const { return Addressable::kEveryPrefix; }
   virtual SecondQuestion second_question() const { return SecondQuestion::kAppends; }
 };

@@ -13,25 +13,25 @@ at::Tensor log_probabilities(const at::Tensor& logits) {
 
 }  // namespace
 
-Likelihood answer_likelihood(const at::Tensor& logits, std::span<const std::int32_t> answer) {
-  Likelihood likelihood{.nll = 0, .tokens = static_cast<std::int64_t>(answer.size())};
+AnswerLikelihood answer_likelihood(const at::Tensor& logits, std::span<const std::int32_t> answer) {
+  AnswerLikelihood likelihood{.nats = 0, .tokens = static_cast<std::int64_t>(answer.size())};
   if (answer.empty()) return likelihood;
   SCSIM_CHECK_EQ(logits.size(0), likelihood.tokens);
   const at::Tensor log_p = log_probabilities(logits);
   for (std::int64_t i = 0; i < likelihood.tokens; ++i) {
-    likelihood.nll -= log_p[i][answer[static_cast<std::size_t>(i)]].item<double>();
+    likelihood.nats -= log_p[i][answer[static_cast<std::size_t>(i)]].item<double>();
   }
   return likelihood;
 }
 
-Agreement agreement(const at::Tensor& full, const at::Tensor& method) {
+FullAgreement full_agreement(const at::Tensor& full, const at::Tensor& method) {
   SCSIM_CHECK(full.sizes() == method.sizes());
-  Agreement result{.tokens = full.size(0), .greedy = 0, .kl = 0};
+  FullAgreement result{.tokens = full.size(0), .agreed = 0, .kl_sum = 0};
   if (result.tokens == 0) return result;
-  result.greedy = full.argmax(-1).cpu().eq(method.argmax(-1).cpu()).sum().item<std::int64_t>();
+  result.agreed = full.argmax(-1).cpu().eq(method.argmax(-1).cpu()).sum().item<std::int64_t>();
   const at::Tensor log_p = log_probabilities(full);
   const at::Tensor log_q = log_probabilities(method);
-  result.kl = (log_p.exp() * (log_p - log_q)).sum().item<double>();
+  result.kl_sum = (log_p.exp() * (log_p - log_q)).sum().item<double>();
   return result;
 }
 

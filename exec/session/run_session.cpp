@@ -35,7 +35,7 @@ class SessionRun {
   Expected<SessionRecord> run() {
     CachedTokens held{.cache = model_.make_cache(), .tokens = {}};
     std::vector<std::int32_t> conversation = session_.context;
-    const bool multi_turn = session_.mode == Mode::kMultiTurn;
+    const bool multi_turn = session_.mode == SessionMode::kMultiTurn;
     if (!multi_turn && !session_.context.empty()) {
       if (const auto done = prefill_context(held); !done) return done.error();
     }
@@ -85,7 +85,7 @@ class SessionRun {
     std::optional<KvCache> before;  // the prompt's cache, for what is measured outside of the clock
     if (options_.measure_likelihood) before.emplace(working.cache.fork());
     std::optional<KvCache> answer;
-    const bool keeps_own = session_.mode == Mode::kMultiTurn && !options_.golden_answers;
+    const bool keeps_own = session_.mode == SessionMode::kMultiTurn && !options_.golden_answers;
     if (!keeps_own) answer.emplace(working.cache.fork());
     KvCache& decoding = keeps_own ? working.cache : *answer;
     if (options_.decode) {
@@ -106,7 +106,7 @@ class SessionRun {
     } else {
       finish(working.cache, record);
     }
-    if (session_.mode == Mode::kMultiTurn) held = std::move(working);
+    if (session_.mode == SessionMode::kMultiTurn) held = std::move(working);
     record_.turns.push_back(std::move(record));
     return {};
   }
@@ -197,7 +197,7 @@ class SessionRun {
     record.likelihood = answer_likelihood(logits, target);
     if (options_.reference != nullptr) {
       SCSIM_CHECK_LT(t, options_.reference->size());
-      record.agreement = agreement((*options_.reference)[t], logits);
+      record.agreement = full_agreement((*options_.reference)[t], logits);
     }
     if (options_.keep_logits) record.target_logits = logits;
     return {};

@@ -56,9 +56,9 @@ struct TurnRecord {
   std::int64_t cache_bytes =
       0;                        // of the session's cache behind the prompt, method's state included
   std::int64_t peak_bytes = 0;  // of all KV while the turn ran
-  std::optional<Likelihood> likelihood;  // of the golden answer
-  std::optional<Agreement> agreement;    // with the reference
-  at::Tensor target_logits;              // [target tokens, vocabulary]; undefined unless kept
+  std::optional<AnswerLikelihood> likelihood;  // of the golden answer
+  std::optional<FullAgreement> agreement;      // with the reference
+  at::Tensor target_logits;                    // [target tokens, vocabulary]; undefined unless kept
 };
 
 struct SessionRecord {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/scorers/scorer.h"
+#include "traces/session_mode.h"
 
 namespace scsim::exec {
 
@@ -24,7 +24,7 @@ struct TokenTurn {
 };
 
 struct TokenSession {
-  Mode mode = Mode::kMultiTurn;
+  SessionMode mode = SessionMode::kMultiTurn;
   std::vector<std::int32_t> context;
   std::vector<TokenTurn> turns;
   // An answer ends before the first of these that it contains ("\n" where records are continued),

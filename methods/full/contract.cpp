@@ -21,7 +21,7 @@ class FullContract final : public KvContract {
     const Bytes all = dense_bytes(layer, tokens);
     return {.hbm = all, .host = Bytes{0}, .resident = all};
   }
-  ReuseClass reuse(Mode) const override { return ReuseClass::kExact; }
+  ReuseClass reuse(SessionMode) const override { return ReuseClass::kExact; }
 };
 
 }  // namespace

@@ -52,7 +52,7 @@ TEST_CASE("full attention keeps and reads all of K and V", "[methods][full]") {
 
 TEST_CASE("a full cache serves anybody with the same prefix", "[methods][full]") {
   const auto full = make_contract(*parse_method("full"));
-  for (const Mode mode : {Mode::kMultiTurn, Mode::kMultiRequest}) {
+  for (const SessionMode mode : {SessionMode::kMultiTurn, SessionMode::kMultiRequest}) {
     CHECK(full->reuse(mode) == ReuseClass::kExact);
   }
   CHECK(full->addressable() == Addressable::kEveryPrefix);

@@ -1,0 +1,78 @@
+#include "exec/session/device.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include "exec/api/device_timeline.h"
+#include "traces/files.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+Expected<c10::Device> open_cuda(const std::string& name, c10::DeviceIndex index) {
+  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    const char* why = dlerror();
+    return Error{"device " + name + ": libtorch's CUDA half cannot be loaded: " +
+                 (why != nullptr ? why : "no reason given")};
+  }
+  const int devices = at::detail::getCUDAHooks().deviceCount();
+  if (devices <= index) {
+    return Error{"device " + name + ": this machine has " + std::to_string(devices) +
+                 " CUDA devices"};
+  }
+  return c10::Device(c10::kCUDA, index);
+}
+
+// "model name : AMD EPYC ..." of /proc/cpuinfo.
+std::string cpu_name() {
+  const Expected<std::string> text = read_file("/proc/cpuinfo");
+  if (!text) return "unknown CPU";
+  for (const std::string& line : split(*text, '\n')) {
+    if (!line.starts_with("model name")) continue;
+    const std::size_t colon = line.find(':');
+    if (colon != std::string::npos)
+      return std::string(trim(std::string_view(line).substr(colon + 1)));
+  }
+  return "unknown CPU";
+}
+
+}  // namespace
+
+Expected<c10::Device> open_device(const std::string& name) {
+  if (name == "cpu") return c10::Device(c10::kCPU);
+  if (name == "cuda") return open_cuda(name, 0);
+  if (name.starts_with("cuda:")) {
+    const auto index = parse_unsigned(std::string_view(name).substr(5));
+    if (index && *index < 64) return open_cuda(name, static_cast<c10::DeviceIndex>(*index));
+  }
+  return Error{
+      unknown_name("device", name, std::vector<std::string>{"cpu", "cuda", "cuda:0", "cuda:1"})};
+}
+
+std::unique_ptr<Timeline> device_clock(c10::Device device) {
+  return device.is_cpu() ? wall_timeline() : device_timeline(device);
+}
+
+CalibrationDevice describe_device(c10::Device device) {
+  CalibrationDevice described{.name = cpu_name(),
+                              .kind = "cpu",
+                              .driver = "",
+                              .library = std::string("libtorch ") + TORCH_VERSION,
+                              .threads = at::get_num_threads(),
+                              .memory_bytes = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)};
+  if (device.is_cpu()) return described;
+  described.kind = "cuda";
+  described.name = device.str();
+  return described;
+}
+
+std::string clock_description(c10::Device device) {
+  return device.is_cpu() ? "steady clock" : "events of the device's stream";
+}
+
+}  // namespace scsim::exec
