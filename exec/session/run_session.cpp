@@ -35,17 +35,17 @@ class SessionRun {
   Expected<SessionRecord> run() {
     CachedTokens held{.cache = model_.make_cache(), .tokens = {}};
     std::vector<std::int32_t> conversation = session_.context;
-    const bool multi_turn = session_.mode == SessionMode::kMultiTurn;
-    if (!multi_turn && !session_.context.empty()) {
+    const bool grows = session_.mode == SessionMode::kMultiTurn && !session_.whole_prompts;
+    if (!session_.context.empty()) {
       if (const auto done = prefill_context(held); !done) return done.error();
     }
     for (std::size_t t = 0; t < session_.turns.size(); ++t) {
       const TokenTurn& turn = session_.turns[t];
-      std::vector<std::int32_t> prompt = multi_turn ? conversation : session_.context;
+      std::vector<std::int32_t> prompt = grows ? conversation : session_.context;
       prompt.insert(prompt.end(), turn.prompt.begin(), turn.prompt.end());
       SCSIM_CHECK(!prompt.empty());
       if (const auto done = run_turn(t, prompt, held); !done) return done.error();
-      if (!multi_turn) continue;
+      if (!grows) continue;
       conversation = std::move(prompt);
       append_answer(turn, conversation);
     }
@@ -147,7 +147,10 @@ class SessionRun {
     while (true) {
       record.output.push_back(token);
       if (tokenizer_.is_end(token)) break;
-      if (hear(t, stream.push(token), record)) break;
+      if (hear(t, stream.push(token), record)) {
+        record.reached_stop = true;
+        break;
+      }
       if (static_cast<std::int64_t>(record.output.size()) >= limit) {
         record.reached_limit = true;
         break;
@@ -168,7 +171,7 @@ class SessionRun {
     const std::size_t heard = record.text.size();
     record.text += piece;
     std::size_t end = std::string::npos;
-    for (const std::string& stop : session_.stops) {
+    for (const std::string& stop : session_.turns[t].stops) {
       end = std::min(end, record.text.find(stop));
     }
     if (end != std::string::npos) record.text.resize(end);
@@ -180,7 +183,7 @@ class SessionRun {
 
   Expected<void> measure_target(std::size_t t, const at::Tensor& first_logits,
                                 const KvCache& before, TurnRecord& record) {
-    const std::vector<std::int32_t>& target = session_.turns[t].target;
+    const std::vector<std::int32_t>& target = session_.turns[t].golden;
     if (target.empty()) return {};
     at::Tensor logits = first_logits.unsqueeze(0);
     if (target.size() > 1) {
@@ -207,11 +210,12 @@ class SessionRun {
     const TurnRecord& record = record_.turns.back();
     if (options_.golden_answers) {
       conversation.insert(conversation.end(), turn.golden.begin(), turn.golden.end());
-      return;
+    } else {
+      const bool ended = !record.output.empty() && tokenizer_.is_end(record.output.back());
+      conversation.insert(conversation.end(), record.output.begin(),
+                          record.output.end() - (ended ? 1 : 0));
+      if (record.reached_stop) return;
     }
-    const bool ended = !record.output.empty() && tokenizer_.is_end(record.output.back());
-    conversation.insert(conversation.end(), record.output.begin(),
-                        record.output.end() - (ended ? 1 : 0));
     conversation.insert(conversation.end(), turn.closing.begin(), turn.closing.end());
   }
 

@@ -48,6 +48,7 @@ struct TurnRecord {
   std::int64_t cached_tokens = 0;  // found in the cache, from the start of the prompt
   std::vector<std::int32_t> output;
   std::string text;            // of the output, without end tokens and without what follows a stop
+  bool reached_stop = false;   // one of the turn's stops ended it
   bool reached_limit = false;  // max_new_tokens ended it
   StageTimes times;
   PerStage<StageCounts> counts{};
@@ -62,7 +63,7 @@ struct TurnRecord {
 };
 
 struct SessionRecord {
-  // Multi-request mode: the prefill of the context, which no turn pays for. No output.
+  // Where there is a context: its prefill, which no turn pays for.
   std::optional<TurnRecord> context;
   std::vector<TurnRecord> turns;
 };

@@ -1,0 +1,203 @@
+// With a chat template, the text of a whole conversation is rendered turn by turn; what a turn adds
+// to the text before it is what it adds to the cache. Templates whose text does not grow that way
+// (one that drops earlier reasoning, say) are refused rather than approximated.
+#include "exec/session/encode_session.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "traces/check.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+// What ends the context where a template goes around it: no text has these characters.
+constexpr std::string_view kMark = "\x02\x03";
+
+struct TurnWords {
+  std::string prompt, golden, closing;
+};
+
+// Texts as they follow each other, before they are tokens.
+struct Words {
+  std::string context;  // multi-request mode; else the first turn begins with it
+  std::vector<TurnWords> turns;
+};
+
+Words plain_words(const PromptPlan& plan, SessionMode mode) {
+  Words words;
+  const bool multi_turn = mode == SessionMode::kMultiTurn;
+  if (!multi_turn) words.context = plan.context;
+  for (std::size_t t = 0; t < plan.turns.size(); ++t) {
+    const TurnPrompt& turn = plan.turns[t];
+    words.turns.push_back(
+        {.prompt = (multi_turn && t == 0 ? plan.context : "") + turn.prompt + turn.lead,
+         .golden = turn.target,
+         .closing = turn.closing});
+  }
+  return words;
+}
+
+Expected<Words> chat_requests(const PromptPlan& plan, const ChatTemplate& chat) {
+  const std::vector<Message> messages = {
+      {.role = Role::kUser, .text = plan.context + std::string(kMark)}};
+  const Expected<std::string> around = chat.render(messages, true);
+  if (!around) return around.error();
+  const std::size_t mark = around->find(kMark);
+  if (mark == std::string::npos) {
+    return Error{"chat template " + chat.name() + " changes the text of a message"};
+  }
+  const std::string behind = around->substr(mark + kMark.size());
+  Words words{.context = around->substr(0, mark), .turns = {}};
+  for (const TurnPrompt& turn : plan.turns) {
+    words.turns.push_back(
+        {.prompt = turn.prompt + behind + turn.lead, .golden = turn.target, .closing = ""});
+  }
+  return words;
+}
+
+Expected<Words> chat_turns(const PromptPlan& plan, const ChatTemplate& chat) {
+  Words words;
+  std::vector<Message> messages;
+  std::string before;  // the text up to and with the last golden answer
+  for (std::size_t t = 0; t < plan.turns.size(); ++t) {
+    const TurnPrompt& turn = plan.turns[t];
+    messages.push_back({.role = Role::kUser, .text = (t == 0 ? plan.context : "") + turn.prompt});
+    const Expected<std::string> rendered = chat.render(messages, true);
+    if (!rendered) return rendered.error();
+    if (!rendered->starts_with(before)) {
+      return Error{"chat template " + chat.name() +
+                   " changes earlier turns; its follow-ups cannot be appended to a cache"};
+    }
+    words.turns.push_back({.prompt = rendered->substr(before.size()) + turn.lead,
+                           .golden = turn.target,
+                           .closing = ""});
+    before = *rendered + turn.lead + turn.target;
+    messages.push_back({.role = Role::kAssistant, .text = turn.lead + turn.target});
+  }
+  return words;
+}
+
+Expected<Words> put_in_order(const PromptPlan& plan, const ChatTemplate* chat, SessionMode mode) {
+  if (!plan.chat || chat == nullptr) return plain_words(plan, mode);
+  return mode == SessionMode::kMultiTurn ? chat_turns(plan, *chat) : chat_requests(plan, *chat);
+}
+
+Mode scorer_mode(SessionMode mode) {
+  return mode == SessionMode::kMultiTurn ? Mode::kMultiTurn : Mode::kMultiRequest;
+}
+
+EncodedSession encode_words(const Words& words, const PromptPlan& plan, const Tokenizer& tokenizer,
+                            SessionMode mode) {
+  // A rendered template brings its begin token; plain text gets one.
+  const Frame frame = plan.chat ? Frame::kNone : Frame::kAdded;
+  const auto special = plan.chat ? SpecialTokens::kRecognised : SpecialTokens::kAsText;
+  EncodedSession encoded;
+  TokenSession& session = encoded.tokens;
+  session.mode = mode;
+  if (!words.context.empty()) session.context = tokenizer.encode(words.context, special, frame);
+  for (std::size_t t = 0; t < words.turns.size(); ++t) {
+    const TurnWords& turn = words.turns[t];
+    const bool first = t == 0 && words.context.empty();
+    session.turns.push_back(
+        {.prompt = tokenizer.encode(turn.prompt, special, first ? frame : Frame::kNone),
+         .golden = tokenizer.encode(turn.golden, SpecialTokens::kAsText),
+         .closing = tokenizer.encode(turn.closing, special),
+         .stops = plan.turns[t].stops,
+         .max_new_tokens = plan.turns[t].max_new_tokens});
+  }
+  return encoded;
+}
+
+// The part that is cut when it is too long.
+std::vector<std::int32_t>& first_prompt(TokenSession& session) {
+  return session.context.empty() ? session.turns.front().prompt : session.context;
+}
+
+}  // namespace
+
+Expected<EncodedSession> encode_session(const TaskSession& session, const Tokenizer& tokenizer,
+                                        const ChatTemplate* chat, const EncodeOptions& options) {
+  if (session.turns.empty())
+    return Error{"session " + session.id + " of " + session.task + " asks nothing"};
+  const PromptPlan plan = plan_prompts(session, {.style = options.style,
+                                                 .mode = scorer_mode(options.mode),
+                                                 .chat = chat != nullptr,
+                                                 .golden_answers = options.golden_answers});
+  const Expected<Words> words = put_in_order(plan, chat, options.mode);
+  if (!words) return words.error();
+  EncodedSession encoded = encode_words(*words, plan, tokenizer, options.mode);
+  std::vector<std::int32_t>& prompt = first_prompt(encoded.tokens);
+  const Expected<TaskEntry> task = find_task(session.task);
+  if (!task) return task.error();
+  const std::int64_t budget = first_prompt_budget(*task, scorer_mode(options.mode),
+                                                  options.max_sequence, session.turns.size());
+  if (budget < 2) {
+    return Error{"task " + session.task + ": " + format_integer(options.max_sequence) +
+                 " tokens are too few for the answers of " + std::to_string(session.turns.size()) +
+                 " turns; fewer --turns, or a larger --max-sequence"};
+  }
+  MiddleCut cut = cut_middle(prompt, budget);
+  encoded.truncated_tokens = static_cast<std::int64_t>(prompt.size() - cut.tokens.size());
+  const std::span<const std::int32_t> kept(cut.tokens);
+  encoded.answer_survived =
+      answers_survived(session, tokenizer.decode(kept.first(cut.head), true),
+                       cut.cut ? tokenizer.decode(kept.subspan(cut.head), true) : "");
+  prompt = std::move(cut.tokens);
+  encoded.context_tokens = static_cast<std::int64_t>(prompt.size());
+  return encoded;
+}
+
+Expected<TokenSession> encode_trace_session(const TraceSession& session, const Tokenizer& tokenizer,
+                                            const ChatTemplate* chat, std::int64_t max_new_tokens) {
+  TokenSession tokens{
+      .mode = SessionMode::kMultiTurn, .context = {}, .turns = {}, .whole_prompts = true};
+  for (const TracePrompt& request : session.requests) {
+    std::vector<Message> messages;
+    std::string joined;
+    for (const TraceMessage& message : request.messages) {
+      joined += message.text;
+      const Role role = message.role == "system"      ? Role::kSystem
+                        : message.role == "assistant" ? Role::kAssistant
+                                                      : Role::kUser;
+      messages.push_back({.role = role, .text = message.text});
+    }
+    TokenTurn turn;
+    if (chat != nullptr) {
+      const Expected<std::string> rendered = chat->render(messages, true);
+      if (!rendered) return rendered.error();
+      turn.prompt = tokenizer.encode(*rendered, SpecialTokens::kRecognised);
+    } else {
+      turn.prompt = tokenizer.encode(joined, SpecialTokens::kAsText, Frame::kAdded);
+    }
+    turn.golden = tokenizer.encode(request.answer, SpecialTokens::kAsText);
+    turn.max_new_tokens = std::max<std::int64_t>(1, request.max_tokens.value());
+    if (max_new_tokens > 0) turn.max_new_tokens = std::min(turn.max_new_tokens, max_new_tokens);
+    tokens.turns.push_back(std::move(turn));
+  }
+  return tokens;
+}
+
+Expected<TokenSession> encode_questions(const std::string& context,
+                                        const std::vector<std::string>& questions,
+                                        const Tokenizer& tokenizer, const ChatTemplate* chat,
+                                        SessionMode mode, std::int64_t max_new_tokens) {
+  PromptPlan plan{.chat = chat != nullptr, .context = context + "\n\n", .turns = {}};
+  for (const std::string& question : questions) {
+    TurnPrompt turn;
+    turn.max_new_tokens = max_new_tokens;
+    turn.prompt = chat != nullptr ? question : "Question: " + question + "\nAnswer:";
+    if (chat == nullptr) {
+      turn.closing = "\n";
+      turn.stops = {"\n"};
+    }
+    plan.turns.push_back(std::move(turn));
+  }
+  const Expected<Words> words = put_in_order(plan, chat, mode);
+  if (!words) return words.error();
+  return encode_words(*words, plan, tokenizer, mode).tokens;
+}
+
+}  // namespace scsim::exec
