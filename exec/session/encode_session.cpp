@@ -150,6 +150,22 @@ Expected<EncodedSession> encode_session(const TaskSession& session, const Tokeni
   return encoded;
 }
 
+std::int64_t longest_sequence(const TokenSession& session, bool golden_answers) {
+  const bool grows = session.mode == SessionMode::kMultiTurn && !session.whole_prompts;
+  const auto context = static_cast<std::int64_t>(session.context.size());
+  std::int64_t held = context;
+  std::int64_t longest = context;
+  for (const TokenTurn& turn : session.turns) {
+    const auto prompt = static_cast<std::int64_t>(turn.prompt.size());
+    const auto golden = static_cast<std::int64_t>(turn.golden.size());
+    longest = std::max(longest, held + prompt + std::max(turn.max_new_tokens, golden));
+    if (!grows) continue;
+    held += prompt + (golden_answers ? golden : turn.max_new_tokens) +
+            static_cast<std::int64_t>(turn.closing.size());
+  }
+  return longest;
+}
+
 Expected<TokenSession> encode_trace_session(const TraceSession& session, const Tokenizer& tokenizer,
                                             const ChatTemplate* chat, std::int64_t max_new_tokens) {
   TokenSession tokens{

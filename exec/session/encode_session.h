@@ -34,6 +34,9 @@ struct EncodedSession {
 Expected<EncodedSession> encode_session(const TaskSession& session, const Tokenizer& tokenizer,
                                         const ChatTemplate* chat, const EncodeOptions& options);
 
+// Tokens of the longest sequence that a run of it can make, answers at their limits.
+std::int64_t longest_sequence(const TokenSession& session, bool golden_answers);
+
 // A conversation of a trace: every request's whole prompt. `max_new_tokens` bounds what the trace
 // asks for; 0: it does not.
 Expected<TokenSession> encode_trace_session(const TraceSession& session, const Tokenizer& tokenizer,

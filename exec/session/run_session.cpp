@@ -56,8 +56,14 @@ class SessionRun {
   // Starts the clock for `record`; gives the moment.
   std::size_t begin(TurnRecord& record) {
     record.counts = {};
+    if (options_.before_turn) options_.before_turn();
     clock_.start();
     return timeline_.mark();
+  }
+
+  void end(TurnRecord& record) {
+    record.times = clock_.stop();
+    if (options_.after_turn) options_.after_turn(record);
   }
 
   Expected<void> prefill_context(CachedTokens& held) {
@@ -65,7 +71,7 @@ class SessionRun {
     begin(record);
     Measure measure{clock_, record.counts};
     const auto logits = prefill(session_.context, held, record, measure);
-    record.times = clock_.stop();
+    end(record);
     if (!logits) return logits.error();
     finish(held.cache, record);
     record_.context = std::move(record);
@@ -92,7 +98,7 @@ class SessionRun {
       const auto decoded = decode(t, *logits, decoding, arrived, record, measure);
       if (!decoded) return stop_with(decoded.error());
     }
-    record.times = clock_.stop();
+    end(record);
     if (keeps_own) {
       // The last token was said and not read: it is not in the cache.
       working.tokens.insert(working.tokens.end(), record.output.begin(),

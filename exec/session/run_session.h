@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "exec/api/measure.h"
@@ -31,17 +32,6 @@
 #include "traces/expected.h"
 
 namespace scsim::exec {
-
-struct SessionOptions {
-  bool golden_answers = true;
-  bool measure_likelihood = true;
-  bool keep_logits = false;  // TurnRecord::target_logits: what others are compared with
-  // Logits of full attention behind the same tokens, one tensor a turn; null: not compared.
-  const std::vector<at::Tensor>* reference = nullptr;
-  bool decode = true;  // false: prompts and likelihoods only
-  // Hears each piece of the answer as soon as it is known; null: nobody listens.
-  std::function<void(std::size_t turn, std::string_view text)> on_text = nullptr;
-};
 
 struct TurnRecord {
   std::int64_t fresh_tokens = 0;   // prefilled in this turn
@@ -57,9 +47,26 @@ struct TurnRecord {
   std::int64_t cache_bytes =
       0;                        // of the session's cache behind the prompt, method's state included
   std::int64_t peak_bytes = 0;  // of all KV while the turn ran
+  // Where meters are at hand (exec/session/meters.h).
+  std::optional<std::int64_t> peak_memory_bytes;
+  std::vector<std::pair<std::string, double>> energy_joules;
   std::optional<AnswerLikelihood> likelihood;  // of the golden answer
   std::optional<FullAgreement> agreement;      // with the reference
   at::Tensor target_logits;                    // [target tokens, vocabulary]; undefined unless kept
+};
+
+struct SessionOptions {
+  bool golden_answers = true;
+  bool measure_likelihood = true;
+  bool keep_logits = false;  // TurnRecord::target_logits: what others are compared with
+  // Logits of full attention behind the same tokens, one tensor a turn; null: not compared.
+  const std::vector<at::Tensor>* reference = nullptr;
+  bool decode = true;  // false: prompts and likelihoods only
+  // Called around each turn, outside of its clock: for meters of energy and memory.
+  std::function<void()> before_turn = nullptr;
+  std::function<void(TurnRecord&)> after_turn = nullptr;
+  // Hears each piece of the answer as soon as it is known; null: nobody listens.
+  std::function<void(std::size_t turn, std::string_view text)> on_text = nullptr;
 };
 
 struct SessionRecord {

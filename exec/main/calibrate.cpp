@@ -1,0 +1,218 @@
+// scexec calibrate: methods, tasks, modes and lengths crossed on a real model, into a Calibration.
+#include "exec/session/calibrate.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "exec/main/commands.h"
+#include "exec/main/lists.h"
+#include "exec/main/model_arguments.h"
+#include "exec/session/commit.h"
+#include "traces/program/command_line.h"
+#include "traces/program/terminal.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+using program::Argument;
+using program::Command;
+using program::ExitCode;
+using program::fail;
+
+struct Arguments {
+  ModelArguments model;
+  std::string methods = "full", tasks = "all", lengths = "512,1024,2048", style = "plain", out;
+  std::string modes = "multi_turn,multi_request";
+  std::vector<std::string> data;
+  std::optional<std::int64_t> turns, sessions, repeat, seed, max_new_tokens;
+  bool own_answers = false;
+};
+
+Expected<std::vector<std::string>> task_names(const std::string& text) {
+  std::vector<std::string> names;
+  if (text == "all") {
+    for (const TaskEntry& task : task_table()) names.push_back(task.name);
+    return names;
+  }
+  for (const std::string& name : split(text, ',')) {
+    const Expected<TaskEntry> task = find_task(std::string(trim(name)));
+    if (!task) return task.error();
+    if (std::ranges::find(names, task->name) != names.end()) {
+      return Error{"--tasks: " + task->name + " is listed twice"};
+    }
+    names.push_back(task->name);
+  }
+  return names;
+}
+
+Expected<std::vector<SessionMode>> mode_list(const std::string& text) {
+  std::vector<SessionMode> modes;
+  const std::vector<std::string> known(kSessionModeNames.begin(), kSessionModeNames.end());
+  for (const std::string& name : split(text, ',')) {
+    const auto found = std::ranges::find(known, std::string(trim(name)));
+    if (found == known.end()) return Error{"--modes: " + unknown_name("mode", trim(name), known)};
+    modes.push_back(static_cast<SessionMode>(found - known.begin()));
+  }
+  return modes;
+}
+
+// How the file was made: without what does not change it.
+std::string made_by(const Arguments& arguments) {
+  std::vector<std::string> words = {"calibrate",     "--methods", arguments.methods, "--tasks",
+                                    arguments.tasks, "--lengths", arguments.lengths, "--modes",
+                                    arguments.modes, "--style",   arguments.style};
+  const auto add = [&words](const char* name, const std::optional<std::int64_t>& value) {
+    if (value) words.insert(words.end(), {name, std::to_string(*value)});
+  };
+  add("--turns", arguments.turns);
+  add("--sessions", arguments.sessions);
+  add("--repeat", arguments.repeat);
+  add("--seed", arguments.seed);
+  add("--max-new-tokens", arguments.max_new_tokens);
+  add("--threads", arguments.model.threads);
+  for (const std::string& data : arguments.data) words.insert(words.end(), {"--data", data});
+  if (arguments.own_answers) words.emplace_back("--own-answers");
+  return program::quoted_command_line(words);
+}
+
+Expected<CalibrateOptions> options_of(const Arguments& arguments) {
+  CalibrateOptions options;
+  Expected<std::vector<methods::MethodChoice>> methods = methods::parse_methods(arguments.methods);
+  if (!methods) return methods.error();
+  options.methods = *std::move(methods);
+  Expected<std::vector<std::string>> tasks = task_names(arguments.tasks);
+  if (!tasks) return tasks.error();
+  options.sessions.tasks = *std::move(tasks);
+  const Expected<std::vector<std::int64_t>> lengths =
+      number_list("--lengths", arguments.lengths, 16);
+  if (!lengths) return lengths.error();
+  options.lengths = *lengths;
+  Expected<std::vector<SessionMode>> modes = mode_list(arguments.modes);
+  if (!modes) return modes.error();
+  options.modes = *std::move(modes);
+  for (const std::string& given : arguments.data) {
+    const std::size_t equals = given.find('=');
+    if (equals == std::string::npos) {
+      return Error{"--data: expected TASK=FILE, found \"" + given + "\""};
+    }
+    const Expected<TaskEntry> task = find_task(given.substr(0, equals));
+    if (!task) return task.error();
+    options.sessions.published[task->name] = given.substr(equals + 1);
+  }
+  const Expected<PromptStyle> style = parse_prompt_style(arguments.style);
+  if (!style) return style.error();
+  options.sessions.style = *style;
+  options.sessions.turns = static_cast<int>(arguments.turns.value_or(5));
+  options.sessions.sessions = static_cast<int>(arguments.sessions.value_or(4));
+  options.sessions.seed = static_cast<std::uint64_t>(arguments.seed.value_or(1));
+  options.sessions.golden_answers = !arguments.own_answers;
+  options.sessions.most_new_tokens = arguments.max_new_tokens.value_or(0);
+  options.repeats = static_cast<int>(arguments.repeat.value_or(1));
+  options.commit = std::string(source_commit());
+  options.made_by = made_by(arguments);
+  return options;
+}
+
+ExitCode run(const Arguments& arguments) {
+  const Expected<CalibrateOptions> options = options_of(arguments);
+  if (!options) return fail(options.error().message, ExitCode::kUsageError);
+  Expected<LoadedModel> model = load(arguments.model);
+  if (!model) return fail(model.error());
+  std::fprintf(stderr, "scexec: %s\n", describe_model(*model).c_str());
+  program::Progress progress("calibrating", "samples", true);
+  const Expected<CalibrationReport> report =
+      calibrate(*model, *options, arguments.out, [&progress](const CalibrateNews& news) {
+        if (!news.sentence.empty()) std::fprintf(stderr, "scexec: %s\n", news.sentence.c_str());
+        progress.update(news.fraction, static_cast<std::uint64_t>(news.samples));
+      });
+  progress.done();
+  if (!report) return fail(report.error());
+  std::printf("%s: %s samples, %s of them measured now, in %s; `scexec show %s` has the tables\n",
+              arguments.out.c_str(), format_integer(report->measured + report->resumed).c_str(),
+              format_integer(report->measured).c_str(), format_seconds(report->seconds).c_str(),
+              arguments.out.c_str());
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command calibrate_command() {
+  auto arguments = std::make_shared<Arguments>();
+  Arguments& a = *arguments;
+  Command command{
+      .name = "calibrate",
+      .sentence = "measure methods on tasks: accuracy by turn, and what each stage costs",
+      .arguments = model_arguments(a.model),
+      .run = [arguments] { return run(*arguments); },
+      .details =
+          "Killed at any moment, the same command goes on where it was (OUT.partial).\n"
+          "Methods with parameters: full,snapkv:budget=1024,window=32"};
+  const auto add = [&command](Argument argument) {
+    command.arguments.push_back(std::move(argument));
+  };
+  add({.name = "--out,-o",
+       .value_name = "OUT.pb",
+       .into = &a.out,
+       .sentence = "the calibration",
+       .required = true,
+       .completes = program::Completes::kFile});
+  add({.name = "--methods",
+       .value_name = "A,B",
+       .into = &a.methods,
+       .sentence = "long-context methods (full)"});
+  add({.name = "--tasks",
+       .value_name = "A,B",
+       .into = &a.tasks,
+       .sentence = "tasks, or all (all)"});
+  add({.name = "--lengths",
+       .value_name = "N,M",
+       .into = &a.lengths,
+       .sentence = "tokens of context (512,1024,2048)"});
+  add({.name = "--modes",
+       .value_name = "A,B",
+       .into = &a.modes,
+       .sentence = "of sharing the context (multi_turn,multi_request)"});
+  add({.name = "--turns",
+       .value_name = "N",
+       .into = &a.turns,
+       .sentence = "of a session (5)",
+       .min = 1});
+  add({.name = "--sessions",
+       .value_name = "N",
+       .into = &a.sessions,
+       .sentence = "of each task at each length (4)",
+       .min = 1});
+  add({.name = "--repeat",
+       .value_name = "N",
+       .into = &a.repeat,
+       .sentence = "times that all of it is run (1)",
+       .min = 1});
+  add({.name = "--seed",
+       .value_name = "N",
+       .into = &a.seed,
+       .sentence = "of generated sessions and of the order (1)"});
+  add({.name = "--style",
+       .value_name = "STYLE",
+       .into = &a.style,
+       .sentence = "how prompts are worded: as SCBench's code does, or as plain records (plain)",
+       .choices = {"released", "plain"}});
+  add({.name = "--data",
+       .value_name = "TASK=FILE",
+       .into = &a.data,
+       .sentence = "published sessions of a task in place of generated ones",
+       .completes = program::Completes::kFile});
+  add({.name = "--max-new-tokens",
+       .value_name = "N",
+       .into = &a.max_new_tokens,
+       .sentence = "bounds the tasks' own limits",
+       .min = 1});
+  add({.name = "--own-answers",
+       .into = &a.own_answers,
+       .sentence = "later turns see the model's own answers, not the golden ones"});
+  return command;
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,25 @@
+// What a run of a session says, as a calibration keeps it: scored, and in the file's terms.
+#pragma once
+
+#include "exec/session/encode_session.h"
+#include "exec/session/run_session.h"
+#include "exec/tasks/task_session.h"
+#include "traces/calibration.h"
+#include "traces/expected.h"
+
+namespace scsim::exec {
+
+// Of a prediction no more is kept; what is left out is counted.
+inline constexpr std::size_t kMostPredictionBytes = 16384;
+
+// Scores by both rules. The error is the scorer's: a turn that lacks what its rule needs.
+Expected<void> score_turn(const TaskSession& session, std::size_t turn, SessionMode mode,
+                          TurnSample& sample);
+
+// All but key, order and date.
+Expected<SessionSample> make_sample(const TaskSession& session, const EncodedSession& encoded,
+                                    const SessionRecord& record);
+
+SampleCost make_cost(const TurnRecord& record);
+
+}  // namespace scsim::exec

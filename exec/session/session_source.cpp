@@ -1,0 +1,97 @@
+#include "exec/session/session_source.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "exec/tasks/published_reader.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+
+Expected<SessionSource> SessionSource::make(const SessionDesign& design, CountTokens count) {
+  SessionSource source;
+  source.design_ = design;
+  source.count_ = std::move(count);
+  source.material_ = Material::find();
+  for (const auto& [name, path] : design.published) {
+    const Expected<TaskEntry> task = find_task(name);
+    if (!task) return task.error();
+    if (std::ranges::find(design.tasks, task->name) == design.tasks.end()) {
+      return Error{"sessions of " + task->name + " are given (" + path +
+                   "), which is not among the tasks to run"};
+    }
+    Expected<std::vector<TaskSession>> sessions =
+        read_published(path, task->name, static_cast<std::size_t>(design.sessions));
+    if (!sessions) return sessions.error();
+    if (std::ssize(*sessions) < design.sessions) {
+      return Error{path + " has " + std::to_string(sessions->size()) + " sessions; " +
+                   std::to_string(design.sessions) + " are asked for"};
+    }
+    for (TaskSession& session : *sessions) {
+      if (std::ssize(session.turns) > design.turns) {
+        session.turns.resize(static_cast<std::size_t>(design.turns));
+      }
+    }
+    source.published_[task->name] = *std::move(sessions);
+  }
+  return source;
+}
+
+Expected<TaskSession> SessionSource::get(const std::string& task, std::int64_t length,
+                                         int number) const {
+  if (const auto published = published_.find(task); published != published_.end()) {
+    return published->second[static_cast<std::size_t>(number)];
+  }
+  const Expected<TaskEntry> entry = find_task(task);
+  if (!entry) return entry.error();
+  return entry->generate({.tokens = length,
+                          .turns = design_.turns,
+                          .seed = design_.seed,
+                          .session = static_cast<std::uint64_t>(number)},
+                         material_, count_);
+}
+
+Expected<EncodedSession> SessionSource::encode(const TaskSession& session,
+                                               const Tokenizer& tokenizer, const ChatTemplate* chat,
+                                               SessionMode mode, std::int64_t length,
+                                               std::int64_t max_positions) const {
+  std::int64_t max_sequence = max_positions;
+  if (published_.contains(session.task)) {
+    // So much that the first prompt is cut to `length`.
+    const Expected<TaskEntry> task = find_task(session.task);
+    if (!task) return task.error();
+    const std::int64_t reserved = -first_prompt_budget(
+        *task, mode == SessionMode::kMultiTurn ? Mode::kMultiTurn : Mode::kMultiRequest, 0,
+        session.turns.size());
+    max_sequence = std::min(max_positions, length + reserved);
+  }
+  Expected<EncodedSession> encoded = encode_session(session, tokenizer, chat,
+                                                    {.style = design_.style,
+                                                     .mode = mode,
+                                                     .golden_answers = design_.golden_answers,
+                                                     .max_sequence = max_sequence});
+  if (!encoded) return encoded.error();
+  for (TokenTurn& turn : encoded->tokens.turns) {
+    if (design_.most_new_tokens > 0) {
+      turn.max_new_tokens = std::min(turn.max_new_tokens, design_.most_new_tokens);
+    }
+  }
+  const std::int64_t longest = longest_sequence(encoded->tokens, design_.golden_answers);
+  if (longest > max_positions) {
+    return Error{session.task + ", " + session.id + ": " + format_integer(longest) +
+                 " tokens with all turns and answers; the model has positions for " +
+                 format_integer(max_positions) + "; take shorter lengths or fewer turns"};
+  }
+  return encoded;
+}
+
+std::string SessionSource::description(const std::string& task) const {
+  if (const auto file = design_.published.find(task); file != design_.published.end()) {
+    return "published: " + std::filesystem::path(file->second).filename().string();
+  }
+  const Expected<TaskEntry> entry = find_task(task);
+  return entry ? "generated: " + entry->made_of : "unknown";
+}
+
+}  // namespace scsim::exec
