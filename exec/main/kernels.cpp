@@ -10,6 +10,7 @@
 #include "exec/main/lists.h"
 #include "exec/main/model_arguments.h"
 #include "exec/session/commit.h"
+#include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/kernel_sweep.h"
 #include "exec/weights/checkpoint.h"
@@ -138,7 +139,7 @@ ExitCode run(const Arguments& arguments) {
     if (!opened) return fail(opened.error());
     writer.emplace(*std::move(opened));
   }
-  const std::unique_ptr<Timeline> timeline = device_clock(*device);
+  const std::unique_ptr<Timeline> timeline = timeline_for(*device);
   std::vector<OperatorSample> plan = plan_kernels(shapes, *design);
   std::vector<OperatorSample> taken;
   program::Progress progress("measuring", "operators", true);

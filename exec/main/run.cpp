@@ -7,6 +7,7 @@
 #include "exec/main/agreement.h"
 #include "exec/main/commands.h"
 #include "exec/main/model_arguments.h"
+#include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/encode_session.h"
 #include "exec/session/meters.h"
@@ -169,7 +170,7 @@ ExitCode run(const Arguments& arguments) {
   if (!model) return fail(model.error());
   const Expected<std::vector<Work>> all = find_work(arguments, *model);
   if (!all) return fail(all.error());
-  const auto timeline = device_clock(model->model->options().device);
+  const auto timeline = timeline_for(model->model->options().device);
   std::printf("%s, %s, %s\n", describe_model(*model).c_str(), methods::method_text(*method).c_str(),
               arguments.mode.c_str());
   for (const Work& work : *all) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "exec/session/calibration_plan.h"
+#include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/meters.h"
 #include "exec/session/session_sample.h"
@@ -72,7 +73,7 @@ class Calibrator {
         design_(std::move(design)),
         writer_(writer),
         hear_(hear),
-        timeline_(device_clock(model.model->options().device)) {}
+        timeline_(timeline_for(model.model->options().device)) {}
 
   Expected<CalibrationReport> run() {
     const Clock::time_point started = Clock::now();

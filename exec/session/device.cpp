@@ -7,7 +7,6 @@
 #include <torch/version.h>
 #include <unistd.h>
 
-#include "exec/api/device_timeline.h"
 #include "traces/files.h"
 #include "traces/text.h"
 
@@ -54,9 +53,6 @@ Expected<c10::Device> open_device(const std::string& name) {
       unknown_name("device", name, std::vector<std::string>{"cpu", "cuda", "cuda:0", "cuda:1"})};
 }
 
-std::unique_ptr<Timeline> device_clock(c10::Device device) {
-  return device.is_cpu() ? wall_timeline() : device_timeline(device);
-}
 
 CalibrationDevice describe_device(c10::Device device) {
   CalibrationDevice described{.name = cpu_name(),

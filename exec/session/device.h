@@ -3,10 +3,8 @@
 
 #include <c10/core/Device.h>
 
-#include <memory>
 #include <string>
 
-#include "exec/api/stage_clock.h"
 #include "traces/calibration.h"
 #include "traces/expected.h"
 
@@ -15,9 +13,6 @@ namespace scsim::exec {
 // The error says what is missing. libtorch's CUDA half is loaded when a CUDA device is asked for,
 // and not before: programs on CPUs do without it.
 Expected<c10::Device> open_device(const std::string& name);
-
-// The clock of work on that device: the steady clock, or events of its stream.
-std::unique_ptr<Timeline> device_clock(c10::Device device);
 
 // What calibrations say of it, as the machine tells; threads are those that libtorch computes with.
 CalibrationDevice describe_device(c10::Device device);

@@ -1,0 +1,20 @@
+// A model folder as Hugging Face has them, small enough for any test: a Llama of two layers with
+// random weights, one token a byte, and a ChatML template. What it says is noise, the same each
+// time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace scsim::test {
+
+struct TinyModel {
+  int layers = 2, query_heads = 4, kv_heads = 2, head_dim = 32, hidden = 64, intermediate = 96;
+  int max_positions = 4096;
+  std::uint64_t seed = 1;
+};
+
+// Writes config.json, model.safetensors, tokenizer.json and tokenizer_config.json into the folder.
+void write_tiny_model(const std::string& folder, const TinyModel& model = {});
+
+}  // namespace scsim::test
