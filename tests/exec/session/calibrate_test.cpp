@@ -133,16 +133,15 @@ TEST_CASE("it says beforehand what is to be done, and its progress ends at one",
   CHECK(news.back().samples == 16);
 }
 
-TEST_CASE("a session that the model has no positions for is refused before anything is measured",
+TEST_CASE("a session that does not fit the model is refused before anything is measured",
           "[exec][session]") {
   const test::TemporaryFolder folder;
   LoadedModel model = tiny_model(folder);
   CalibrateOptions options = small_design();
-  options.lengths = {400, 4090};
+  options.sessions.turns = 40;  // whose answers alone have more tokens than the model has positions
   const auto report = calibrate(model, options, folder.file("cal.pb"), [](const CalibrateNews&) {});
   REQUIRE_FALSE(report.has_value());
-  INFO(report.error().message);
-  CHECK(report.error().message.find("positions for 4,096") != std::string::npos);
+  CHECK(report.error().message.find("too few for the answers of 40 turns") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(folder.file("cal.pb")));
 }
 
