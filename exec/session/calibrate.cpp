@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "exec/session/calibration_plan.h"
 #include "exec/api/device_timeline.h"
+#include "exec/session/calibration_plan.h"
 #include "exec/session/device.h"
 #include "exec/session/meters.h"
 #include "exec/session/session_sample.h"

@@ -53,7 +53,6 @@ Expected<c10::Device> open_device(const std::string& name) {
       unknown_name("device", name, std::vector<std::string>{"cpu", "cuda", "cuda:0", "cuda:1"})};
 }
 
-
 CalibrationDevice describe_device(c10::Device device) {
   CalibrationDevice described{.name = cpu_name(),
                               .kind = "cpu",

@@ -276,7 +276,7 @@ Call linear_call(const OperatorSample& sample, const at::TensorOptions& values) 
   const at::Tensor x = at::randn({dimension(sample, "rows"), dimension(sample, "in")}, values);
   const at::Tensor weight = at::randn({dimension(sample, "out"), dimension(sample, "in")}, values) /
                             std::sqrt(static_cast<double>(dimension(sample, "in")));
-  return {.run = [=] { return linear(x, weight, c10::nullopt); },
+  return {.run = [=] { return exec::linear(x, weight, c10::nullopt); },
           .plain = [=] { return at::matmul(x.to(at::kDouble), weight.to(at::kDouble).t()); }};
 }
 

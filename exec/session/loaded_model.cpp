@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "exec/session/read_gguf_vocabulary.h"
 #include "exec/weights/checkpoint.h"
-#include "exec/weights/gguf_vocabulary.h"
 #include "traces/files.h"
 #include "traces/text.h"
 
