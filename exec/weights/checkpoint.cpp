@@ -9,7 +9,9 @@
 
 #include "exec/weights/gguf_config.h"
 #include "exec/weights/gguf_file.h"
+#include "exec/weights/hugging_face_config.h"
 #include "exec/weights/network_tensors.h"
+#include "exec/weights/safetensors.h"
 #include "traces/check.h"
 #include "traces/text.h"
 
@@ -41,7 +43,8 @@ std::string join(const std::vector<Place>& places) {
 struct Checkpoint::State {
   std::string path, kind;
   ModelConfig config;
-  std::optional<GgufFile> gguf;  // keeps the file mapped
+  std::optional<GgufFile> gguf;  // one of the two keeps the bytes mapped
+  std::optional<Safetensors> safetensors;
   std::vector<TensorInfo> tensors;
   std::vector<Found> found;  // of each of `tensors`
 };
@@ -104,6 +107,19 @@ Checkpoint::~Checkpoint() = default;
 Expected<Checkpoint> Checkpoint::open(const std::string& path) {
   auto state = std::make_unique<State>();
   state->path = path;
+  if (std::filesystem::is_directory(path)) {
+    const Expected<ModelConfig> config = read_hugging_face_config(path);
+    if (!config) return config.error();
+    Expected<Safetensors> files = open_safetensors(path);
+    if (!files) return files.error();
+    state->kind = "safetensors";
+    state->config = *config;
+    state->safetensors = *std::move(files);
+    const Expected<void> found = find_tensors(state->safetensors->tensors, false, false, path,
+                                              state->config, state->tensors, state->found);
+    if (!found) return found.error();
+    return Checkpoint(std::move(state));
+  }
   Expected<GgufFile> file = GgufFile::open(path);
   if (!file) return file.error();
   const Expected<ModelConfig> config = config_of(*file);
