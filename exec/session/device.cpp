@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
-#include <torch/version.h>
+#include <torch/headeronly/version.h>
 #include <unistd.h>
 
 #include "traces/files.h"

@@ -348,7 +348,8 @@ std::vector<OperatorSample> plan_kernels(const KernelShapes& shapes, const Kerne
 
 void measure_kernel(OperatorSample& sample, const KernelShapes& shapes, const KernelDesign& design,
                     Timeline& timeline) {
-  at::globalContext().defaultGenerator(shapes.device).set_current_seed(design.seed);
+  at::Generator generator = at::globalContext().defaultGenerator(shapes.device);
+  generator.set_current_seed(design.seed);
   const Call call = make_call(sample, shapes, design.seed);
   sample.began_unix_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                              std::chrono::system_clock::now().time_since_epoch())

@@ -42,8 +42,8 @@ TEST_CASE("a plan's order is random, and the seed's alone", "[exec][session]") {
     }
     return all;
   };
-  CHECK(keys(1) == keys(1));
-  CHECK(keys(1) != keys(2));
+  CHECK((keys(1) == keys(1)));
+  CHECK((keys(1) != keys(2)));
   std::set<std::int32_t> first_methods;  // of blocks: every method comes first somewhere
   for (const PlannedBlock& block : plan_blocks(some_design(1))) {
     first_methods.insert(block.samples.front().key.method);

@@ -40,8 +40,9 @@ struct Bench {
 
 TokenSession some_session(const Bench& bench, SessionMode mode) {
   TokenSession session{.mode = mode, .context = {}, .turns = {}, .whole_prompts = false};
-  const std::vector<std::int32_t> context =
-      bench.ids(std::string(150, 'c') + " a context of some length");
+  std::string text(150, 'c');
+  text += " a context of some length";
+  const std::vector<std::int32_t> context = bench.ids(text);
   for (const std::string question : {" first?", " and the second, which is longer?", " 3?"}) {
     TokenTurn turn;
     turn.prompt = bench.ids(question);
