@@ -6,11 +6,11 @@
 #include <memory>
 #include <utility>
 
+#include "exec/api/device_timeline.h"
 #include "exec/main/commands.h"
 #include "exec/main/lists.h"
 #include "exec/main/model_arguments.h"
 #include "exec/session/commit.h"
-#include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/kernel_sweep.h"
 #include "exec/weights/checkpoint.h"

@@ -4,15 +4,16 @@
 #include <optional>
 #include <utility>
 
+#include "exec/api/device_timeline.h"
 #include "exec/main/agreement.h"
 #include "exec/main/commands.h"
 #include "exec/main/model_arguments.h"
-#include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/encode_session.h"
 #include "exec/session/meters.h"
 #include "exec/session/run_session.h"
 #include "exec/session/session_sample.h"
+#include "exec/session/session_source.h"
 #include "exec/session/session_table.h"
 #include "methods/runtime.h"
 #include "traces/files.h"

@@ -26,6 +26,14 @@ struct Words {
   std::vector<TurnWords> turns;
 };
 
+// A text behind the context, where it begins with that.
+std::string behind(const std::string& context, bool begins, const std::string& text) {
+  std::string all;
+  if (begins) all = context;
+  all.append(text);
+  return all;
+}
+
 Words plain_words(const PromptPlan& plan, SessionMode mode) {
   Words words;
   const bool multi_turn = mode == SessionMode::kMultiTurn;
@@ -33,7 +41,7 @@ Words plain_words(const PromptPlan& plan, SessionMode mode) {
   for (std::size_t t = 0; t < plan.turns.size(); ++t) {
     const TurnPrompt& turn = plan.turns[t];
     words.turns.push_back(
-        {.prompt = (multi_turn && t == 0 ? plan.context : "") + turn.prompt + turn.lead,
+        {.prompt = behind(plan.context, multi_turn && t == 0, turn.prompt + turn.lead),
          .golden = turn.target,
          .closing = turn.closing});
   }
@@ -49,11 +57,11 @@ Expected<Words> chat_requests(const PromptPlan& plan, const ChatTemplate& chat) 
   if (mark == std::string::npos) {
     return Error{"chat template " + chat.name() + " changes the text of a message"};
   }
-  const std::string behind = around->substr(mark + kMark.size());
+  const std::string after = around->substr(mark + kMark.size());
   Words words{.context = around->substr(0, mark), .turns = {}};
   for (const TurnPrompt& turn : plan.turns) {
     words.turns.push_back(
-        {.prompt = turn.prompt + behind + turn.lead, .golden = turn.target, .closing = ""});
+        {.prompt = turn.prompt + after + turn.lead, .golden = turn.target, .closing = ""});
   }
   return words;
 }
@@ -64,7 +72,7 @@ Expected<Words> chat_turns(const PromptPlan& plan, const ChatTemplate& chat) {
   std::string before;  // the text up to and with the last golden answer
   for (std::size_t t = 0; t < plan.turns.size(); ++t) {
     const TurnPrompt& turn = plan.turns[t];
-    messages.push_back({.role = Role::kUser, .text = (t == 0 ? plan.context : "") + turn.prompt});
+    messages.push_back({.role = Role::kUser, .text = behind(plan.context, t == 0, turn.prompt)});
     const Expected<std::string> rendered = chat.render(messages, true);
     if (!rendered) return rendered.error();
     if (!rendered->starts_with(before)) {
@@ -200,14 +208,17 @@ Expected<TokenSession> encode_questions(const std::string& context,
                                         const std::vector<std::string>& questions,
                                         const Tokenizer& tokenizer, const ChatTemplate* chat,
                                         SessionMode mode, std::int64_t max_new_tokens) {
+  const std::string newline(1, '\n');
   PromptPlan plan{.chat = chat != nullptr, .context = context + "\n\n", .turns = {}};
   for (const std::string& question : questions) {
     TurnPrompt turn;
     turn.max_new_tokens = max_new_tokens;
-    turn.prompt = chat != nullptr ? question : "Question: " + question + "\nAnswer:";
-    if (chat == nullptr) {
-      turn.closing = "\n";
-      turn.stops = {"\n"};
+    if (chat != nullptr) {
+      turn.prompt = question;
+    } else {
+      turn.prompt = "Question: " + question + "\nAnswer:";
+      turn.closing = newline;
+      turn.stops.push_back(newline);
     }
     plan.turns.push_back(std::move(turn));
   }

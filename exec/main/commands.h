@@ -1,0 +1,13 @@
+// The commands of `scexec`, each made by the file of its name; main.cpp lists them.
+#pragma once
+
+#include "traces/program/command.h"
+
+namespace scsim::exec {
+
+program::Command run_command();
+program::Command calibrate_command();
+program::Command kernels_command();
+program::Command doctor_command();
+
+}  // namespace scsim::exec

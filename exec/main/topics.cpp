@@ -1,0 +1,66 @@
+#include "exec/main/topics.h"
+
+#include "exec/scorers/scorer.h"
+#include "exec/session/kernel_sweep.h"
+#include "exec/tasks/task.h"
+#include "exec/text/chat_template.h"
+#include "methods/method.h"
+#include "traces/report/text_table.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+std::string tasks_text() {
+  std::string text;
+  for (const TaskEntry& task : task_table()) {
+    text += wrapped(task.name + "  ", task.paper_name + ", " +
+                                          std::string(capability_name(task.capability)) + ": " +
+                                          task.sentence + "; generated from " + task.made_of);
+  }
+  return text;
+}
+
+std::string methods_text() {
+  std::string text;
+  for (const methods::MethodEntry& method : methods::method_table()) {
+    text += wrapped(method.name + "  ",
+                    method.sentence + " (" + method.category + "; " + method.source + ")");
+    for (const methods::MethodParameter& parameter : method.parameters) {
+      text += wrapped("    " + parameter.name + "  ",
+                      parameter.sentence + " (" + format_shortest(parameter.default_value) + "; " +
+                          format_shortest(parameter.min) + " to " + format_shortest(parameter.max) +
+                          ")");
+    }
+  }
+  return text;
+}
+
+std::string scorers_text() {
+  std::string text;
+  for (const ScorerEntry& scorer : scorer_table()) {
+    text += wrapped(scorer.name + "  ", scorer.sentence + " (" + scorer.source + ")");
+  }
+  return text;
+}
+
+std::string lines_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += name + "\n";
+  return text;
+}
+
+}  // namespace
+
+const std::vector<program::Topic>& scexec_topics() {
+  static const std::vector<program::Topic> topics = {
+      {"tasks", "what models are asked", tasks_text},
+      {"methods", "long-context methods and their parameters", methods_text},
+      {"scorers", "how answers are scored, by two rules each", scorers_text},
+      {"templates", "chat templates that are known",
+       [] { return lines_of(ChatTemplate::names()); }},
+      {"operators", "what `scexec kernels` measures", [] { return lines_of(kernel_names()); }}};
+  return topics;
+}
+
+}  // namespace scsim::exec
