@@ -1,0 +1,75 @@
+#include "exec/text/unigram.h"
+
+#include <algorithm>
+
+#include "exec/text/characters.h"
+
+namespace scsim::exec {
+namespace {
+
+constexpr float kUnknownPenalty = 10.0F;  // SentencePiece's: below the least of all scores
+
+}  // namespace
+
+void UnigramModel::add(std::string_view piece, std::int32_t id, float score, bool user_defined) {
+  std::uint32_t node = 0;
+  for (const char c : piece) {
+    const auto [found, is_new] =
+        edges_.try_emplace(edge(node, c), static_cast<std::uint32_t>(nodes_.size()));
+    node = found->second;
+    if (is_new) nodes_.emplace_back();
+  }
+  nodes_[node] = {id, score, user_defined};
+  if (user_defined) return;
+  least_ = any_ ? std::min(least_, score) : score;
+  most_ = any_ ? std::max(most_, score) : score;
+  any_ = true;
+}
+
+void UnigramModel::finish() {
+  // A user-defined piece is worth its length times the best score, less a little.
+  for (Piece& node : nodes_) {
+    if (node.user_defined) node.score = most_;
+  }
+}
+
+std::span<const std::pair<std::int32_t, std::string_view>> UnigramModel::encode(
+    std::string_view text, Workspace& work) const {
+  work.best.assign(text.size() + 1, {});
+  const float unknown_score = least_ - kUnknownPenalty;
+  for (std::size_t at = 0; at < text.size();) {
+    const float so_far = work.best[at].score;
+    const std::size_t one = character_at(text.data() + at).bytes;
+    bool covered = false;
+    const auto offer = [&](std::size_t end, std::int32_t id, float score) {
+      Workspace::Way& way = work.best[end];
+      if (way.id >= 0 && score <= way.score) return;
+      way = {score, id, at};
+    };
+    std::uint32_t node = 0;
+    for (std::size_t end = at; end < text.size();) {
+      const auto next = edges_.find(edge(node, text[end]));
+      if (next == edges_.end()) break;
+      node = next->second;
+      ++end;
+      const Piece& piece = nodes_[node];
+      if (piece.id < 0) continue;
+      const std::size_t length = end - at;
+      const float score =
+          piece.user_defined ? static_cast<float>(length) * piece.score - 0.1F : piece.score;
+      offer(end, piece.id, score + so_far);
+      covered |= length == one;
+    }
+    if (!covered) offer(at + one, unknown_, unknown_score + so_far);
+    at += one;
+  }
+  work.pieces.clear();
+  for (std::size_t end = text.size(); end > 0; end = work.best[end].from) {
+    const Workspace::Way& way = work.best[end];
+    work.pieces.emplace_back(way.id, text.substr(way.from, end - way.from));
+  }
+  std::ranges::reverse(work.pieces);
+  return work.pieces;
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,51 @@
+// SentencePiece's unigram model: of all ways to cut a text into pieces, the one whose scores sum to
+// the most. One pass over the text, keeping for each position the best way to get there.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace scsim::exec {
+
+class UnigramModel {
+ public:
+  // User-defined pieces win over whatever they could be cut into.
+  void add(std::string_view piece, std::int32_t id, float score, bool user_defined);
+  void set_unknown(std::int32_t id) { unknown_ = id; }
+  void finish();  // when all is added
+
+  struct Workspace {
+    struct Way {
+      float score = 0;
+      std::int32_t id = -1;
+      std::size_t from = 0;
+    };
+    std::vector<Way> best;  // by end
+    std::vector<std::pair<std::int32_t, std::string_view>> pieces;
+  };
+  // Ids and what each covers, in order; a character that no piece covers is the unknown id. The
+  // result lives in the workspace.
+  std::span<const std::pair<std::int32_t, std::string_view>> encode(std::string_view text,
+                                                                    Workspace& work) const;
+
+ private:
+  struct Piece {
+    std::int32_t id = -1;
+    float score = 0;
+    bool user_defined = false;
+  };
+  static std::uint64_t edge(std::uint32_t node, char c) {
+    return std::uint64_t{node} << 8 | static_cast<std::uint8_t>(c);
+  }
+
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> edges_;
+  std::vector<Piece> nodes_ = std::vector<Piece>(1);
+  std::int32_t unknown_ = 0;
+  float least_ = 0, most_ = 0;  // scores of ordinary pieces
+  bool any_ = false;
+};
+
+}  // namespace scsim::exec
