@@ -8,11 +8,11 @@
 #include "analysis/cache_report.h"
 #include "cost_models/cost_model_table.h"
 #include "sim/main/commands.h"
-#include "sim/main/out_folder.h"
-#include "sim/main/terminal.h"
 #include "sim/main/trace_arguments.h"
 #include "sim/store/cache_study.h"
 #include "traces/files.h"
+#include "traces/program/out_folder.h"
+#include "traces/program/terminal.h"
 #include "traces/text.h"
 
 namespace scsim::program {

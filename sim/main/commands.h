@@ -1,9 +1,7 @@
 // All commands, each made by the file of its name (trace_import.cpp); main.cpp lists them.
 #pragma once
 
-#include <vector>
-
-#include "sim/main/command.h"
+#include "traces/program/command.h"
 
 namespace scsim::program {
 
@@ -16,9 +14,5 @@ Command trace_dump_command();
 Command cache_command();
 Command steps_command();
 Command compare_command();
-Command help_command();
-Command completion_command();
-
-const std::vector<Command>& all_commands();  // in the order of the help
 
 }  // namespace scsim::program

@@ -5,10 +5,10 @@
 #include "cost_models/cost_model_table.h"
 #include "cost_models/shapes.h"
 #include "sim/engine_preset.h"
-#include "sim/main/columns.h"
 #include "sim/router.h"
 #include "sim/store/eviction.h"
 #include "traces/generate.h"
+#include "traces/program/columns.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
 #include "traces/trace_format.h"
@@ -166,7 +166,7 @@ std::string recipe_text() {
 
 }  // namespace
 
-const std::vector<Topic>& topics() {
+const std::vector<Topic>& scsim_topics() {
   static const std::vector<Topic> all = {
       {"cluster", "keys of cluster.yaml", cluster_text},
       {"cost_models", "how long a step takes", cost_models_text},

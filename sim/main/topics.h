@@ -1,17 +1,12 @@
-// What `scsim help TOPIC` knows: each topic prints a table that the program itself chooses from.
+// What `scsim help TOPIC` knows.
 #pragma once
 
-#include <functional>
-#include <string>
 #include <vector>
+
+#include "traces/program/topics.h"
 
 namespace scsim::program {
 
-struct Topic {
-  std::string name, sentence;
-  std::function<std::string()> text;
-};
-
-const std::vector<Topic>& topics();
+const std::vector<Topic>& scsim_topics();
 
 }  // namespace scsim::program

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "sim/main/command_line.h"
+#include "traces/program/command_line.h"
 #include "traces/text.h"
 
 namespace scsim::program {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/main/command.h"
+#include "traces/program/command.h"
 
 namespace scsim::program {
 

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "sim/main/commands.h"
-#include "sim/main/terminal.h"
 #include "sim/main/trace_arguments.h"
+#include "traces/program/terminal.h"
 
 namespace scsim::program {
 namespace {

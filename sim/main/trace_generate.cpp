@@ -2,9 +2,9 @@
 #include <memory>
 
 #include "sim/main/commands.h"
-#include "sim/main/terminal.h"
 #include "sim/main/trace_arguments.h"
 #include "traces/generate.h"
+#include "traces/program/terminal.h"
 #include "traces/text.h"
 
 namespace scsim::program {

@@ -3,8 +3,8 @@
 
 #include "sim/main/commands.h"
 #include "sim/main/option_file.h"
-#include "sim/main/terminal.h"
 #include "sim/main/trace_arguments.h"
+#include "traces/program/terminal.h"
 #include "traces/trace_format.h"
 
 namespace scsim::program {

@@ -1,4 +1,5 @@
-// A command of `scsim`: its name, its arguments, what it does.
+// A program, `scsim` or `scexec`, as a list of commands; a command is its name, its arguments and
+// what it does.
 //
 //   Command compare_command() {
 //     struct Arguments {
@@ -16,7 +17,7 @@
 //   }
 //
 // A command is data: parsing, help, the answer to a mistyped name and shell completion all walk the
-// one list of them in main.cpp.
+// one list of them, which is that of this_program() in the program's main.cpp.
 #pragma once
 
 #include <cstdint>
@@ -56,12 +57,24 @@ struct Argument {
 };
 
 struct Command {
-  std::string name;  // "trace import"; empty: scsim without a command
+  std::string name;  // "trace import"; empty: the program without a command
   std::string sentence;
   std::vector<Argument> arguments;
   std::function<ExitCode()> run;
   std::string details = "";  // what its --help says below the arguments
 };
+
+struct Program {
+  std::string name;                      // "scsim"
+  std::string sentence = "";             // what it does, where no command has the empty name
+  std::vector<Command> commands;         // in the order of the help
+  std::string wants = "give a command";  // what a call without any is told
+  std::string for_file =
+      "";  // what to do with a file given for a command: "to simulate it: scsim "
+};
+
+// Which program this is. Each program defines it, in its main.cpp.
+const Program& this_program();
 
 // Prints "scsim: message" to stderr and gives `code`, for `return fail(...)`.
 ExitCode fail(const std::string& message, ExitCode code = ExitCode::kInputError);

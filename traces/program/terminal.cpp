@@ -1,6 +1,6 @@
 // A signal handler may do very little, so it knows the paths beforehand, unlinks them and leaves;
 // no part of the libraries has to ask whether it should stop.
-#include "sim/main/terminal.h"
+#include "traces/program/terminal.h"
 
 #include <fcntl.h>
 #include <signal.h>

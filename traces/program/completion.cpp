@@ -7,17 +7,18 @@
 #include <memory>
 #include <set>
 
-#include "sim/main/commands.h"
+#include "traces/program/topics.h"
 #include "traces/text.h"
 
 namespace scsim::program {
 namespace {
 
-constexpr char kHead[] = R"(# Completion of scsim for bash: source <(scsim completion bash)
-_scsim_words() { COMPREPLY=($(compgen -W "$1" -- "$current")); }
-_scsim_files() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); }
-_scsim_folders() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); }
-_scsim() {
+// PROGRAM is its name, once all is written.
+constexpr char kHead[] = R"(# Completion of PROGRAM for bash: source <(PROGRAM completion bash)
+_PROGRAM_words() { COMPREPLY=($(compgen -W "$1" -- "$current")); }
+_PROGRAM_files() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); }
+_PROGRAM_folders() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); }
+_PROGRAM() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; ++i)); do
@@ -31,15 +32,15 @@ std::string spaced(const std::vector<std::string>& words) {
 }
 
 std::string reply(const Argument& argument) {
-  if (!argument.choices.empty()) return "_scsim_words '" + spaced(argument.choices) + "'";
-  if (!argument.offers.empty()) return "_scsim_words '" + spaced(argument.offers) + "'";
+  if (!argument.choices.empty()) return "_PROGRAM_words '" + spaced(argument.choices) + "'";
+  if (!argument.offers.empty()) return "_PROGRAM_words '" + spaced(argument.offers) + "'";
   switch (argument.completes) {
     case Completes::kFile:
-      return "_scsim_files";
+      return "_PROGRAM_files";
     case Completes::kFolder:
-      return "_scsim_folders";
+      return "_PROGRAM_folders";
     case Completes::kNothing:
-      return "_scsim_words ''";
+      return "_PROGRAM_words ''";
   }
   return "";
 }
@@ -47,7 +48,7 @@ std::string reply(const Argument& argument) {
 // The first words of commands behind each group: "" -> trace steps ..., "trace" -> import ...
 std::map<std::string, std::set<std::string>> words_by_group() {
   std::map<std::string, std::set<std::string>> groups;
-  for (const Command& command : all_commands()) {
+  for (const Command& command : this_program().commands) {
     std::string group;
     for (const std::string& word : split(command.name, ' ')) {
       if (word.empty()) continue;
@@ -68,7 +69,7 @@ std::string bash_script() {
     }
   }
   script += "      *) break ;;\n    esac\n  done\n  case \"$command:$previous\" in\n";
-  for (const Command& command : all_commands()) {
+  for (const Command& command : this_program().commands) {
     for (const Argument& argument : command.arguments) {
       if (argument.is_flag() || argument.is_positional()) continue;
       for (const std::string& name : split(argument.name, ',')) {
@@ -78,7 +79,7 @@ std::string bash_script() {
   }
   script += "  esac\n  case \"$command\" in\n";
   std::set<std::string> written;
-  for (const Command& command : all_commands()) {
+  for (const Command& command : this_program().commands) {
     std::vector<std::string> options = {"--help"};
     if (command.name.empty()) options.push_back("--version");
     std::string positional;
@@ -93,30 +94,33 @@ std::string bash_script() {
     }
     const auto group = groups.find(command.name);
     if (group != groups.end())
-      positional = "_scsim_words '" + spaced({group->second.begin(), group->second.end()}) + "'";
-    script += "    '" + command.name + "') if [[ $current == -* ]]; then _scsim_words '" +
-              spaced(options) + "'; else " + (positional.empty() ? "_scsim_words ''" : positional) +
-              "; fi ;;\n";
+      positional = "_PROGRAM_words '" + spaced({group->second.begin(), group->second.end()}) + "'";
+    script += "    '" + command.name + "') if [[ $current == -* ]]; then _PROGRAM_words '" +
+              spaced(options) + "'; else " +
+              (positional.empty() ? "_PROGRAM_words ''" : positional) + "; fi ;;\n";
     written.insert(command.name);
   }
   for (const auto& [group, words] : groups) {
     if (written.contains(group)) continue;
     script +=
-        "    '" + group + "') _scsim_words '" + spaced({words.begin(), words.end()}) + "' ;;\n";
+        "    '" + group + "') _PROGRAM_words '" + spaced({words.begin(), words.end()}) + "' ;;\n";
   }
-  script += "  esac\n}\ncomplete -F _scsim scsim\n";
+  script += "  esac\n}\ncomplete -F _PROGRAM PROGRAM\n";
+  const std::string word = "PROGRAM", &name = this_program().name;
+  for (std::size_t at = 0; (at = script.find(word, at)) != std::string::npos; at += name.size())
+    script.replace(at, word.size(), name);
   return script;
 }
 
 }  // namespace
 
-Command completion_command() {
+Command completion_command(const std::string& program) {
   auto shell = std::make_shared<std::string>();
   return {.name = "completion",
           .sentence = "print a script that completes commands, options and their values",
           .arguments = {{.name = "SHELL",
                          .into = shell.get(),
-                         .sentence = "whose shell: source <(scsim completion bash)",
+                         .sentence = "whose shell: source <(" + program + " completion bash)",
                          .required = true,
                          .choices = {"bash"}}},
           .run = [shell] {

@@ -1,4 +1,4 @@
-#include "sim/main/out_folder.h"
+#include "traces/program/out_folder.h"
 
 #include <unistd.h>
 

@@ -1,14 +1,18 @@
 // The command is found by us, word by word; its arguments are left to a CLI11 app of that command
 // alone. So a file may be called like a command, and every mistake is answered in our own words:
 // CLI11 is told to keep what it does not know, and we look for the nearest name.
-#include "sim/main/command_line.h"
+#include "traces/program/command_line.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <vector>
 
-#include "sim/main/columns.h"
+#include "traces/program/columns.h"
+#include "traces/program/command.h"
+#include "traces/program/terminal.h"
 #include "traces/text.h"
 #include "traces/version.h"
 
@@ -20,9 +24,9 @@ using Names = std::vector<std::string>;
 bool is_option(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
 
 // The words that may follow `group` ("" or "trace") in the name of a command.
-Names next_words(std::span<const Command> commands, const std::string& group) {
+Names next_words(const std::string& group) {
   Names words;
-  for (const Command& command : commands) {
+  for (const Command& command : this_program().commands) {
     std::string_view rest = command.name;
     if (!group.empty()) {
       if (!rest.starts_with(group + " ")) continue;
@@ -34,7 +38,8 @@ Names next_words(std::span<const Command> commands, const std::string& group) {
   return words;
 }
 
-const Command* find_command(std::span<const Command> commands, const std::string& name) {
+const Command* find_command(const std::string& name) {
+  const std::vector<Command>& commands = this_program().commands;
   const auto found = std::ranges::find(commands, name, &Command::name);
   return found == commands.end() ? nullptr : &*found;
 }
@@ -54,6 +59,11 @@ std::string usage_of(const Argument& argument) {
   return text;
 }
 
+void add_common_options(const std::string& command, std::vector<Row>& rows) {
+  rows.emplace_back("--help, -h", "print this");
+  if (command.empty()) rows.emplace_back("--version", "print the version");
+}
+
 std::string arguments_text(const Command& command) {
   std::vector<Row> rows;
   for (const Argument& argument : command.arguments) {
@@ -63,14 +73,13 @@ std::string arguments_text(const Command& command) {
     if (!argument.choices.empty()) right += ": " + comma_separated(argument.choices);
     rows.emplace_back(std::move(left), std::move(right));
   }
-  rows.emplace_back("--help, -h", "print this");
-  if (command.name.empty()) rows.emplace_back("--version", "print the version");
+  add_common_options(command.name, rows);
   return two_columns(rows);
 }
 
-std::string commands_text(std::span<const Command> commands, const std::string& group) {
+std::string commands_text(const std::string& group) {
   std::vector<Row> rows;
-  for (const Command& command : commands) {
+  for (const Command& command : this_program().commands) {
     if (command.name.empty()) continue;
     if (group.empty() || command.name.starts_with(group + " "))
       rows.emplace_back(command.name, command.sentence);
@@ -176,45 +185,20 @@ std::optional<std::string> parse(const Command& command, Names words) {
   return std::nullopt;
 }
 
-}  // namespace
-
-ExitCode fail(const std::string& message, ExitCode code) {
-  std::fprintf(stderr, "scsim: %s\n", message.c_str());
-  return code;
-}
-
-bool is_command(std::span<const Command> commands, const std::string& name) {
-  return find_command(commands, name) != nullptr || !next_words(commands, name).empty();
-}
-
-std::string help_text(std::span<const Command> commands, const std::string& name) {
-  const Command* command = find_command(commands, name);
-  std::string text;
-  if (command != nullptr) {
-    text = "scsim" + (name.empty() ? "" : " " + name);
-    for (const Argument& argument : command->arguments) text += " " + usage_of(argument);
-    text += "\n" + command->sentence + "\n\n" + arguments_text(*command);
-  }
-  if (!next_words(commands, name).empty()) {
-    if (!text.empty()) text += "\n";
-    text += "commands:\n" + commands_text(commands, name);
-  }
-  if (command != nullptr && !command->details.empty()) text += "\n" + command->details;
-  return text;
-}
-
-ExitCode run_command_line(std::span<const Command> commands, std::vector<std::string> words) {
+// The command that the words name, run.
+ExitCode run_command_line(Names words) {
+  const Program& program = this_program();
   std::string name;
   std::size_t taken = 0;
   for (; taken < words.size(); ++taken) {
-    const Names known = next_words(commands, name);
+    const Names known = next_words(name);
     if (known.empty() || is_option(words[taken])) break;
     if (std::ranges::find(known, words[taken]) == known.end()) {
       std::error_code ignored;
       std::string message = unknown_name(joined(name, "command"), words[taken], known);
-      if (name.empty() && std::filesystem::exists(words[taken], ignored)) {
-        message = "unknown command \"" + words[taken] +
-                  "\"; to simulate that trace: scsim --trace " + words[taken];
+      if (name.empty() && !program.for_file.empty() &&
+          std::filesystem::exists(words[taken], ignored)) {
+        message = "unknown command \"" + words[taken] + "\"; " + program.for_file + words[taken];
       }
       return usage_error(message);
     }
@@ -225,31 +209,74 @@ ExitCode run_command_line(std::span<const Command> commands, std::vector<std::st
   const auto end_of_options = std::ranges::find(words, "--");
   for (auto word = words.begin(); word != end_of_options; ++word) {
     if (*word == "--help" || *word == "-h") {
-      std::fputs(help_text(commands, name).c_str(), stdout);
+      std::fputs(help_text(name).c_str(), stdout);
       return ExitCode::kOk;
     }
     if (*word == "--version" && name.empty()) {
-      std::printf("scsim %s\n", std::string(tool_version()).c_str());
+      std::printf("%s %s\n", program.name.c_str(), std::string(tool_version()).c_str());
       return ExitCode::kOk;
     }
   }
-  const Command* command = find_command(commands, name);
+  const Command* command = find_command(name);
   if (command == nullptr || (name.empty() && words.empty())) {
-    const std::string known = comma_separated(next_words(commands, name));
+    const std::string known = comma_separated(next_words(name));
     if (name.empty())
-      return usage_error("give --trace FILE or a command: " + known + "; `scsim --help` says more");
-    return usage_error("scsim " + name + " needs a command: " + known);
+      return usage_error(program.wants + ": " + known + "; `" + program.name +
+                         " --help` says more");
+    return usage_error(program.name + " " + name + " needs a command: " + known);
   }
   if (auto wrong = parse(*command, std::move(words))) {
-    return usage_error(*wrong + (name.empty() ? "" : " (in scsim " + name + ")"));
+    return usage_error(*wrong + (name.empty() ? "" : " (in " + program.name + " " + name + ")"));
   }
   return command->run();
+}
+
+}  // namespace
+
+ExitCode fail(const std::string& message, ExitCode code) {
+  std::fprintf(stderr, "%s: %s\n", this_program().name.c_str(), message.c_str());
+  return code;
+}
+
+bool is_command(const std::string& name) {
+  return find_command(name) != nullptr || !next_words(name).empty();
+}
+
+std::string help_text(const std::string& name) {
+  const Command* command = find_command(name);
+  std::string text;
+  if (command != nullptr) {
+    text = this_program().name + (name.empty() ? "" : " " + name);
+    for (const Argument& argument : command->arguments) text += " " + usage_of(argument);
+    text += "\n" + command->sentence + "\n\n" + arguments_text(*command);
+  } else if (name.empty()) {
+    std::vector<Row> options;
+    add_common_options(name, options);
+    text = this_program().name + " COMMAND\n" + this_program().sentence + "\n\n" +
+           two_columns(options);
+  }
+  if (!next_words(name).empty()) {
+    if (!text.empty()) text += "\n";
+    text += "commands:\n" + commands_text(name);
+  }
+  if (command != nullptr && !command->details.empty()) text += "\n" + command->details;
+  return text;
+}
+
+int run_program(int argc, char** argv) {
+  catch_interrupts();
+  const ExitCode code = run_command_line({argv + 1, argv + argc});
+  // A full disk or a closed pipe behind stdout is a failure too.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return static_cast<int>(fail("the output could not be written"));
+  }
+  return static_cast<int>(code);
 }
 
 std::string quoted_command_line(std::span<const std::string> words) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+@%";
-  std::string line = "scsim";
+  std::string line = this_program().name;
   for (const std::string& word : words) {
     line += ' ';
     if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {

@@ -1,4 +1,4 @@
-#include "sim/main/columns.h"
+#include "traces/program/columns.h"
 
 #include <algorithm>
 
