@@ -11,24 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "exec/weights/element_type.h"
 #include "exec/weights/model_config.h"
 #include "traces/expected.h"
 
 namespace scsim::exec {
-
-enum class ElementType : std::uint8_t {
-  kF32,
-  kF16,
-  kBF16,
-  kQ4_0,
-  kQ4_1,
-  kQ5_0,
-  kQ5_1,
-  kQ8_0,
-  kQ4_K,
-  kQ5_K,
-  kQ6_K
-};
 
 struct TensorInfo {
   std::string name;                 // Hugging Face's

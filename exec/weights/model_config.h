@@ -26,6 +26,8 @@ struct RopeConfig {
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
   double beta_fast = 32, beta_slow = 1;              // yarn
   std::optional<double> attention_factor;            // yarn; absent: 0.1 ln(factor) + 1
+  // What each frequency is divided by, besides; empty: 1. GGUF files have llama3's scaling so.
+  std::vector<float> divisors;
 };
 
 struct AttentionConfig {
