@@ -4,14 +4,12 @@
 #   add_trace_format(mooncake)   traces/mooncake_importer.cpp, tests/traces/mooncake_importer_test.cpp
 #   add_cost_model(roofline)     cost_models/roofline.cpp, tests/cost_models/roofline_test.cpp
 #   add_method(full)             methods/full/contract.cpp, methods/full/runtime.cpp, tests/methods/full_test.cpp
-#   add_task(kv)                 exec/tasks/kv.cpp, tests/exec/tasks/kv_test.cpp
 #   add_scorer(kv)               exec/scorers/kv_scorer.cpp, tests/exec/scorers/kv_scorer_test.cpp
 #
 # The source defines `scsim::sim::EvictionEntry scsim::sim::lru_policy()` (routers: RouterEntry; formats:
 # `scsim::TraceFormat scsim::mooncake_format()`; cost models: `scsim::cost_models::CostModelEntry
 # scsim::cost_models::roofline_cost_model()`; methods, in scsim::methods: `MethodEntry full_method()` and
-# `MethodRuntimeEntry full_runtime()`; in scsim::exec `TaskEntry kv_task()` and `ScorerEntry kv_scorer()`); the
-# generated table calls each in the order of the lines.
+# `MethodRuntimeEntry full_runtime()`; scorers: `scsim::exec::ScorerEntry scsim::exec::kv_scorer()`); the generated table calls each in the order of the lines.
 
 function(scsim_table_entry kind source test)
   if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
@@ -49,12 +47,6 @@ macro(add_method name)
   list(APPEND SCSIM_METHODS ${name})
   list(APPEND SCSIM_METHOD_CONTRACTS ${CMAKE_SOURCE_DIR}/methods/${name}/contract.cpp)
   list(APPEND SCSIM_METHOD_RUNTIMES ${CMAKE_SOURCE_DIR}/methods/${name}/runtime.cpp)
-endmacro()
-
-macro(add_task name)
-  scsim_table_entry("add_task(${name})" exec/tasks/${name}.cpp tests/exec/tasks/${name}_test.cpp)
-  list(APPEND SCSIM_TASKS ${name})
-  list(APPEND SCSIM_TASK_SOURCES ${CMAKE_SOURCE_DIR}/exec/tasks/${name}.cpp)
 endmacro()
 
 macro(add_scorer name)

@@ -7,8 +7,9 @@
 # The headers come last in the search (-idirafter), because the wheel carries fmt, protobuf and others
 # that would shadow Debian's.
 
-set(SCSIM_TORCH_VERSION 2.11.0)   # that of cmake/setup.sh, which installs it
+set(SCSIM_TORCH_VERSION 2.11.0)   # that of cmake/wheels.sh, which fetches it
 
+# Where it is: the environment's SCSIM_LIBTORCH, else what was configured before, else the cache folder.
 if(DEFINED ENV{SCSIM_CACHE})
   set(cache $ENV{SCSIM_CACHE})
 elseif(DEFINED ENV{XDG_CACHE_HOME})
@@ -16,16 +17,17 @@ elseif(DEFINED ENV{XDG_CACHE_HOME})
 else()
   set(cache $ENV{HOME}/.cache/scsim)
 endif()
-set(libtorch ${cache}/libtorch-${SCSIM_TORCH_VERSION}/torch)
-if(DEFINED ENV{SCSIM_LIBTORCH})
-  set(libtorch $ENV{SCSIM_LIBTORCH})
+set(SCSIM_LIBTORCH ${cache}/libtorch-${SCSIM_TORCH_VERSION}/torch CACHE PATH "The folder `torch` of libtorch's wheel")
+if(DEFINED ENV{SCSIM_LIBTORCH} AND NOT "$ENV{SCSIM_LIBTORCH}" STREQUAL SCSIM_LIBTORCH)
+  set_property(CACHE SCSIM_LIBTORCH PROPERTY VALUE $ENV{SCSIM_LIBTORCH})
+  unset(SCSIM_CUDART CACHE)
+  unset(SCSIM_CUPTI CACHE)
 endif()
-set(SCSIM_LIBTORCH ${libtorch} CACHE PATH "The folder `torch` of libtorch's wheel")
 
 foreach(file include/ATen/ATen.h lib/libtorch_cpu.so lib/libc10.so)
   if(NOT EXISTS ${SCSIM_LIBTORCH}/${file})
     message(FATAL_ERROR "no libtorch in SCSIM_LIBTORCH=${SCSIM_LIBTORCH} (${file} is missing there): "
-                        "`./scexec doctor` installs it")
+                        "`./scexec doctor` fetches it")
   endif()
 endforeach()
 if(EXISTS ${SCSIM_LIBTORCH}/version.py)
@@ -42,7 +44,7 @@ find_library(SCSIM_CUPTI libcupti.so.13 PATHS ${SCSIM_LIBTORCH}/../nvidia/cu13/l
   ENV CUDA_HOME /usr/local/cuda PATH_SUFFIXES . lib64 extras/CUPTI/lib64 NO_DEFAULT_PATH)
 if(NOT SCSIM_CUDART OR NOT SCSIM_CUPTI)
   message(FATAL_ERROR "libtorch loads libcudart.so.13 and libcupti.so.13, found neither in "
-                      "${SCSIM_LIBTORCH}/../nvidia/cu13/lib nor in a CUDA toolkit: `./scexec doctor` installs them")
+                      "${SCSIM_LIBTORCH}/../nvidia/cu13/lib nor in a CUDA toolkit: `./scexec doctor` fetches them")
 endif()
 cmake_path(GET SCSIM_CUDART PARENT_PATH cudart_folder)
 cmake_path(GET SCSIM_CUPTI PARENT_PATH cupti_folder)

@@ -1,4 +1,4 @@
-# What ./scsim and ./test share: packages of Debian, and a build that is up to date.
+# What ./scsim, ./scexec and ./test share: packages of Debian, and a build that is up to date.
 #
 # A build is up to date when the stamp beside it is newer than every source file and folder. The
 # stamp takes its time from before the build began, so that what changes meanwhile is built next
@@ -88,7 +88,8 @@ build() {
   say "built in $((SECONDS - started)) s"
 }
 
-# build_alone PRESET TARGET SECTION...: packages and build, one invocation at a time.
+# build_alone PRESET TARGET SECTION...: packages, with the section [exec] libtorch too, and build; one
+# invocation at a time.
 build_alone() {
   local preset=$1 target=$2 lock
   shift 2
@@ -100,6 +101,7 @@ build_alone() {
   flock -n "$lock" || { say "waiting for another build of build/$preset"; flock "$lock"; }
   if ! up_to_date; then
     install_packages "$@"
+    if [[ " $* " == *" exec "* ]]; then install_libtorch; fi
     say "building build/$preset"
     build "$preset" "$target"
   fi

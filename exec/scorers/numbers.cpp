@@ -54,11 +54,11 @@ std::vector<std::string> numbers_in(std::string_view text) {
       while (end < points.size() && is_decimal(points[end])) ++end;
     }
     i = end;
-    const bool in_word = (start > 0 && is_word_character(points[start - 1])) ||
-                         (end < points.size() && is_word_character(points[end]));
+    const bool in_word = (start > 0 && joins_words(points[start - 1])) ||
+                         (end < points.size() && joins_words(points[end]));
     if (in_word) continue;
     const bool sign = start > 0 && (points[start - 1] == '-' || points[start - 1] == 0x2212);
-    const bool negative = sign && (start < 2 || !is_word_character(points[start - 2]));
+    const bool negative = sign && (start < 2 || !joins_words(points[start - 2]));
     const std::size_t fraction = std::min(integer_end + 1, end);
     numbers.push_back(canonical(negative,
                                 std::u32string_view(points).substr(start, integer_end - start),

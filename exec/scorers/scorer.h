@@ -74,17 +74,19 @@ struct Needle {
 
 // One answer and what it is held against. Fields that a task does not name are ignored by it.
 struct ScoredTurn {
-  std::string_view prediction;  // what is not UTF-8 counts as U+FFFD
+  std::string_view prediction = {};  // what is not UTF-8 counts as U+FFFD
   // vt: the variables. qa_eng, qa_chn: references, any of which is right (compat knows the first
   // only). choice_eng: the option's text, as SCBench has it, or its letter. many_shot: the letter.
   // mf, passkey: the integer's digits. repoqa: the function's text. The others: the one answer.
-  std::span<const std::string> answers;
-  std::span<const std::string> options;  // choice_eng: required. many_shot: may be empty
-  std::string_view task;  // summary_with_needles: summary or passkey. repoqa_and_kv: repoqa or kv
-  std::string_view language;        // repoqa: python, java, typescript, rust, cpp or go
-  std::string_view function_name;   // repoqa: the asked needle's
-  std::span<const Needle> needles;  // repoqa: all of the repository, in order, the asked one too
-  Mode mode = Mode::kMultiTurn;     // repoqa_and_kv
+  std::span<const std::string> answers = {};
+  std::span<const std::string> options = {};  // choice_eng: required. many_shot: may be empty
+  std::string_view task =
+      {};  // summary_with_needles: summary or passkey. repoqa_and_kv: repoqa or kv
+  std::string_view language = {};       // repoqa: python, java, typescript, rust, cpp or go
+  std::string_view function_name = {};  // repoqa: the asked needle's
+  std::span<const Needle> needles =
+      {};                        // repoqa: all of the repository, in order, the asked one too
+  Mode mode = Mode::kMultiTurn;  // repoqa_and_kv
 };
 
 // The error names what the turn lacks: a reference, an option, a known sub-task or language.

@@ -87,6 +87,11 @@ bool is_word_character(char32_t c) {
          type == U_LETTER_NUMBER || type == U_OTHER_NUMBER;
 }
 
+bool joins_words(char32_t c) {
+  return is_word_character(c) &&
+         u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_IDEOGRAPHIC) == 0;
+}
+
 bool is_ascii_punctuation(char32_t c) {
   return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
          (c >= '{' && c <= '~');
@@ -149,8 +154,8 @@ bool contains_bounded(std::string_view text, std::string_view part) {
        at = text.find(part, at + 1)) {
     const std::string_view before = text.substr(0, at), after = text.substr(at + part.size());
     const bool open =
-        before.empty() || !is_word_character(decode_at(before, start_of_last(before)).first);
-    if (open && (after.empty() || !is_word_character(decode_at(after, 0).first))) return true;
+        before.empty() || !joins_words(decode_at(before, start_of_last(before)).first);
+    if (open && (after.empty() || !joins_words(decode_at(after, 0).first))) return true;
   }
   return false;
 }

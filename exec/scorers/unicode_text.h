@@ -22,11 +22,14 @@ bool is_space(char32_t c);           // str.isspace
 bool is_digit(char32_t c);           // \d: decimal digits of any script
 int digit_value(char32_t c);         // 0 .. 9. REQUIRES: is_digit(c)
 bool is_word_character(char32_t c);  // \w: letters and numbers of any script, underscore
+// Whether a word or number goes on with it: as above, but no ideograph, as there are no spaces
+// between those and what they stand beside.
+bool joins_words(char32_t c);
 bool is_ascii_punctuation(char32_t c);
 
 std::string_view strip(std::string_view utf8);                // str.strip
 std::vector<std::string> split_words(std::string_view utf8);  // str.split
-// Where `part` occurs in `text` with no word character before or behind it.
+// Whether `part` occurs in `text` and joins no word before or behind it.
 bool contains_bounded(std::string_view text, std::string_view part);
 
 }  // namespace scsim::exec

@@ -38,7 +38,7 @@ Expected<double> strict(const ScoredTurn& turn) {
     word.clear();
   };
   for (const char32_t c : code_points(turn.prediction)) {
-    if (is_word_character(c)) {
+    if (joins_words(c)) {
       word += to_utf8({&c, 1});
     } else if (!word.empty()) {
       finish_word();

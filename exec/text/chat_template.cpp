@@ -1,220 +1,220 @@
-// A family is known by marks that only its templates have; what differs within a family (the
-// default system message, Mistral's spaces) is read out of the template's own literals.
+// Rendering, a function for each family; what tells the families apart is in chat_recognition.cpp.
 #include "exec/text/chat_template.h"
 
-#include <algorithm>
-#include <array>
-#include <optional>
-
+#include "exec/text/chat_recognition.h"
+#include "exec/text/python_text.h"
 #include "traces/text.h"
 
 namespace scsim::exec {
 namespace {
 
-constexpr std::string_view kSmolLmSystem =
-    "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
-constexpr std::string_view kQwen25System =
-    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
-constexpr std::string_view kQwen2System = "You are a helpful assistant.";
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+using Shape = ChatTemplate::Shape;
+using Messages = std::span<const Message>;
 
 std::string_view role_name(Role role) {
-  constexpr std::array<std::string_view, 3> kNames = {"system", "user", "assistant"};
-  return kNames[static_cast<std::size_t>(role)];
+  switch (role) {
+    case Role::kSystem:
+      return "system";
+    case Role::kUser:
+      return "user";
+    case Role::kAssistant:
+      return "assistant";
+  }
+  return {};
 }
 
-// The system message that a ChatML template writes where a conversation has none: the literal
-// between its marks that no template code interrupts.
-std::string default_system(std::string_view jinja) {
-  for (const std::string_view newline : {"\\n", "\n"}) {
-    const std::string begin = "<|im_start|>system" + std::string(newline);
-    for (std::size_t at = jinja.find(begin); at != jinja.npos; at = jinja.find(begin, at + 1)) {
-      const std::string_view rest = jinja.substr(at + begin.size());
-      const std::string_view message = rest.substr(0, rest.find("<|im_end|>"));
-      if (!message.empty() && message.size() < rest.size() && !has(message, "'") &&
-          !has(message, "\"") && !has(message, "}}")) {
-        return std::string(message);
-      }
-    }
-  }
-  return "";
-}
+bool begins_with_system(Messages messages) { return messages.front().role == Role::kSystem; }
 
-std::string name_of(ChatFamily family, const std::string& system) {
-  switch (family) {
-    case ChatFamily::kLlama3:
-      return "llama-3";
-    case ChatFamily::kLlama31:
-      return "llama-3.1";
-    case ChatFamily::kQwen3:
-      return "qwen3";
-    case ChatFamily::kMistral:
-      return "mistral";
-    case ChatFamily::kGlm4:
-      return "glm-4";
-    case ChatFamily::kChatMl:
-      break;
-  }
-  if (system == kSmolLmSystem) return "smollm2";
-  if (system == kQwen25System) return "qwen2.5";
-  if (system == kQwen2System) return "qwen2";
-  return "chatml";
-}
-
-std::optional<ChatFamily> family_of(std::string_view jinja) {
-  if (has(jinja, "<|start_header_id|>")) {
-    return has(jinja, "Cutting Knowledge Date") ? ChatFamily::kLlama31 : ChatFamily::kLlama3;
-  }
-  if (has(jinja, "<|im_start|>")) {
-    return has(jinja, "enable_thinking") ? ChatFamily::kQwen3 : ChatFamily::kChatMl;
-  }
-  if (has(jinja, "[gMASK]<sop>")) return ChatFamily::kGlm4;
-  if (has(jinja, "[INST]") && !has(jinja, "<<SYS>>")) return ChatFamily::kMistral;
-  return std::nullopt;
-}
-
-// Where Mistral's templates put spaces.
-MistralSpaces spaces_of(std::string_view jinja) {
-  const auto quoted = [&](const std::string& literal) {
-    return has(jinja, "'" + literal + "'") || has(jinja, "\"" + literal + "\"");
+std::string llama3(const Shape& shape, Messages messages, bool prompt, const ChatOptions& options) {
+  const auto header = [](std::string_view role) {
+    return "<|start_header_id|>" + std::string(role) + "<|end_header_id|>\n\n";
   };
-  MistralSpaces spaces;
-  spaces.open = quoted(" [INST] ") ? " [INST] " : quoted("[INST] ") ? "[INST] " : "[INST]";
-  spaces.close = quoted(" [/INST]") ? " [/INST]" : "[/INST]";
-  const std::array<std::string_view, 2> before = {"' ' + message['content']",
-                                                  "\" \" + message[\"content\"]"};
-  spaces.before_answer =
-      std::ranges::any_of(before, [&](auto part) { return has(jinja, part); }) ? " " : "";
-  const std::array<std::string_view, 2> after = {"eos_token + ' '", "eos_token + \" \""};
-  spaces.after_answer =
-      std::ranges::any_of(after, [&](auto part) { return has(jinja, part); }) ? " " : "";
-  return spaces;
-}
-
-std::string header(std::string_view role) {
-  return "<|start_header_id|>" + std::string(role) + "<|end_header_id|>\n\n";
-}
-
-std::string render_llama(std::span<const Message> messages, bool dated, bool answer_next) {
+  constexpr std::string_view kEnd = "<|eot_id|>";
   std::string text = "<|begin_of_text|>";
-  if (dated) {
-    text += header("system") + "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-    if (!messages.empty() && messages.front().role == Role::kSystem) {
-      text += trim(messages.front().text);
+  if (shape.family == ChatFamily::kLlama31) {
+    text += header("system") +
+            "Cutting Knowledge Date: December 2023\nToday Date: " + options.date + "\n\n";
+    if (begins_with_system(messages)) {
+      text += python_strip(messages.front().text);
       messages = messages.subspan(1);
     }
-    text += "<|eot_id|>";
+    text += kEnd;
   }
   for (const Message& message : messages) {
-    text += header(role_name(message.role)) + std::string(trim(message.text)) + "<|eot_id|>";
+    text += header(role_name(message.role));
+    text += python_strip(message.text);
+    text += kEnd;
   }
-  if (answer_next) text += header("assistant");
+  if (prompt || shape.always_prompts) text += header("assistant");
   return text;
 }
 
-std::string render_chatml(std::span<const Message> messages, const std::string& system,
-                          bool answer_next) {
+std::string chatml_message(std::string_view role, std::string_view content) {
+  std::string text = "<|im_start|>";
+  text += role;
+  text += '\n';
+  text += content;
+  return text + "<|im_end|>\n";
+}
+
+constexpr std::string_view kChatMlPrompt = "<|im_start|>assistant\n";
+
+std::string chatml(const Shape& shape, Messages messages, bool prompt) {
   std::string text;
-  const auto add = [&text](std::string_view role, std::string_view content) {
-    text.append("<|im_start|>").append(role).append("\n").append(content).append("<|im_end|>\n");
-  };
-  if (!system.empty() && (messages.empty() || messages.front().role != Role::kSystem)) {
-    add("system", system);
+  if (!begins_with_system(messages) && !shape.default_system.empty()) {
+    text += chatml_message("system", shape.default_system);
   }
-  for (const Message& message : messages) add(role_name(message.role), message.text);
-  if (answer_next) text += "<|im_start|>assistant\n";
-  return text;
-}
-
-std::string render_glm4(std::span<const Message> messages, bool answer_next) {
-  std::string text = "[gMASK]<sop>";
   for (const Message& message : messages) {
-    text += "<|" + std::string(role_name(message.role)) + "|>\n" + message.text;
+    text += chatml_message(role_name(message.role), message.text);
   }
-  if (answer_next) text += "<|assistant|>";
+  if (prompt) text += kChatMlPrompt;
   return text;
 }
 
-Expected<std::string> render_mistral(std::span<const Message> messages,
-                                     const MistralSpaces& spaces) {
+// An answer of a reasoning model: the reasoning, and what comes after it.
+struct Answer {
+  std::string_view reasoning, content;
+};
+
+Answer split_answer(std::string_view text) {
+  constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+  const std::size_t first = text.find(kClose);
+  if (first == std::string_view::npos) return {"", text};
+  std::string_view reasoning = strip_newlines_right(text.substr(0, first));
+  const std::size_t open = reasoning.rfind(kOpen);
+  if (open != std::string_view::npos) reasoning.remove_prefix(open + kOpen.size());
+  const std::size_t last = text.rfind(kClose);
+  return {strip_newlines_left(reasoning), strip_newlines_left(text.substr(last + kClose.size()))};
+}
+
+std::string qwen3(Messages messages, bool prompt, const ChatOptions& options) {
+  // Reasoning is kept in answers after the last question, which a tool's response is not.
+  std::size_t last_question = messages.size() - 1;
+  for (std::size_t i = messages.size(); i-- > 0;) {
+    const std::string& text = messages[i].text;
+    const bool is_response =
+        text.starts_with("<tool_response>") && text.ends_with("</tool_response>");
+    if (messages[i].role == Role::kUser && !is_response) {
+      last_question = i;
+      break;
+    }
+  }
+  std::string text;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    if (message.role != Role::kAssistant) {
+      text += chatml_message(role_name(message.role), message.text);
+      continue;
+    }
+    const Answer answer = split_answer(message.text);
+    const bool is_last = i + 1 == messages.size();
+    std::string content(answer.content);
+    if (i > last_question && (is_last || !answer.reasoning.empty())) {
+      content = "<think>\n";
+      content += strip_newlines_left(strip_newlines_right(answer.reasoning));
+      content += "\n</think>\n\n";
+      content += strip_newlines_left(answer.content);
+    }
+    text += chatml_message("assistant", content);
+  }
+  if (prompt) text += kChatMlPrompt;
+  if (prompt && !options.thinking) text += "<think>\n\n</think>\n\n";
+  return text;
+}
+
+Expected<std::string> mistral(const Shape& shape, Messages messages) {
+  const std::string* system = nullptr;
+  if (begins_with_system(messages)) {
+    if (shape.system == Shape::System::kRefused) {
+      return Error{shape.name + ": this family's template has no place for a system message"};
+    }
+    system = &messages.front().text;
+    messages = messages.subspan(1);
+  }
   std::string text = "<s>";
-  Role expected = Role::kUser;
-  for (const Message& message : messages) {
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    const Role expected = i % 2 == 0 ? Role::kUser : Role::kAssistant;
     if (message.role != expected) {
-      return Error{"chat template mistral: expected a message of the " +
-                   std::string(role_name(expected)) + ", found one of the " +
-                   std::string(role_name(message.role)) +
-                   "; it takes users and assistants in turns, and no system message"};
+      return Error{shape.name + ": message " + std::to_string(i + (system ? 2 : 1)) + " is the " +
+                   std::string(role_name(message.role)) + "'s, and the " +
+                   std::string(role_name(expected)) +
+                   " is next: users and assistants alternate in this family"};
     }
-    if (message.role == Role::kUser) {
-      text += spaces.open + message.text + spaces.close;
-      expected = Role::kAssistant;
-    } else {
-      text += spaces.before_answer + message.text + "</s>" + spaces.after_answer;
-      expected = Role::kUser;
+    if (message.role == Role::kAssistant) {
+      text += shape.before_answer;
+      text += shape.trims_answer ? python_strip(message.text) : std::string_view(message.text);
+      text += shape.after_answer;
+      continue;
     }
+    const bool holds_system =
+        shape.system == Shape::System::kInFirstUser ? i == 0 : i + 1 == messages.size();
+    text += shape.before_user;
+    if (system != nullptr && holds_system) text += *system + "\n\n";
+    text += message.text;
+    text += shape.after_user;
   }
   return text;
+}
+
+std::string glm4(const Shape& shape, Messages messages, bool prompt) {
+  std::string text = "[gMASK]<sop>";
+  const auto add = [&](const Message& message) {
+    if (shape.skips_empty && message.text.empty()) return;
+    text += "<|" + std::string(role_name(message.role)) + "|>\n" + message.text;
+  };
+  for (const Message& message : messages) {
+    if (shape.system_first && message.role == Role::kSystem) add(message);
+  }
+  for (const Message& message : messages) {
+    if (!shape.system_first || message.role != Role::kSystem) add(message);
+  }
+  return prompt ? text + shape.prompt : text;
 }
 
 }  // namespace
 
 Expected<ChatTemplate> ChatTemplate::recognise(std::string_view jinja, std::string_view source) {
-  const std::optional<ChatFamily> family = family_of(jinja);
-  if (!family) {
-    std::string known;
-    for (const std::string& name : names()) known += (known.empty() ? "" : ", ") + name;
-    return Error{(source.empty() ? "" : std::string(source) + ": ") +
-                 "the chat template is of no known family; known: " + known};
-  }
-  ChatTemplate chat;
-  chat.family_ = *family;
-  if (*family == ChatFamily::kChatMl) chat.default_system_ = default_system(jinja);
-  if (*family == ChatFamily::kMistral) chat.spaces_ = spaces_of(jinja);
-  chat.name_ = name_of(*family, chat.default_system_);
-  return chat;
-}
-
-std::vector<std::string> ChatTemplate::names() {
-  return {"llama-3", "llama-3.1", "chatml",  "smollm2", "qwen2",
-          "qwen2.5", "qwen3",     "mistral", "glm-4"};
+  std::optional<Shape> shape = recognise_shape(jinja);
+  if (shape) return ChatTemplate(std::move(*shape));
+  std::string known;
+  for (const std::string& name : names()) known += (known.empty() ? "" : ", ") + name;
+  return Error{std::string(source) + (jinja.empty() ? ": there is none" : ": not one we know") +
+               "; known are those of " + known};
 }
 
 Expected<ChatTemplate> ChatTemplate::named(std::string_view name) {
-  const std::vector<std::string> known = names();
-  if (std::ranges::find(known, name) == known.end()) {
-    return Error{unknown_name("chat template", name, known)};
+  for (Shape& shape : known_shapes()) {
+    if (shape.name == name) return ChatTemplate(std::move(shape));
   }
-  ChatTemplate chat;
-  chat.name_ = std::string(name);
-  if (name == "llama-3") chat.family_ = ChatFamily::kLlama3;
-  if (name == "llama-3.1") chat.family_ = ChatFamily::kLlama31;
-  if (name == "qwen3") chat.family_ = ChatFamily::kQwen3;
-  if (name == "mistral") chat.family_ = ChatFamily::kMistral;
-  if (name == "glm-4") chat.family_ = ChatFamily::kGlm4;
-  if (name == "smollm2") chat.default_system_ = kSmolLmSystem;
-  if (name == "qwen2") chat.default_system_ = kQwen2System;
-  if (name == "qwen2.5") chat.default_system_ = kQwen25System;
-  return chat;
+  const std::vector<std::string> known = names();
+  return Error{unknown_name("chat template", name, known)};
+}
+
+std::vector<std::string> ChatTemplate::names() {
+  std::vector<std::string> names;
+  for (const Shape& shape : known_shapes()) names.push_back(shape.name);
+  return names;
 }
 
 Expected<std::string> ChatTemplate::render(std::span<const Message> messages,
-                                           bool add_generation_prompt) const {
-  switch (family_) {
+                                           bool add_generation_prompt,
+                                           const ChatOptions& options) const {
+  if (messages.empty()) return Error{shape_.name + ": a conversation needs a message"};
+  switch (shape_.family) {
     case ChatFamily::kLlama3:
-      return render_llama(messages, false, add_generation_prompt);
     case ChatFamily::kLlama31:
-      return render_llama(messages, true, add_generation_prompt);
+      return llama3(shape_, messages, add_generation_prompt, options);
     case ChatFamily::kChatMl:
+      return chatml(shape_, messages, add_generation_prompt);
     case ChatFamily::kQwen3:
-      return render_chatml(messages, default_system_, add_generation_prompt);
+      return qwen3(messages, add_generation_prompt, options);
     case ChatFamily::kMistral:
-      return render_mistral(messages, spaces_);
+      return mistral(shape_, messages);
     case ChatFamily::kGlm4:
-      return render_glm4(messages, add_generation_prompt);
+      return glm4(shape_, messages, add_generation_prompt);
   }
-  check_failed(__FILE__, __LINE__, "no such chat family");
+  return Error{shape_.name + ": unknown family"};
 }
 
 }  // namespace scsim::exec

@@ -83,8 +83,8 @@ Expected<Tokenizer> make_byte_level(GgufVocabulary vocabulary) {
         add_merge_line(*parts, vocabulary.merges[rank], static_cast<std::uint32_t>(rank));
     if (!added) return Error{source + ": tokenizer.ggml.merges: " + added.error().message};
   }
-  if (vocabulary.add_bos && parts->bos) parts->before = {*parts->bos};
-  if (vocabulary.add_eos && parts->eos) parts->after = {*parts->eos};
+  if (vocabulary.add_bos.value_or(words->add_bos) && parts->bos) parts->before = {*parts->bos};
+  if (vocabulary.add_eos.value_or(false) && parts->eos) parts->after = {*parts->eos};
   return Tokenizer(parts);
 }
 
@@ -104,8 +104,8 @@ Expected<Tokenizer> make_sentencepiece(GgufVocabulary vocabulary) {
   model.bos = vocabulary.bos;
   model.eos = vocabulary.eos;
   if (vocabulary.eot >= 0) model.ends.push_back(vocabulary.eot);
-  model.add_bos = vocabulary.add_bos;
-  model.add_eos = vocabulary.add_eos;
+  model.add_bos = vocabulary.add_bos.value_or(true);
+  model.add_eos = vocabulary.add_eos.value_or(false);
   model.normalizer.add_dummy_prefix = vocabulary.add_space_prefix;
   model.normalizer.remove_extra_spaces = false;
   model.chat_template = std::move(vocabulary.chat_template);

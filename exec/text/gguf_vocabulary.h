@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,8 @@ struct GgufVocabulary {
   std::int32_t eos = -1;
   std::int32_t eot = -1;  // end of a turn
   std::int32_t unknown = -1;
-  bool add_bos = false;          // tokenizer.ggml.add_bos_token; false where the file is silent and
-  bool add_eos = false;          // model is "gpt2", true for add_bos of "llama"
+  // tokenizer.ggml.add_bos_token, add_eos_token; where the file is silent, what its family does.
+  std::optional<bool> add_bos, add_eos;
   bool add_space_prefix = true;  // tokenizer.ggml.add_space_prefix; of "llama" only
   std::string chat_template;     // tokenizer.chat_template; for ChatTemplate::recognise()
 };

@@ -37,6 +37,7 @@ struct GgufWords {
   WordRule rule;
   bool whole_words_first = false;  // a word that is a token is that token
   bool nfc = false;
+  bool add_bos = false;  // where the file does not say
 };
 const GgufWords* find_gguf_words(std::string_view name);
 std::vector<std::string> gguf_words_names();

@@ -180,6 +180,7 @@ Expected<ModelConfig> config_of(const GgufFile& file) {
   MlpConfig& mlp = config.mlp;
   mlp.experts = metadata.integer("expert_count").value_or(0);
   mlp.experts_per_token = metadata.integer("expert_used_count").value_or(0);
+  mlp.renormalise_experts = file.flag(architecture->name + ".expert_weights_norm").value_or(true);
   mlp.bias = has("blk.0.ffn_gate.bias");
   const std::optional<std::int64_t> of_expert = metadata.integer("expert_feed_forward_length");
   mlp.intermediate =

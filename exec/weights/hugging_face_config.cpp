@@ -1,13 +1,12 @@
-// A table says what the families' files leave unsaid; the rest is keys. What a key has in common in
-// transformers 4 and 5: rope_theta and rope_scaling became rope_parameters.
-#include "exec/weights/hugging_face_config.h"
-
+// Each family is a function that sets what its config.json says besides what all have in common.
+// Keys are read through Keys, which keeps the first mistake.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "exec/weights/config_checks.h"
+#include "exec/weights/hugging_face_folder.h"
 #include "traces/files.h"
 #include "traces/text.h"
 
@@ -15,83 +14,57 @@ namespace scsim::exec {
 namespace {
 
 using Json = nlohmann::json;
+using Scaling = RopeConfig::Scaling;
 
-struct Family {
-  std::string model_type;
-  bool qkv_bias = false;  // where attention_bias is not said
-  bool qk_norm = false;
-  bool interleaved = false;   // rotary pairs (2i, 2i+1)
-  double partial_rotary = 1;  // where partial_rotary_factor is not said
-  bool post_norms = false;
-  bool experts = false;
-};
-
-const std::vector<Family>& families() {
-  static const std::vector<Family> table = {
-      {.model_type = "glm", .qkv_bias = true, .interleaved = true, .partial_rotary = 0.5},
-      {.model_type = "glm4",
-       .qkv_bias = true,
-       .interleaved = true,
-       .partial_rotary = 0.5,
-       .post_norms = true},
-      {.model_type = "llama"},
-      {.model_type = "mistral"},
-      {.model_type = "mixtral", .experts = true},
-      {.model_type = "qwen2", .qkv_bias = true},
-      {.model_type = "qwen3", .qk_norm = true}};
-  return table;
-}
-
-// Reads keys; keeps the first mistake.
 class Keys {
  public:
   Keys(const Json& object, std::string path, std::string prefix = "")
       : object_(object), path_(std::move(path)), prefix_(std::move(prefix)) {}
 
-  bool has(const char* key) const { return object_.contains(key) && !object_[key].is_null(); }
-  std::optional<std::int64_t> integer(const char* key) {
-    if (!has(key)) return std::nullopt;
-    if (!object_[key].is_number_integer()) return fail(key, "must be a whole number"), std::nullopt;
-    return object_[key].get<std::int64_t>();
+  bool has(const std::string& key) const {
+    return object_.contains(key) && !object_[key].is_null();
   }
-  std::int64_t required(const char* key) {
-    if (!has(key)) fail(key, "is missing");
-    return integer(key).value_or(1);
-  }
-  std::optional<double> number(const char* key) {
-    if (!has(key)) return std::nullopt;
-    if (!object_[key].is_number()) return fail(key, "must be a number"), std::nullopt;
-    return object_[key].get<double>();
-  }
-  bool flag(const char* key, bool otherwise) {
-    if (!has(key)) return otherwise;
-    if (!object_[key].is_boolean()) return fail(key, "must be true or false"), otherwise;
-    return object_[key].get<bool>();
-  }
-  std::string text(const char* key) {
-    if (!has(key)) return "";
-    if (!object_[key].is_string()) return fail(key, "must be a text"), "";
-    return object_[key].get<std::string>();
-  }
-  // One id or a list of them.
-  std::vector<std::int32_t> ids(const char* key) {
-    std::vector<std::int32_t> all;
-    if (!has(key)) return all;
-    const Json list = object_[key].is_array() ? object_[key] : Json::array({object_[key]});
-    for (const Json& id : list) {
-      if (!id.is_number_integer() || id < 0 || id > kMostTokens) {
-        fail(key, "must be a token's id, or a list of them");
-        return {};
-      }
-      all.push_back(id.get<std::int32_t>());
+  std::int64_t integer(const std::string& key) {
+    if (!has(key)) return fail(key, "is missing"), 1;
+    const Json& value = object_[key];
+    if (!value.is_number_integer() || value < 0 || value > kMostTokens) {
+      return fail(key, "must be a whole number from 0 to " + format_integer(kMostTokens) +
+                           ", found " + value.dump()),
+             1;
     }
-    return all;
+    return value.get<std::int64_t>();
   }
+  std::int64_t integer_or(const std::string& key, std::int64_t otherwise) {
+    return has(key) ? integer(key) : otherwise;
+  }
+  double number(const std::string& key) {
+    if (!has(key)) return fail(key, "is missing"), 1;
+    if (object_[key].is_number()) return object_[key].get<double>();
+    return fail(key, "must be a number, found " + object_[key].dump()), 1;
+  }
+  double number_or(const std::string& key, double otherwise) {
+    return has(key) ? number(key) : otherwise;
+  }
+  bool flag_or(const std::string& key, bool otherwise) {
+    if (!has(key)) return otherwise;
+    if (object_[key].is_boolean()) return object_[key].get<bool>();
+    return fail(key, "must be true or false, found " + object_[key].dump()), otherwise;
+  }
+  std::string text_or(const std::string& key, const std::string& otherwise) {
+    if (!has(key)) return otherwise;
+    if (object_[key].is_string()) return object_[key].get<std::string>();
+    return fail(key, "must be text, found " + object_[key].dump()), otherwise;
+  }
+  const Json& operator[](const std::string& key) const { return object_[key]; }
+  const std::string& path() const { return path_; }
+
   void fail(const std::string& key, const std::string& what) {
     if (!error_) error_ = Error{path_ + ": " + prefix_ + key + " " + what};
   }
+  void adopt(const std::optional<Error>& error) {
+    if (!error_) error_ = error;
+  }
   const std::optional<Error>& error() const { return error_; }
-  const Json& operator[](const char* key) const { return object_[key]; }
 
  private:
   const Json& object_;
@@ -99,136 +72,245 @@ class Keys {
   std::optional<Error> error_;
 };
 
-void read_scaling(Keys& keys, RopeConfig& rope, std::int64_t max_positions) {
-  std::string type = keys.text("rope_type");
-  if (type.empty()) type = keys.text("type");
-  rope.factor = keys.number("factor").value_or(1);
-  rope.original_max_positions =
-      keys.number("original_max_position_embeddings").value_or(static_cast<double>(max_positions));
-  if (type.empty() || type == "default") {
-    rope.factor = 1;
-  } else if (type == "linear") {
-    rope.scaling = RopeConfig::Scaling::kLinear;
-  } else if (type == "llama3") {
-    rope.scaling = RopeConfig::Scaling::kLlama3;
-    rope.low_freq_factor = keys.number("low_freq_factor").value_or(1);
-    rope.high_freq_factor = keys.number("high_freq_factor").value_or(4);
-  } else if (type == "yarn") {
-    rope.scaling = RopeConfig::Scaling::kYarn;
-    rope.beta_fast = keys.number("beta_fast").value_or(32);
-    rope.beta_slow = keys.number("beta_slow").value_or(1);
-    rope.attention_factor = keys.number("attention_factor");
-    for (const char* other : {"mscale", "mscale_all_dim", "truncate"}) {
-      if (keys.has(other)) keys.fail(other, "is not supported");
+// The window where all layers have it, 0 where none has. `slide` says of a layer, where the file
+// does not name the layers' kinds, whether it does.
+std::int64_t window(Keys& keys, std::int64_t layers, auto slide) {
+  std::int64_t sliding = 0;
+  const bool named = keys.has("layer_types");
+  const Json types = named ? keys["layer_types"] : Json();
+  if (named && (!types.is_array() || std::ssize(types) != layers)) {
+    keys.fail("layer_types", "must be a list of " + std::to_string(layers) + " names");
+    return 0;
+  }
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (named && types[at] != "sliding_attention" && types[at] != "full_attention") {
+      keys.fail("layer_types", "has the unsupported " + types[at].dump() +
+                                   "; known: full_attention, sliding_attention");
     }
-  } else {
-    keys.fail("rope_type",
-              json_quote(type) + " is not supported; known: default, linear, llama3, yarn");
+    sliding += named ? types[at] == "sliding_attention" : slide(i);
+  }
+  if (sliding == 0) return 0;
+  if (sliding != layers) {
+    keys.fail("sliding_window", "holds for " + std::to_string(sliding) + " of " +
+                                    std::to_string(layers) +
+                                    " layers; expected all of them or none");
+  }
+  return keys.integer("sliding_window");
+}
+
+void llama(Keys& keys, ModelConfig& config) {
+  config.attention.qkv_bias = config.attention.output_bias = keys.flag_or("attention_bias", false);
+  config.mlp.bias = keys.flag_or("mlp_bias", false);
+}
+
+void mistral(Keys& keys, ModelConfig& config) {
+  if (!keys.has("sliding_window")) return;
+  config.attention.sliding_window = window(keys, config.layers, [](std::int64_t) { return true; });
+}
+
+void mixtral(Keys& keys, ModelConfig& config) {
+  mistral(keys, config);
+  config.mlp.experts = keys.integer("num_local_experts");
+  config.mlp.experts_per_token = keys.integer("num_experts_per_tok");
+}
+
+void qwen2(Keys& keys, ModelConfig& config) {
+  config.attention.qkv_bias = true;
+  if (!keys.flag_or("use_sliding_window", false)) return;
+  const std::int64_t first = keys.has("layer_types") ? 0 : keys.integer("max_window_layers");
+  config.attention.sliding_window =
+      window(keys, config.layers, [&](std::int64_t layer) { return layer >= first; });
+}
+
+void qwen3(Keys& keys, ModelConfig& config) {
+  qwen2(keys, config);
+  config.attention.qkv_bias = config.attention.output_bias = keys.flag_or("attention_bias", false);
+  config.attention.qk_norm = true;
+}
+
+void qwen3_moe(Keys& keys, ModelConfig& config) {
+  qwen3(keys, config);
+  if (keys.integer_or("decoder_sparse_step", 1) != 1 ||
+      (keys.has("mlp_only_layers") && !keys["mlp_only_layers"].empty())) {
+    keys.fail("mlp_only_layers",
+              "or decoder_sparse_step makes some layers dense, which is not supported");
+  }
+  config.mlp.intermediate = keys.integer("moe_intermediate_size");
+  config.mlp.experts = keys.integer(keys.has("num_experts") ? "num_experts" : "num_local_experts");
+  config.mlp.experts_per_token = keys.integer("num_experts_per_tok");
+  config.mlp.renormalise_experts = keys.flag_or("norm_topk_prob", false);
+}
+
+void glm(Keys& keys, ModelConfig& config) {
+  config.attention.qkv_bias = keys.flag_or("attention_bias", true);
+  config.rope.interleaved = true;
+}
+
+void glm4(Keys& keys, ModelConfig& config) {
+  glm(keys, config);
+  config.post_norms = true;
+}
+
+struct Family {
+  std::string model_type;
+  void (*set)(Keys&, ModelConfig&);
+  double rotary_base = 10000;  // where the file is silent, as is rotated_part
+  double rotated_part = 1;
+};
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> table = {{"glm", glm, 10000, 0.5},  {"glm4", glm4, 10000, 0.5},
+                                            {"llama", llama},          {"mistral", mistral},
+                                            {"mixtral", mixtral, 1e6}, {"qwen2", qwen2},
+                                            {"qwen3", qwen3},          {"qwen3_moe", qwen3_moe}};
+  return table;
+}
+
+void set_scaling(Keys& rope_keys, RopeConfig& rope, std::int64_t max_positions) {
+  const std::string type = rope_keys.text_or("rope_type", rope_keys.text_or("type", "default"));
+  if (type == "default") return;
+  static const std::vector<std::string> known = {"default", "linear", "llama3", "yarn"};
+  if (std::ranges::find(known, type) == known.end()) {
+    rope_keys.fail("rope_type", "is not supported: " + unknown_name("scaling", type, known));
+    return;
+  }
+  rope.factor = rope_keys.number("factor");
+  rope.scaling =
+      type == "linear" ? Scaling::kLinear : (type == "yarn" ? Scaling::kYarn : Scaling::kLlama3);
+  if (type == "linear") return;
+  rope.original_max_positions =
+      rope_keys.number_or("original_max_position_embeddings", static_cast<double>(max_positions));
+  if (type == "llama3") {
+    rope.low_freq_factor = rope_keys.number("low_freq_factor");
+    rope.high_freq_factor = rope_keys.number("high_freq_factor");
+    return;
+  }
+  rope.beta_fast = rope_keys.number_or("beta_fast", 32);
+  rope.beta_slow = rope_keys.number_or("beta_slow", 1);
+  if (!rope_keys.flag_or("truncate", true)) {
+    rope_keys.fail("truncate", "must be true; yarn without it is not supported");
+  }
+  if (rope_keys.has("attention_factor")) {
+    rope.attention_factor = rope_keys.number("attention_factor");
+  } else if (rope_keys.number_or("mscale", 0) != 0 &&
+             rope_keys.number_or("mscale_all_dim", 0) != 0) {
+    const auto grown = [&](const char* key) {
+      return rope.factor <= 1 ? 1 : 0.1 * rope_keys.number(key) * std::log(rope.factor) + 1;
+    };
+    rope.attention_factor = grown("mscale") / grown("mscale_all_dim");
   }
 }
 
-Expected<void> read_rope(Keys& keys, const std::string& path, RopeConfig& rope,
-                         std::int64_t max_positions) {
-  rope.theta = keys.number("rope_theta").value_or(10000);
-  for (const char* name : {"rope_scaling", "rope_parameters"}) {
-    if (!keys.has(name)) continue;
-    if (!keys[name].is_object()) return Error{path + ": " + name + " must be an object"};
-    Keys inner(keys[name], path, std::string(name) + ".");
-    rope.theta = inner.number("rope_theta").value_or(rope.theta);
-    read_scaling(inner, rope, max_positions);
-    if (inner.error()) return *inner.error();
+// transformers 5 has all in rope_parameters; 4 had the base and the part beside rope_scaling.
+void set_rope(Keys& keys, const Family& family, ModelConfig& config) {
+  const char* name = keys.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  const Json object = keys.has(name) ? keys[name] : Json::object();
+  if (!object.is_object()) return keys.fail(name, "must be an object");
+  Keys rope_keys(object, keys.path(), std::string(name) + ".");
+  config.rope.theta =
+      rope_keys.number_or("rope_theta", keys.number_or("rope_theta", family.rotary_base));
+  const double part = rope_keys.number_or(
+      "partial_rotary_factor", keys.number_or("partial_rotary_factor", family.rotated_part));
+  if (!(part > 0 && part <= 1))
+    return keys.fail("partial_rotary_factor", "must be above 0, up to 1");
+  config.rope.rotary_dim =
+      static_cast<std::int64_t>(static_cast<double>(config.attention.head_dim) * part);
+  set_scaling(rope_keys, config.rope, config.max_positions);
+  keys.adopt(rope_keys.error());
+}
+
+// A token's id or a list of them.
+std::vector<std::int32_t> token_ids(Keys& keys, const std::string& key) {
+  std::vector<std::int32_t> ids;
+  if (!keys.has(key)) return ids;
+  const Json& value = keys[key];
+  for (const Json& id : value.is_array() ? value : Json::array({value})) {
+    if (!id.is_number_integer() || id < 0 || id > kMostTokens) {
+      keys.fail(key, "must be a token's number or a list of them, found " + value.dump());
+      return {};
+    }
+    ids.push_back(id.get<std::int32_t>());
   }
+  return ids;
+}
+
+Expected<Json> read_json(const std::string& path) {
+  const Expected<std::string> text = read_file(path);
+  if (!text) return text.error();
+  Json json = Json::parse(*text, nullptr, false);
+  if (!json.is_object()) return Error{path + ": expected a JSON object"};
+  return json;
+}
+
+// generation_config.json, where there is one, knows best what ends an answer.
+Expected<void> set_tokens(const std::string& folder, Keys& keys, ModelConfig& config) {
+  config.end_tokens = token_ids(keys, "eos_token_id");
+  const std::vector<std::int32_t> begin = token_ids(keys, "bos_token_id");
+  if (!begin.empty()) config.begin_token = begin.front();
+  const std::string path = folder + "/generation_config.json";
+  if (!std::filesystem::exists(path)) return {};
+  const Expected<Json> json = read_json(path);
+  if (!json) return json.error();
+  Keys generation(*json, path);
+  const std::vector<std::int32_t> ends = token_ids(generation, "eos_token_id");
+  if (generation.error()) return *generation.error();
+  if (!ends.empty()) config.end_tokens = ends;
   return {};
 }
 
-void read_window(Keys& keys, const std::string& model_type, ModelConfig& config) {
-  const std::int64_t window = keys.integer("sliding_window").value_or(0);
-  // Qwen's files name a window that is not in use.
-  const bool used = model_type.starts_with("qwen") ? keys.flag("use_sliding_window", false) : true;
-  if (!used || window <= 0) return;
-  if (keys.has("layer_types") && keys["layer_types"].is_array()) {
-    const Json& types = keys["layer_types"];
-    if (std::ranges::any_of(types, [&](const Json& type) { return type != types[0]; })) {
-      keys.fail("layer_types", "differs from layer to layer, which is not supported");
-    }
-    if (!types.empty() && types[0] == "full_attention") return;
+void set_common(Keys& keys, ModelConfig& config) {
+  config.hidden = keys.integer("hidden_size");
+  config.layers = keys.integer("num_hidden_layers");
+  if (config.layers > kMostLayers) {
+    keys.fail("num_hidden_layers", "must be up to " + std::to_string(kMostLayers));
   }
-  config.attention.sliding_window = window;
+  config.vocabulary = keys.integer("vocab_size");
+  config.max_positions = keys.integer("max_position_embeddings");
+  config.norm_epsilon = keys.number("rms_norm_eps");
+  config.tied_embeddings = keys.flag_or("tie_word_embeddings", false);
+  AttentionConfig& attention = config.attention;
+  attention.query_heads = keys.integer("num_attention_heads");
+  attention.kv_heads = keys.integer_or("num_key_value_heads", attention.query_heads);
+  attention.head_dim =
+      keys.integer_or("head_dim", config.hidden / std::max<std::int64_t>(attention.query_heads, 1));
+  config.mlp.intermediate = keys.integer("intermediate_size");
+  if (keys.text_or("hidden_act", "silu") != "silu") {
+    keys.fail("hidden_act", "must be \"silu\", found " + keys["hidden_act"].dump());
+  }
+  if (keys.has("quantization_config")) {
+    keys.fail("quantization_config",
+              "says that the weights are quantised; expected F32, F16 or BF16, or a GGUF file");
+  }
 }
 
 }  // namespace
 
-Expected<ModelConfig> read_hugging_face_config(const std::string& folder) {
+Expected<ModelConfig> config_of_folder(const std::string& folder) {
   const std::string path = folder + "/config.json";
-  const Expected<std::string> text = read_file(path);
-  if (!text) return text.error();
-  const Json json = Json::parse(*text, nullptr, false);
-  if (!json.is_object()) return Error{path + ": expected a JSON object"};
-  Keys keys(json, path);
-  const std::string model_type = keys.text("model_type");
-  std::vector<std::string> known;
-  const Family* family = nullptr;
-  for (const Family& each : families()) {
-    known.push_back(each.model_type);
-    if (each.model_type == model_type) family = &each;
+  const Expected<Json> json = read_json(path);
+  if (!json) return json.error();
+  Keys keys(*json, path);
+  const std::string type = keys.text_or("model_type", "");
+  if (type.empty()) return Error{path + ": model_type is missing"};
+  const auto family = std::ranges::find(families(), type, &Family::model_type);
+  if (family == families().end()) {
+    std::vector<std::string> names;
+    for (const Family& known : families()) names.push_back(known.model_type);
+    return Error{path + ": " + unknown_name("model_type", type, names)};
   }
-  if (family == nullptr) return Error{path + ": " + unknown_name("model_type", model_type, known)};
-  if (keys.has("quantization_config")) {
-    return Error{path +
-                 ": quantization_config: quantised safetensors are not supported; GGUF files are"};
-  }
-
   ModelConfig config;
-  config.family = model_type;
-  config.name = std::filesystem::path(keys.text("_name_or_path")).filename().string();
-  if (config.name.empty()) {
-    config.name = std::filesystem::weakly_canonical(folder).filename().string();
-  }
-  config.hidden = keys.required("hidden_size");
-  config.layers = keys.required("num_hidden_layers");
-  config.vocabulary = keys.required("vocab_size");
-  config.max_positions = keys.required("max_position_embeddings");
-  config.norm_epsilon = keys.number("rms_norm_eps").value_or(1e-6);
-  config.tied_embeddings = keys.flag("tie_word_embeddings", false);
-  config.post_norms = family->post_norms;
-  if (const std::string act = keys.text("hidden_act"); !act.empty() && act != "silu") {
-    keys.fail("hidden_act", json_quote(act) + " is not supported; known: silu");
-  }
-
-  AttentionConfig& attention = config.attention;
-  attention.query_heads = keys.required("num_attention_heads");
-  attention.kv_heads = keys.integer("num_key_value_heads").value_or(attention.query_heads);
-  attention.head_dim =
-      keys.integer("head_dim")
-          .value_or(config.hidden / std::max<std::int64_t>(attention.query_heads, 1));
-  attention.qkv_bias = keys.flag("attention_bias", family->qkv_bias);
-  // Llama's attention_bias speaks of the output, too; the others' does not.
-  attention.output_bias = (model_type == "llama" || model_type == "qwen3") && attention.qkv_bias;
-  attention.qk_norm = family->qk_norm;
-  read_window(keys, model_type, config);
-
-  config.mlp.intermediate = keys.required("intermediate_size");
-  config.mlp.bias = keys.flag("mlp_bias", false);
-  if (family->experts) {
-    config.mlp.experts = keys.required("num_local_experts");
-    config.mlp.experts_per_token = keys.required("num_experts_per_tok");
-  }
-
-  double partial = keys.number("partial_rotary_factor").value_or(family->partial_rotary);
-  if (keys.has("rope_parameters") && keys["rope_parameters"].is_object()) {
-    Keys inner(keys["rope_parameters"], path, "rope_parameters.");
-    partial = inner.number("partial_rotary_factor").value_or(partial);
-  }
-  config.rope.rotary_dim =
-      static_cast<std::int64_t>(static_cast<double>(attention.head_dim) * partial);
-  config.rope.interleaved = family->interleaved;
-  if (const auto rope = read_rope(keys, path, config.rope, config.max_positions); !rope)
-    return rope.error();
-  config.end_tokens = keys.ids("eos_token_id");
-  const std::vector<std::int32_t> begin = keys.ids("bos_token_id");
-  if (!begin.empty()) config.begin_token = begin.front();
+  config.family = type;
+  config.name = std::filesystem::path(folder).filename().string();
+  set_common(keys, config);
   if (keys.error()) return *keys.error();
-  if (const auto checked = check_config(config, path); !checked) return checked.error();
+  family->set(keys, config);
+  set_rope(keys, *family, config);
+  const Expected<void> tokens = set_tokens(folder, keys, config);
+  if (keys.error()) return *keys.error();
+  if (!tokens) return tokens.error();
+  const Expected<void> checked = check_config(config, path);
+  if (!checked) return checked.error();
   return config;
 }
 
