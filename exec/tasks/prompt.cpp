@@ -6,52 +6,63 @@
 namespace scsim::exec {
 namespace {
 
-// As Python prints a list of names.
-std::string python_list(const std::vector<std::string>& items) {
+constexpr std::string_view kEmptyLine = "\n\n";
+
+// As Python prints a list of strings.
+std::string written_as_list(const std::vector<std::string>& answers) {
   std::string text = "[";
-  for (const std::string& item : items) text += (text.size() > 1 ? ", '" : "'") + item + "'";
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    text += (i > 0 ? ", '" : "'") + answers[i] + "'";
+  }
   return text + "]";
 }
 
-std::string golden_text(const TaskEntry& task, const Turn& turn) {
-  if (turn.answers.empty()) return "";
-  return task.released.answers_are_a_list ? python_list(turn.answers) : turn.answers.front();
+// Whether an empty line comes before a turn's words: not where a chat template separates them, not
+// in multi-request mode, and not behind an answer that is the model's own.
+bool needs_empty_line(const PromptOptions& options, std::size_t turn) {
+  if (options.mode == Mode::kMultiRequest) return false;
+  return turn == 0 || (!options.chat && options.golden_answers);
 }
 
-std::string released_context(const TaskEntry& task, const TaskSession& session,
-                             const PromptOptions& options) {
-  if (session.is_prompt || !task.released.before_context) return session.context;
-  return task.released.before_context(session, options) + "\n\n" + session.context;
+PromptPlan plan_released(const TaskEntry& task, const TaskSession& session,
+                         const PromptOptions& options) {
+  PromptPlan plan;
+  plan.chat = options.chat;
+  if (task.released.before_context && !session.is_prompt && !session.turns.empty()) {
+    plan.context = task.released.before_context(session, options) + std::string(kEmptyLine);
+  }
+  plan.context += session.context;
+  for (std::size_t i = 0; i < session.turns.size(); ++i) {
+    const Turn& turn = session.turns[i];
+    TurnPrompt& prompt = plan.turns.emplace_back();
+    if (needs_empty_line(options, i)) prompt.prompt = kEmptyLine;
+    prompt.prompt += task.released.query && !session.is_prompt
+                         ? task.released.query(session, options, i)
+                         : turn.question;
+    if (i > 0 && options.chat && options.mode == Mode::kMultiTurn && !session.is_prompt) {
+      prompt.lead = task.released.follow_up_lead;
+    }
+    prompt.target = task.released.answers_are_a_list && !session.is_prompt
+                        ? written_as_list(turn.answers)
+                        : turn.answers.front();
+    prompt.max_new_tokens = turn.max_new_tokens;
+  }
+  return plan;
 }
 
-std::string released_query(const TaskEntry& task, const TaskSession& session,
-                           const PromptOptions& options, std::size_t t) {
-  if (session.is_prompt || !task.released.query) return session.turns[t].question;
-  return task.released.query(session, options, t);
-}
-
-TurnPrompt released_turn(const TaskEntry& task, const TaskSession& session,
-                         const PromptOptions& options, std::size_t t) {
-  TurnPrompt prompt;
-  const std::string query = released_query(task, session, options, t);
-  // A follow-up begins a message of its own where there is a chat template.
-  const bool apart =
-      options.mode == Mode::kMultiTurn && (t == 0 || !options.chat) && !session.is_prompt;
-  prompt.prompt = (apart ? "\n\n" : "") + query;
-  if (options.chat && options.mode == Mode::kMultiTurn && t > 0)
-    prompt.lead = task.released.follow_up_lead;
-  prompt.target = golden_text(task, session.turns[t]);
-  return prompt;
-}
-
-TurnPrompt plain_turn(const TaskEntry& task, const Turn& turn) {
-  PlainText text = task.plain(turn);
-  TurnPrompt prompt;
-  prompt.prompt = std::move(text.prompt);
-  prompt.target = std::move(text.answer);
-  prompt.closing = std::move(text.closing);
-  prompt.stops = std::move(text.stops);
-  return prompt;
+PromptPlan plan_plain(const TaskEntry& task, const TaskSession& session) {
+  PromptPlan plan;
+  plan.context = session.context;
+  for (const Turn& turn : session.turns) {
+    PlainText text = task.plain(turn);
+    plan.turns.push_back({.prompt = std::move(text.prompt),
+                          .lead = "",
+                          .target = std::move(text.answer),
+                          .closing = std::move(text.closing),
+                          .stops = std::move(text.stops),
+                          .max_new_tokens = turn.max_new_tokens});
+  }
+  return plan;
 }
 
 }  // namespace
@@ -63,23 +74,16 @@ std::string_view prompt_style_name(PromptStyle style) {
 Expected<PromptStyle> parse_prompt_style(std::string_view name) {
   if (name == "released") return PromptStyle::kReleased;
   if (name == "plain") return PromptStyle::kPlain;
-  return Error{unknown_name("prompt style", name, std::vector<std::string>{"released", "plain"})};
+  const std::vector<std::string> known = {"released", "plain"};
+  return Error{unknown_name("prompt style", name, known)};
 }
 
 PromptPlan plan_prompts(const TaskSession& session, const PromptOptions& options) {
   const Expected<TaskEntry> task = find_task(session.task);
   SCSIM_CHECK(task.has_value());
-  PromptPlan plan;
-  const bool released = options.style == PromptStyle::kReleased;
-  plan.chat = released && options.chat;
-  plan.context = released ? released_context(*task, session, options) : session.context;
-  for (std::size_t t = 0; t < session.turns.size(); ++t) {
-    TurnPrompt turn =
-        released ? released_turn(*task, session, options, t) : plain_turn(*task, session.turns[t]);
-    turn.max_new_tokens = session.turns[t].max_new_tokens;
-    plan.turns.push_back(std::move(turn));
-  }
-  return plan;
+  for (const Turn& turn : session.turns) SCSIM_CHECK(!turn.answers.empty());
+  return options.style == PromptStyle::kReleased ? plan_released(*task, session, options)
+                                                 : plan_plain(*task, session);
 }
 
 }  // namespace scsim::exec

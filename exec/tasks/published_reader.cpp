@@ -1,197 +1,195 @@
 #include "exec/tasks/published_reader.h"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <utility>
-
 #include "exec/tasks/task.h"
-#include "traces/files.h"
-#include "traces/text.h"
+#include "traces/json_rows.h"
 
 namespace scsim::exec {
 namespace {
 
-using Json = nlohmann::json;
-
-// A text, or a number as Python writes it; nothing of anything else.
-std::optional<std::string> text_of(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_integer()) return std::to_string(value.get<std::int64_t>());
-  if (value.is_number()) return format_shortest(value.get<double>());
-  return std::nullopt;
+std::string without_prefix(std::string_view sub_task) {
+  constexpr std::string_view kPrefix = "scbench_";
+  if (sub_task.starts_with(kPrefix)) sub_task.remove_prefix(kPrefix.size());
+  return std::string(sub_task);
 }
 
-// One text or several.
-std::optional<std::vector<std::string>> texts_of(const Json& value) {
-  std::vector<std::string> all;
-  for (const Json& item : value.is_array() ? value : Json::array({value})) {
-    std::optional<std::string> text = text_of(item);
-    if (!text) return std::nullopt;
-    all.push_back(*std::move(text));
-  }
-  return all;
+std::string optional_text(const JsonValue& row, std::string_view field) {
+  const std::optional<JsonValue> value = row.find(field);
+  return value ? text_of(*value).value_or("") : "";
 }
 
-std::string optional_text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+// A text, or numbers as Python prints a list of them.
+Expected<std::string> context_text(const JsonValue& value) {
+  if (!value.is_array()) {
+    if (std::optional<std::string_view> text = value.string()) return std::string(*text);
+    return Error{"expected a text or a list of numbers, found " + std::string(value.describe())};
+  }
+  std::string text = "[";
+  for (const JsonValue& item : value.items()) {
+    const std::optional<std::int64_t> number = item.integer();
+    if (!number) return Error{"expected numbers, found " + std::string(item.describe())};
+    text += (text.size() > 1 ? ", " : "") + std::to_string(*number);
+  }
+  return text + "]";
 }
 
-// A list of numbers is rendered as Python prints it.
-std::optional<std::string> context_of(const Json& row) {
-  for (const char* key : {"context", "input"}) {
-    const auto found = row.find(key);
-    if (found == row.end()) continue;
-    if (found->is_string()) return found->get<std::string>();
-    const auto items = texts_of(*found);
-    if (!items) return std::nullopt;
-    std::string text = "[";
-    for (const std::string& item : *items) text += (text.size() > 1 ? ", " : "") + item;
-    return text + "]";
+Expected<std::vector<std::string>> answer_texts(const JsonValue& value) {
+  std::vector<std::string> answers;
+  if (value.is_array()) {
+    for (const JsonValue& item : value.items()) {
+      std::optional<std::string> text = text_of(item);
+      if (!text) {
+        return Error{"expected texts or numbers, found " + std::string(item.describe())};
+      }
+      answers.push_back(*text);
+    }
+  } else if (std::optional<std::string> text = text_of(value)) {
+    answers.push_back(*text);
   }
-  return std::nullopt;
+  if (answers.empty()) {
+    return Error{"expected a text, a number or a list of them, found " +
+                 std::string(value.is_array() ? "an empty list" : value.describe())};
+  }
+  return answers;
 }
 
-class Rows {
- public:
-  Rows(std::string path, TaskEntry task) : path_(std::move(path)), task_(std::move(task)) {}
+Error within(std::string_view place, const Error& error) {
+  return Error{std::string(place) + ": " + error.message};
+}
 
-  Expected<TaskSession> read(const std::string& line, std::int64_t number) const {
-    const std::string at = path_ + ":" + std::to_string(number);
-    const Json row = Json::parse(line, nullptr, false);
-    if (!row.is_object()) return Error{at + ": expected a JSON object"};
-    TaskSession session;
-    session.task = task_.name;
-    session.provenance = "published: " + at;
-    session.id = std::to_string(number);
-    for (const char* key : {"id", "index"}) {
-      if (row.contains(key)) session.id = text_of(row[key]).value_or(session.id);
-    }
-    session.language = optional_text(row, "lang");
-    session.repository = optional_text(row, "repo");
-    if (row.contains("prompts")) return preprocessed(row, at, std::move(session));
-    return official(row, at, std::move(session));
+Expected<void> check_sub_task(const TaskEntry& task, const std::string& sub_task) {
+  if (task.sub_tasks.empty()) return {};
+  std::string known;
+  for (const auto& [name, limit] : task.sub_tasks) {
+    if (name == sub_task) return {};
+    known += (known.empty() ? "" : " or ") + name;
   }
+  return Error{"task: expected " + known + ", found \"" + sub_task + "\""};
+}
 
- private:
-  Expected<TaskSession> official(const Json& row, const std::string& at,
-                                 TaskSession session) const {
-    std::optional<std::string> context = context_of(row);
-    if (!context)
-      return Error{at + ": expected a \"context\" or \"input\" with a text or a list of numbers"};
-    session.context = *std::move(context);
-    if (!row.contains("multi_turns") || !row["multi_turns"].is_array() ||
-        row["multi_turns"].empty()) {
-      return Error{at + ": expected a list \"multi_turns\" with a turn"};
+Expected<Turn> read_turn(const TaskEntry& task, const JsonValue& row) {
+  Turn turn;
+  Expected<std::string> question = string_field(row, "input");
+  if (!question) return question.error();
+  turn.question = *question;
+  Expected<JsonValue> answer = required_field(row, "answer");
+  if (!answer) return answer.error();
+  Expected<std::vector<std::string>> answers = answer_texts(*answer);
+  if (!answers) return within("answer", answers.error());
+  turn.answers = *answers;
+  if (const std::optional<JsonValue> options = row.find("options")) {
+    for (const JsonValue& option : options->items()) {
+      turn.options.push_back(text_of(option).value_or(""));
     }
-    for (const Json& given : row["multi_turns"]) {
-      const std::string where = at + ": multi_turns[" + std::to_string(session.turns.size()) + "]";
-      if (!given.is_object() || !given.contains("input") || !given["input"].is_string()) {
-        return Error{where + ": expected an object with a text \"input\""};
-      }
-      Turn turn;
-      turn.question = given["input"].get<std::string>();
-      if (const auto read = read_answers(given, "answer", where, turn); !read) return read.error();
-      if (given.contains("options"))
-        turn.options = texts_of(given["options"]).value_or(std::vector<std::string>{});
-      if (const auto named = name_sub_task(given, where, turn); !named) return named.error();
-      turn.function_name = optional_text(given, "name");
-      if (std::string code = optional_text(given, "func"); !code.empty()) {
-        session.needles.push_back({.name = turn.function_name, .code = std::move(code)});
-      }
-      session.turns.push_back(std::move(turn));
-    }
-    return session;
   }
-
-  Expected<TaskSession> preprocessed(const Json& row, const std::string& at,
-                                     TaskSession session) const {
-    const auto prompts = texts_of(row["prompts"]);
-    if (!prompts || prompts->size() < 2) {
-      return Error{at + ": expected \"prompts\" with the context and a question at least"};
-    }
-    if (!row.contains("ground_truth") || !row["ground_truth"].is_array() ||
-        row["ground_truth"].size() + 1 != prompts->size()) {
-      return Error{at + ": expected as many \"ground_truth\" as questions, " +
-                   std::to_string(prompts->size() - 1)};
-    }
-    session.is_prompt = true;
-    session.context = prompts->front();
-    for (std::size_t i = 1; i < prompts->size(); ++i) {
-      Turn turn;
-      turn.question = (*prompts)[i];
-      const auto answers = texts_of(row["ground_truth"][i - 1]);
-      if (!answers || answers->empty()) {
-        return Error{at + ": ground_truth[" + std::to_string(i - 1) +
-                     "]: expected a text, a number or a list"};
-      }
-      turn.answers = *answers;
-      // This form does not name the sub-task of a mixed one: the two take turns.
-      if (!task_.sub_tasks.empty())
-        turn.sub_task = task_.sub_tasks[(i - 1) % task_.sub_tasks.size()].first;
-      turn.max_new_tokens = task_.limit_of(turn.sub_task);
-      session.turns.push_back(std::move(turn));
-    }
-    return session;
+  if (task.name == "choice_eng" && turn.options.size() != 4) {
+    return Error{"options: expected a list of 4, found " + std::to_string(turn.options.size())};
   }
+  if (!task.sub_tasks.empty()) turn.sub_task = without_prefix(optional_text(row, "task"));
+  Expected<void> known = check_sub_task(task, turn.sub_task);
+  if (!known) return known.error();
+  turn.function_name = optional_text(row, "name");
+  turn.max_new_tokens = task.limit_of(turn.sub_task);
+  return turn;
+}
 
-  static Expected<void> read_answers(const Json& given, const char* key, const std::string& where,
-                                     Turn& turn) {
-    const auto found = given.find(key);
-    auto answers = found == given.end() ? std::nullopt : texts_of(*found);
-    if (!answers || answers->empty()) {
-      return Error{where + ": expected an \"answer\" that is a text, a number or a list of them"};
-    }
-    turn.answers = *std::move(answers);
-    return {};
+Expected<TaskSession> read_official(const TaskEntry& task, const JsonValue& row) {
+  TaskSession session;
+  const std::string field = row.find("context") || !row.find("input") ? "context" : "input";
+  Expected<JsonValue> context = required_field(row, field);
+  if (!context) return context.error();
+  Expected<std::string> text = context_text(*context);
+  if (!text) return within(field, text.error());
+  session.context = *text;
+  session.id = optional_text(row, "id");
+  session.language = optional_text(row, "lang");
+  session.repository = optional_text(row, "repo");
+  Expected<JsonValue> turns = required_field(row, "multi_turns");
+  if (!turns) return turns.error();
+  for (const JsonValue& item : turns->items()) {
+    const std::string place = "multi_turns[" + std::to_string(session.turns.size()) + "]";
+    if (!item.is_object()) return Error{place + ": expected an object"};
+    Expected<Turn> turn = read_turn(task, item);
+    if (!turn) return within(place, turn.error());
+    const bool is_function = task.name == "repoqa" || turn->sub_task == "repoqa";
+    if (is_function) session.needles.push_back({turn->function_name, turn->answers.front()});
+    session.turns.push_back(std::move(*turn));
   }
+  if (session.turns.empty()) return Error{"multi_turns: expected a list of turns"};
+  return session;
+}
 
-  Expected<void> name_sub_task(const Json& given, const std::string& where, Turn& turn) const {
-    if (!task_.sub_tasks.empty()) {
-      std::string name = optional_text(given, "task");
-      if (name.starts_with("scbench_")) name = name.substr(8);
-      std::vector<std::string> known;
-      for (const auto& [sub_task, limit] : task_.sub_tasks) known.push_back(sub_task);
-      if (std::ranges::find(known, name) == known.end()) {
-        return Error{where + ": " + unknown_name("task", name, known)};
-      }
-      turn.sub_task = name;
-    }
-    turn.max_new_tokens = task_.limit_of(turn.sub_task);
-    return {};
+// Which sub-task a turn of a mixed task belongs to is not said in this form: digits alone are a
+// pass key, 36 characters a value.
+std::string guess_sub_task(const TaskEntry& task, const std::string& answer) {
+  if (task.sub_tasks.empty()) return "";
+  const bool digits = answer.find_first_not_of("0123456789") == std::string::npos;
+  if (task.name == "summary_with_needles") return digits ? "passkey" : "summary";
+  return answer.size() == 36 && answer.find(' ') == std::string::npos ? "kv" : "repoqa";
+}
+
+Expected<TaskSession> read_preprocessed(const TaskEntry& task, const JsonValue& row) {
+  TaskSession session;
+  session.is_prompt = true;
+  session.id = optional_text(row, "id");
+  const std::vector<JsonValue> prompts = row.find("prompts")->items();
+  Expected<JsonValue> truths = required_field(row, "ground_truth");
+  if (!truths) return truths.error();
+  const std::vector<JsonValue> answers = truths->items();
+  if (prompts.size() < 2 || prompts.size() != answers.size() + 1) {
+    return Error{"expected a context and a prompt for each ground_truth, found " +
+                 std::to_string(prompts.size()) + " prompts and " + std::to_string(answers.size()) +
+                 " answers"};
   }
-
-  std::string path_;
-  TaskEntry task_;
-};
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const std::string place = "prompts[" + std::to_string(i) + "]";
+    const std::optional<std::string_view> text = prompts[i].string();
+    if (!text) return Error{place + ": expected a text"};
+    if (i == 0) {
+      session.context = *text;
+      continue;
+    }
+    Turn turn;
+    turn.question = *text;
+    Expected<std::vector<std::string>> truth = answer_texts(answers[i - 1]);
+    if (!truth) {
+      return within("ground_truth[" + std::to_string(i - 1) + "]", truth.error());
+    }
+    turn.answers = *truth;
+    turn.sub_task = guess_sub_task(task, turn.answers.front());
+    turn.max_new_tokens = task.limit_of(turn.sub_task);
+    session.turns.push_back(std::move(turn));
+  }
+  return session;
+}
 
 }  // namespace
 
-Expected<std::vector<TaskSession>> read_published(const std::string& path, std::string_view task,
+Expected<std::vector<TaskSession>> read_published(const std::string& path, std::string_view name,
                                                   std::size_t most) {
-  const Expected<TaskEntry> entry = find_task(task);
-  if (!entry) return entry.error();
-  if (path.ends_with(".parquet")) {
-    return Error{
-        path +
-        ": Parquet is not read; convert it to JSON lines first (exec/tasks/README.md says how)"};
-  }
-  Expected<LineReader> lines = LineReader::open(path);
-  if (!lines) return lines.error();
-  const Rows rows(path, *entry);
+  const Expected<TaskEntry> task = find_task(name);
+  if (!task) return task.error();
+  Expected<JsonRows> rows = JsonRows::open(path);
+  if (!rows) return rows.error();
   std::vector<TaskSession> sessions;
-  std::string line;
   while (most == 0 || sessions.size() < most) {
-    const Expected<bool> more = lines->next(line);
+    Expected<bool> more = rows->next();
     if (!more) return more.error();
     if (!*more) break;
-    if (trim(line).empty()) continue;
-    Expected<TaskSession> session = rows.read(line, lines->line_number());
-    if (!session) return session.error();
-    sessions.push_back(*std::move(session));
+    const std::string place = path + ":" + std::to_string(rows->line());
+    if (!rows->row()) return within(place, rows->row().error());
+    const JsonValue& row = *rows->row();
+    if (!row.is_object()) {
+      return Error{place + ": expected an object, found " + std::string(row.describe())};
+    }
+    Expected<TaskSession> session =
+        row.find("prompts") ? read_preprocessed(*task, row) : read_official(*task, row);
+    if (!session) return within(place, session.error());
+    session->task = task->name;
+    session->provenance = "published: " + place;
+    if (session->id.empty()) session->id = std::to_string(sessions.size());
+    sessions.push_back(std::move(*session));
   }
-  if (sessions.empty()) return Error{path + ": no session is in it"};
+  if (sessions.empty()) return Error{path + ": no sessions; expected one JSON object a line"};
   return sessions;
 }
 
