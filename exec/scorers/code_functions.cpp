@@ -15,7 +15,7 @@ class Tokens {
  public:
   Tokens(std::string_view code, CodeLanguage language) : code_(code) {
     for (const CodeToken& token : code_tokens(code, language)) {
-      if (token.kind != Kind::kComment) tokens_.push_back(token);
+      (token.kind == Kind::kComment ? comments_ : tokens_).push_back(token);
     }
     partner_.assign(tokens_.size(), kNone);
     std::vector<std::size_t> open;
@@ -53,9 +53,10 @@ class Tokens {
     if (!is(i, "<")) return i;
     int depth = 0;
     for (std::size_t k = i; k < size(); ++k) {
+      if (partner(k) != kNone && partner(k) > k) k = partner(k);
       if (is(k, "<")) ++depth;
       if (is(k, ">") && --depth == 0) return k + 1;
-      if (is(k, ";") || is(k, "{")) break;
+      if (is(k, ";")) break;
     }
     return i;
   }
@@ -68,12 +69,18 @@ class Tokens {
     if (close == kNone) return std::nullopt;
     return span(first, close);
   }
-  std::size_t column(std::size_t i) const {  // of the line's first token; a tab is eight
-    const std::size_t line = code_.rfind('\n', tokens_[i].begin);
-    const std::size_t start = line == std::string_view::npos ? 0 : line + 1;
-    std::size_t columns = 0;
-    for (std::size_t k = start; k < tokens_[i].begin; ++k) columns += code_[k] == '\t' ? 8 : 1;
-    return columns;
+  std::size_t column(std::size_t i) const { return column(tokens_[i]); }
+  // Where python's block ends whose last token is `last`: comments after it that are on its line or
+  // further in than `outside` are its own.
+  std::size_t end_of_block(std::size_t last, std::size_t outside) const {
+    std::size_t end = tokens_[last].end;
+    for (const CodeToken& comment : comments_) {
+      if (comment.begin < end) continue;
+      const bool before_next = last + 1 == size() || comment.begin < tokens_[last + 1].begin;
+      if (!before_next || (comment.starts_line && column(comment) <= outside)) break;
+      end = comment.end;
+    }
+    return end;
   }
   bool continues_line(std::size_t i) const {  // a backslash ends the line before
     std::size_t end = tokens_[i - 1].end;
@@ -82,8 +89,16 @@ class Tokens {
   }
 
  private:
+  std::size_t column(const CodeToken& token) const {  // of the first of its line; a tab is eight
+    const std::size_t line = code_.rfind('\n', token.begin);
+    const std::size_t start = line == std::string_view::npos ? 0 : line + 1;
+    std::size_t columns = 0;
+    for (std::size_t k = start; k < token.begin; ++k) columns += code_[k] == '\t' ? 8 : 1;
+    return columns;
+  }
+
   std::string_view code_;
-  std::vector<CodeToken> tokens_;
+  std::vector<CodeToken> tokens_, comments_;
   std::vector<std::size_t> partner_;
 };
 
@@ -113,7 +128,7 @@ std::optional<CodeSpan> python_function(const Tokens& tokens) {
       if (tokens.column(end) <= outside) continue;
       while (end < tokens.size() && tokens.column(end) > outside) end = next_line(tokens, end);
     }
-    return tokens.span(line, end - 1);
+    return CodeSpan{tokens[line].begin, tokens.end_of_block(end - 1, tokens.column(line))};
   }
   return std::nullopt;
 }
@@ -141,10 +156,9 @@ std::optional<CodeSpan> java_function(const Tokens& tokens) {
   constexpr std::array<std::string_view, 12> kModifiers = {
       "public", "protected", "private", "static",    "final",    "abstract",
       "native", "strictfp",  "default", "transient", "volatile", "synchronized"};
-  constexpr std::array<std::string_view, 17> kNoTypes = {
-      "new",        "return",     "else",    "throw",  "case",  "assert",
-      "instanceof", "yield",      "record",  "class",  "do",    "extends",
-      "enum",       "implements", "package", "import", "throws"};
+  constexpr std::array<std::string_view, 16> kNoTypes = {
+      "new",    "return", "else", "throw", "case",       "assert",  "instanceof", "yield",
+      "record", "class",  "do",   "enum",  "implements", "package", "import",     "throws"};
   constexpr std::array<std::string_view, 10> kNoNames = {
       "if", "for", "while", "switch", "catch", "synchronized", "try", "super", "this", "return"};
   for (std::size_t name = 1; name + 1 < tokens.size(); ++name) {
@@ -155,7 +169,10 @@ std::optional<CodeSpan> java_function(const Tokens& tokens) {
                            ? !tokens.is_any(type, kModifiers) && !tokens.is_any(type, kNoTypes)
                            : tokens.is(type, ">") || tokens.is(type, "]");
     if (!typed) continue;
-    std::size_t start = start_of_declaration(tokens, name);
+    const std::size_t start = start_of_declaration(tokens, name);
+    std::size_t bare = start;
+    while (tokens.is_any(bare, kModifiers)) ++bare;
+    const bool constructor = tokens.is(bare, "<") && tokens.after_angles(bare) == name;
     bool expression = false;
     for (std::size_t k = start; k < name; ++k) {
       const bool annotation_part = tokens.is(k, "(") && k >= 2 && tokens.is_word(k - 1);
@@ -163,7 +180,7 @@ std::optional<CodeSpan> java_function(const Tokens& tokens) {
       expression |= tokens.is(k, "=") || tokens.is(k, "->") || tokens.is(k, "+") ||
                     tokens.is_any(k, kNoTypes) || tokens.is(k, ":");
     }
-    if (expression) continue;
+    if (expression || constructor) continue;
     std::size_t end = tokens.after_group(name + 1);
     while (tokens.is(end, "[") || tokens.is(end, "]")) ++end;
     if (tokens.is(end, "throws")) {
@@ -177,8 +194,8 @@ std::optional<CodeSpan> java_function(const Tokens& tokens) {
 
 // The body's bracket after a TypeScript result type that starts at `i`; kNone where there is none.
 std::size_t after_result_type(const Tokens& tokens, std::size_t i) {
-  constexpr std::array<std::string_view, 11> kBeforeType = {
-      ":", "|", "&", "=>", "<", ",", "is", "keyof", "extends", "?", "readonly"};
+  constexpr std::array<std::string_view, 11> kBeforeType = {":", "|",  "&",     "=>", "<",
+                                                            ",", "is", "keyof", "?",  "readonly"};
   while (i < tokens.size()) {
     if (tokens.is(i, ";") || tokens.is(i, "}")) return kNone;
     if (tokens.is(i, "{") && !tokens.is_any(i - 1, kBeforeType)) return i;
@@ -299,15 +316,29 @@ std::optional<CodeSpan> cpp_function(const Tokens& tokens) {
                        (tokens.is(name - 1, ">") ||
                         (tokens.is_word(name - 1) && !tokens.is_any(name - 1, kNoTypes)));
     if (!constructor && !typed) continue;
-    const std::size_t body = cpp_body(tokens, tokens.after_group(name + 1));
-    if (body == kNone) continue;
+    const std::size_t after = tokens.after_group(name + 1);
+    const std::size_t body = cpp_body(tokens, after);
+    const bool defaulted = constructor && tokens.is(after, "=") && tokens.is(after + 2, ";") &&
+                           (tokens.is(after + 1, "default") || tokens.is(after + 1, "delete"));
+    if (body == kNone && !defaulted) continue;
     std::size_t start = start_of_declaration(tokens, name);
+    if (start != name && tokens.is(start + 1, "(") && tokens.partner(start + 1) < name) {
+      const std::size_t next = tokens.partner(start + 1) + 1;  // a macro on a line of its own
+      if (tokens[next].starts_line) start = next;
+    }
     for (std::size_t k = start; k < name; ++k) {  // access labels
       if (tokens.is(k, ":")) start = k + 1;
     }
     while (tokens.is(start, "template")) start = tokens.after_angles(start + 1);
     if (tokens.is(start, "extern") && tokens[start + 1].kind == Kind::kString) start += 2;
-    return tokens.span_to_body(start, body);
+    if (defaulted) return tokens.span(start, after + 2);
+    std::size_t end = tokens.partner(body);
+    while (tokens.is(end + 1, "catch") && tokens.is(tokens.after_group(end + 2), "{")) {
+      const std::size_t close = tokens.partner(tokens.after_group(end + 2));
+      if (close == kNone) break;
+      end = close;
+    }
+    return tokens.span(start, end);
   }
   return std::nullopt;
 }

@@ -17,7 +17,8 @@
 //   go          functions without a receiver
 //
 // On well-formed code the two agree (tests/data/scorers holds cases); on broken code tree-sitter's
-// recovery decides and may find another span, or none. Cost: linear.
+// recovery decides and may find another span, or none. A requires clause under a template line of
+// C++ is taken for the function's. Cost: linear.
 #pragma once
 
 #include <cstddef>

@@ -34,47 +34,50 @@ inline float bfloat_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-struct BlockQ4_0 {
+// Blocks are read where they lie, at any address.
+#define SCSIM_IN_FILE __attribute__((packed, may_alias))
+
+struct SCSIM_IN_FILE BlockQ4_0 {
   static constexpr int kElements = 32;
   Half scale;
   std::uint8_t low[16];  // elements 0..15 in the low halves, 16..31 in the high ones
 };
-struct BlockQ4_1 {
+struct SCSIM_IN_FILE BlockQ4_1 {
   static constexpr int kElements = 32;
   Half scale, minimum;
   std::uint8_t low[16];
 };
-struct BlockQ5_0 {
+struct SCSIM_IN_FILE BlockQ5_0 {
   static constexpr int kElements = 32;
   Half scale;
-  std::uint8_t high[4];  // the fifth bits
+  std::uint32_t high;  // the fifth bits
   std::uint8_t low[16];
 };
-struct BlockQ5_1 {
+struct SCSIM_IN_FILE BlockQ5_1 {
   static constexpr int kElements = 32;
   Half scale, minimum;
-  std::uint8_t high[4];
+  std::uint32_t high;
   std::uint8_t low[16];
 };
-struct BlockQ8_0 {
+struct SCSIM_IN_FILE BlockQ8_0 {
   static constexpr int kElements = 32;
   Half scale;
   std::int8_t values[32];
 };
-struct BlockQ4_K {
+struct SCSIM_IN_FILE BlockQ4_K {
   static constexpr int kElements = 256;
   Half scale, minimum;
   std::uint8_t scales[12];  // eight 6-bit scales and eight 6-bit minima
   std::uint8_t low[128];
 };
-struct BlockQ5_K {
+struct SCSIM_IN_FILE BlockQ5_K {
   static constexpr int kElements = 256;
   Half scale, minimum;
   std::uint8_t scales[12];
   std::uint8_t high[32];
   std::uint8_t low[128];
 };
-struct BlockQ6_K {
+struct SCSIM_IN_FILE BlockQ6_K {
   static constexpr int kElements = 256;
   std::uint8_t low[128];
   std::uint8_t high[64];
@@ -82,52 +85,45 @@ struct BlockQ6_K {
   Half scale;
 };
 
-inline void write_block(const BlockQ4_0& block, float* out) {
+inline void write_block(const BlockQ4_0& block, float* __restrict out) {
   const float scale = half_to_float(block.scale);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = scale * static_cast<float>((block.low[i] & 15) - 8);
-    out[i + 16] = scale * static_cast<float>((block.low[i] >> 4) - 8);
-  }
+  for (int i = 0; i < 16; ++i) out[i] = scale * static_cast<float>((block.low[i] & 15) - 8);
+  for (int i = 0; i < 16; ++i) out[i + 16] = scale * static_cast<float>((block.low[i] >> 4) - 8);
 }
 
-inline void write_block(const BlockQ4_1& block, float* out) {
+inline void write_block(const BlockQ4_1& block, float* __restrict out) {
   const float scale = half_to_float(block.scale), minimum = half_to_float(block.minimum);
-  for (int i = 0; i < 16; ++i) {
-    out[i] = scale * static_cast<float>(block.low[i] & 15) + minimum;
+  for (int i = 0; i < 16; ++i) out[i] = scale * static_cast<float>(block.low[i] & 15) + minimum;
+  for (int i = 0; i < 16; ++i)
     out[i + 16] = scale * static_cast<float>(block.low[i] >> 4) + minimum;
-  }
 }
 
-// The fifth bit of each element, in its place (16 or 0).
-inline std::array<std::uint8_t, 32> fifth_bits(const std::uint8_t (&high)[4]) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, high, sizeof bits);
-  std::array<std::uint8_t, 32> fifth;
-  for (std::uint32_t i = 0; i < 32; ++i) {
-    fifth[i] = static_cast<std::uint8_t>(((bits >> i) & 1) << 4);
-  }
-  return fifth;
-}
+// The fifth bit of element i, in its place (16 or 0), from the 32 of a block.
+inline int fifth(std::uint32_t bits, int i) { return static_cast<int>((bits >> i) & 1) << 4; }
 
-inline void write_block(const BlockQ5_0& block, float* out) {
+inline void write_block(const BlockQ5_0& block, float* __restrict out) {
   const float scale = half_to_float(block.scale);
-  const auto fifth = fifth_bits(block.high);
+  const std::uint32_t high = block.high;
   for (int i = 0; i < 16; ++i) {
-    out[i] = scale * static_cast<float>(((block.low[i] & 15) | fifth[i]) - 16);
-    out[i + 16] = scale * static_cast<float>(((block.low[i] >> 4) | fifth[i + 16]) - 16);
+    out[i] = scale * static_cast<float>(((block.low[i] & 15) | fifth(high, i)) - 16);
+  }
+  for (int i = 0; i < 16; ++i) {
+    out[i + 16] = scale * static_cast<float>(((block.low[i] >> 4) | fifth(high, i + 16)) - 16);
   }
 }
 
-inline void write_block(const BlockQ5_1& block, float* out) {
+inline void write_block(const BlockQ5_1& block, float* __restrict out) {
   const float scale = half_to_float(block.scale), minimum = half_to_float(block.minimum);
-  const auto fifth = fifth_bits(block.high);
+  const std::uint32_t high = block.high;
   for (int i = 0; i < 16; ++i) {
-    out[i] = scale * static_cast<float>((block.low[i] & 15) | fifth[i]) + minimum;
-    out[i + 16] = scale * static_cast<float>((block.low[i] >> 4) | fifth[i + 16]) + minimum;
+    out[i] = scale * static_cast<float>((block.low[i] & 15) | fifth(high, i)) + minimum;
+  }
+  for (int i = 0; i < 16; ++i) {
+    out[i + 16] = scale * static_cast<float>((block.low[i] >> 4) | fifth(high, i + 16)) + minimum;
   }
 }
 
-inline void write_block(const BlockQ8_0& block, float* out) {
+inline void write_block(const BlockQ8_0& block, float* __restrict out) {
   const float scale = half_to_float(block.scale);
   for (int i = 0; i < 32; ++i) out[i] = scale * static_cast<float>(block.values[i]);
 }
@@ -151,7 +147,7 @@ inline ScalesAndMinima unpack(const std::uint8_t (&packed)[12], Half scale, Half
   return unpacked;
 }
 
-inline void write_block(const BlockQ4_K& block, float* out) {
+inline void write_block(const BlockQ4_K& block, float* __restrict out) {
   const ScalesAndMinima by = unpack(block.scales, block.scale, block.minimum);
   for (int group = 0; group < 4; ++group) {
     const std::uint8_t* low = block.low + 32 * group;
@@ -163,7 +159,7 @@ inline void write_block(const BlockQ4_K& block, float* out) {
   }
 }
 
-inline void write_block(const BlockQ5_K& block, float* out) {
+inline void write_block(const BlockQ5_K& block, float* __restrict out) {
   const ScalesAndMinima by = unpack(block.scales, block.scale, block.minimum);
   for (int group = 0; group < 4; ++group) {
     const std::uint8_t* low = block.low + 32 * group;
@@ -183,7 +179,7 @@ inline void write_block(const BlockQ5_K& block, float* out) {
 
 // Two halves of 128 elements, each of four runs of 32: low bits from 64 bytes (low nibbles of both
 // 32s, then the high ones), high two bits from 32 bytes; a scale for each 16.
-inline void write_block(const BlockQ6_K& block, float* out) {
+inline void write_block(const BlockQ6_K& block, float* __restrict out) {
   const float by_scale = half_to_float(block.scale);
   for (int half = 0; half < 2; ++half) {
     for (int run = 0; run < 4; ++run) {
@@ -206,15 +202,14 @@ inline void write_block(const BlockQ6_K& block, float* out) {
   }
 }
 
-// Blocks may lie at any address: each is copied out before it is read.
 template <class Block>
 inline __attribute__((always_inline)) void write_blocks(const std::byte* bytes,
                                                         std::span<float> out) {
+  const auto* block = reinterpret_cast<const Block*>(bytes);
   float* to = out.data();
-  for (std::size_t i = 0; i < out.size() / Block::kElements; ++i) {
-    Block block;
-    std::memcpy(&block, bytes + i * sizeof(Block), sizeof(Block));
-    write_block(block, to + i * Block::kElements);
+  for (std::size_t left = out.size(); left > 0; left -= Block::kElements) {
+    write_block(*block++, to);
+    to += Block::kElements;
   }
 }
 

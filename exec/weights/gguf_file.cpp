@@ -102,10 +102,8 @@ class GgufParser {
   std::span<const std::byte> take(std::uint64_t count, const char* what) {
     if (error_) return {};
     if (count > bytes_.size() - at_) {
-      fail(at_, std::string("expected ") + what + " of " +
-                    format_integer(static_cast<std::int64_t>(
-                        std::min<std::uint64_t>(count, std::uint64_t{1} << 62))) +
-                    " bytes, found the file's end at offset " + std::to_string(bytes_.size()));
+      fail(at_, "expected " + std::to_string(count) + " bytes for " + what +
+                    ", found the file's end at offset " + std::to_string(bytes_.size()));
       return {};
     }
     const auto taken = bytes_.subspan(at_, count);

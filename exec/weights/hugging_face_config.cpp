@@ -301,7 +301,7 @@ Expected<ModelConfig> config_of_folder(const std::string& folder) {
   }
   ModelConfig config;
   config.family = type;
-  config.name = std::filesystem::path(folder).filename().string();
+  config.name = std::filesystem::weakly_canonical(folder).filename().string();
   set_common(keys, config);
   if (keys.error()) return *keys.error();
   family->set(keys, config);

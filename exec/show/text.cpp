@@ -1,0 +1,165 @@
+// The tables for a terminal: what a reader asks first. Scores of each turn side by side, the
+// interval for all turns; medians of seconds. CSV, JSON and HTML have every number.
+#include "traces/text.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "exec/show/tables.h"
+#include "traces/report/text_table.h"
+
+namespace scsim::exec {
+namespace {
+
+constexpr int kMostTurns = 6;  // columns; further ones are left to the other forms
+
+std::string score(const std::optional<Mean>& mean) {
+  return mean ? format_fixed(mean->value, 2) : "-";
+}
+
+std::string with_interval(const std::optional<Mean>& mean, int decimals) {
+  if (!mean) return "-";
+  std::string text = format_fixed(mean->value, decimals);
+  if (!mean->interval) return text;
+  return text + " [" + format_fixed(mean->interval->low, decimals) + ", " +
+         format_fixed(mean->interval->high, decimals) + "]";
+}
+
+std::string notes_text(const Tables& tables) {
+  std::string text;
+  for (const std::string& note : tables.notes) text += wrapped("  note: ", note);
+  return text;
+}
+
+std::string head_text(const Tables& tables) {
+  const CalibrationDesign& design = tables.design;
+  std::string text = tables.path + ": " + design.model.name + " (" + design.model.weights_format +
+                     ") on " + design.device.name + ", " + design.device.kind;
+  if (design.device.threads > 0) text += ", " + std::to_string(design.device.threads) + " threads";
+  text = wrapped("", text);
+  text +=
+      wrapped("", format_integer(static_cast<std::int64_t>(tables.sessions)) + " of " +
+                      format_integer(static_cast<std::int64_t>(tables.planned)) +
+                      " samples: " + std::to_string(design.sessions) + " sessions, " +
+                      std::to_string(design.repeats) + " repeats, prompts " + design.prompt_style +
+                      ", " + (design.golden_answers ? "golden" : "the model's own") +
+                      " answers in later turns, seed " + std::to_string(design.seed) + ", commit " +
+                      design.commit);
+  return text;
+}
+
+bool same_group(const Cell& a, const Cell& b) {
+  return a.task == b.task && a.mode == b.mode && a.length == b.length;
+}
+
+std::string scores_text(const Tables& tables) {
+  const int turns = std::min(tables.design.turns, kMostTurns);
+  std::string text;
+  const auto& rows = tables.scores;
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && same_group(rows[begin].cell, rows[end].cell)) ++end;
+    const Cell& cell = rows[begin].cell;
+    text += "\n" + wrapped("", cell.task + ", " + cell.mode + ", " + format_integer(cell.length) +
+                                   " tokens: strict score by turn");
+    std::vector<std::string> header = {"method"};
+    for (int turn = 0; turn < turns; ++turn) header.push_back(turn_name(turn));
+    for (const char* name : {"all, 95 %", "compat", "minus full, 95 %", "n"})
+      header.emplace_back(name);
+    TextTable table(header);
+    bool any_cut = false;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (rows[i].cell.turn != kAllTurns) continue;
+      std::vector<std::string> line = {shortened(rows[i].cell.method, turns > 5 ? 14 : 18)};
+      for (int turn = 0; turn < turns; ++turn) {
+        const auto found =
+            std::find_if(rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                         rows.begin() + static_cast<std::ptrdiff_t>(end), [&](const ScoreRow& row) {
+                           return row.cell.method == rows[i].cell.method && row.cell.turn == turn;
+                         });
+        const bool there = found != rows.begin() + static_cast<std::ptrdiff_t>(end);
+        line.push_back(there ? score(found->strict) : "-");
+      }
+      line.push_back(with_interval(rows[i].strict, 2));
+      line.push_back(score(rows[i].compat));
+      line.push_back(with_interval(rows[i].strict_gain, 2));
+      line.push_back(std::to_string(rows[i].strict ? rows[i].strict->sessions : 0));
+      table.add(line);
+      any_cut |= rows[i].answers_cut > 0;
+    }
+    text += table.text(2);
+    if (any_cut) text += "  note: some answers did not survive the truncation of their context\n";
+    text += notes_text(tables);
+  }
+  return text;
+}
+
+std::string likelihoods_text(const Tables& tables) {
+  TextTable table(
+      {"method: task, tokens, mode", "NLL/token, 95 %", "minus full, 95 %", "agree", "KL/token"});
+  bool any = false;
+  for (const ScoreRow& row : tables.scores) {
+    if (row.cell.turn != kAllTurns || (!row.nll && !row.agreement)) continue;
+    any = true;
+    table.add({shortened(row.cell.method + ": " + row.cell.task + " " +
+                             std::to_string(row.cell.length) + " " + row.cell.mode,
+                         34),
+               with_interval(row.nll, 2), with_interval(row.nll_gain, 2),
+               row.agreement ? format_percent(row.agreement->value) : "-",
+               row.kl ? format_fixed(row.kl->value, 3) : "-"});
+  }
+  if (!any) return {};
+  return "\nlikelihood of the golden answers (nats), and how far from full attention\n" +
+         table.text(2) + notes_text(tables);
+}
+
+std::string rate(double per_second) { return per_second > 0 ? format_rate(per_second) : "-"; }
+
+std::string median(const Spread& spread) {
+  return spread.count > 0 ? format_seconds(spread.median) : "-";
+}
+
+std::string costs_text(const Tables& tables) {
+  std::string text;
+  const auto& rows = tables.costs;
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && same_group(rows[begin].cell, rows[end].cell)) ++end;
+    const Cell& cell = rows[begin].cell;
+    text += "\ncosts, " + cell.mode + ", " + format_integer(cell.length) +
+            " tokens: median seconds by stage\n";
+    TextTable table(
+        {"method", "turn", "TTFT", "generate", "tok/s", "compr.", "load", "decode", "tok/s", "KV"});
+    for (std::size_t i = begin; i < end; ++i) {
+      const CostRow& row = rows[i];
+      const auto stage = [&](Stage which) -> const StageRow& {
+        return row.stages[static_cast<std::size_t>(which)];
+      };
+      table.add({shortened(row.cell.method, 13) + (row.emulated ? "*" : ""),
+                 turn_name(row.cell.turn), median(row.ttft),
+                 median(stage(Stage::kGeneration).seconds),
+                 rate(stage(Stage::kGeneration).tokens_per_second),
+                 median(stage(Stage::kCompression).seconds), median(stage(Stage::kLoading).seconds),
+                 median(stage(Stage::kDecode).seconds), rate(row.decode_tokens_per_second),
+                 format_bytes(row.kv_bytes)});
+    }
+    text += table.text(2) + notes_text(tables);
+  }
+  return text;
+}
+
+std::string operators_text(const Tables& tables) {
+  if (tables.operators.empty()) return {};
+  TextTable table({"operator", "median", "least", "bytes/s", "operations/s"});
+  for (const OperatorRow& row : tables.operators)
+    table.add({shortened(row.key, 56), median(row.seconds), format_seconds(row.seconds.least),
+               rate(row.bytes_per_second), rate(row.operations_per_second)});
+  return "\noperators\n" + table.text(2) + notes_text(tables);
+}
+
+}  // namespace
+
+std::string tables_text(const Tables& tables) {
+  return head_text(tables) + scores_text(tables) + likelihoods_text(tables) + costs_text(tables) +
+         operators_text(tables);
+}
+
+}  // namespace scsim::exec

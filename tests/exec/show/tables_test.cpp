@@ -1,0 +1,259 @@
+#include "exec/show/tables.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "exec/show/compare.h"
+#include "exec/show/numbers.h"
+#include "tests/support/some_calibration.h"
+#include "traces/report/text_table.h"
+#include "traces/rng.h"
+
+namespace scsim::exec {
+namespace {
+
+Calibration some_calibration() {
+  Calibration calibration;
+  calibration.design = test::some_design();
+  std::int64_t order = 0;
+  for (const SampleKey& key : test::all_keys(calibration.design))
+    calibration.sessions.push_back(test::some_session(calibration.design, key, order++));
+  for (int i = 0; i < 3; ++i) calibration.operators.push_back(test::some_operator(i));
+  return calibration;
+}
+
+// One method and cell, scores as given: [session][turn].
+Calibration with_scores(const std::vector<std::vector<std::vector<double>>>& by_method) {
+  Calibration calibration;
+  calibration.design = test::some_design();
+  calibration.design.sessions = static_cast<int>(by_method[0].size());
+  calibration.design.repeats = 1;
+  calibration.design.tasks.resize(1);
+  calibration.design.modes.resize(1);
+  calibration.design.lengths.resize(1);
+  for (std::int32_t method = 0; method < static_cast<std::int32_t>(by_method.size()); ++method) {
+    std::int32_t session = 0;
+    for (const std::vector<double>& turns : by_method[static_cast<std::size_t>(method)]) {
+      SessionSample& sample = calibration.sessions.emplace_back();
+      sample.key = {session++, 0, method, 0, 0, 0, false};
+      for (const double score : turns) {
+        TurnSample& turn = sample.turns.emplace_back();
+        turn.turn = static_cast<int>(sample.turns.size()) - 1;
+        turn.score_strict = score;
+        turn.cost.total_seconds = 1;
+        turn.cost.stages[static_cast<std::size_t>(Stage::kGeneration)] = {.seconds = 1,
+                                                                          .tokens = 100};
+      }
+    }
+  }
+  return calibration;
+}
+
+const ScoreRow& row_of(const Tables& tables, const std::string& method, int turn) {
+  const auto found = std::ranges::find_if(tables.scores, [&](const ScoreRow& row) {
+    return row.cell.method == method && row.cell.turn == turn;
+  });
+  REQUIRE(found != tables.scores.end());
+  return *found;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("scores are means over sessions, by turn and over all turns", "[exec][show]") {
+  const Tables tables =
+      make_tables(with_scores({{{1, 1}, {1, 0}, {0, 0}}, {{1, 0}, {0, 0}, {0, 0}}}), "cal.pb");
+  CHECK(row_of(tables, "full", 0).strict->value == Approx(2.0 / 3));
+  CHECK(row_of(tables, "full", 1).strict->value == Approx(1.0 / 3));
+  CHECK(row_of(tables, "full", kAllTurns).strict->value == Approx(0.5));
+  CHECK(row_of(tables, "full", kAllTurns).strict->sessions == 3);
+  CHECK(row_of(tables, "full", kAllTurns).strict->samples == 6);
+  CHECK_FALSE(row_of(tables, "full", 0).strict_gain);
+  CHECK_FALSE(row_of(tables, "full", 0).compat);
+  // Session by session: -0.5, -0.5, 0.
+  const ScoreRow& snapkv = row_of(tables, "snapkv released", kAllTurns);
+  CHECK(snapkv.strict_gain->value == Approx(-1.0 / 3));
+  CHECK(snapkv.strict_gain->interval->holds(-1.0 / 3));
+  CHECK(snapkv.strict_gain->sessions == 3);
+}
+
+TEST_CASE("a method is compared with full attention on the sessions both have", "[exec][show]") {
+  Calibration calibration = with_scores({{{1}, {0}, {1}}, {{0}, {0}, {1}}});
+  calibration.sessions.erase(calibration.sessions.begin());  // full attention's session 0
+  const Tables tables = make_tables(calibration, "cal.pb");
+  const ScoreRow& row = row_of(tables, "snapkv released", 0);
+  CHECK(row.strict->sessions == 3);
+  CHECK(row.strict_gain->sessions == 2);
+  CHECK(row.strict_gain->value == 0);
+}
+
+TEST_CASE("warm-ups count nowhere", "[exec][show]") {
+  Calibration calibration = with_scores({{{1}, {0}}});
+  const std::string before = tables_csv(make_tables(calibration, "cal.pb"));
+  SessionSample warm = calibration.sessions[0];
+  warm.key.warm_up = true;
+  warm.turns[0].score_strict = 0;
+  warm.turns[0].cost.total_seconds = 1000;
+  calibration.sessions.insert(calibration.sessions.begin(), warm);
+  const Tables tables = make_tables(calibration, "cal.pb");
+  CHECK(tables.warm_ups == 1);
+  CHECK(tables_csv(tables) == before);
+}
+
+TEST_CASE("the order in which samples were taken changes no table", "[exec][show]") {
+  Calibration calibration = some_calibration();
+  const Tables before = make_tables(calibration, "cal.pb");
+  std::ranges::reverse(calibration.sessions);
+  const Tables after = make_tables(calibration, "cal.pb");
+  REQUIRE(before.scores.size() == after.scores.size());
+  std::vector<double> a, b;
+  for_each_number(before, [&](const Number& number) { a.push_back(number.value); });
+  for_each_number(after, [&](const Number& number) { b.push_back(number.value); });
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-12));
+}
+
+TEST_CASE("stages of a cost row add up to its total", "[exec][show]") {
+  const Tables tables = make_tables(some_calibration(), "cal.pb");
+  bool has_context = false;
+  for (const CostRow& row : tables.costs) {
+    double sum = 0;
+    for (const StageRow& stage : row.stages) sum += stage.seconds.mean;
+    CHECK(sum == Approx(row.total.mean));  // INV-LEDGER
+    CHECK(row.total.least <= row.total.median);
+    has_context |= row.cell.turn == kContext;
+    if (row.cell.turn == kContext) CHECK(row.cell.mode == "multi_request");
+  }
+  CHECK(has_context);
+  const Tables plain = make_tables(with_scores({{{1}, {0}}}), "cal.pb");
+  REQUIRE(plain.costs.size() == 1);
+  const auto generation = static_cast<std::size_t>(Stage::kGeneration);
+  CHECK(plain.costs[0].stages[generation].tokens_per_second == 100);
+}
+
+TEST_CASE("the text fits a terminal and notes stand below every table", "[exec][show]") {
+  Calibration calibration = some_calibration();
+  calibration.design.tasks[0].name = "scbench_summary_with_needles";
+  calibration.design.turns = 8;
+  calibration.design.model.random_weights = true;
+  calibration.design.methods[1].emulated = true;
+  calibration.design.honesty = {"a note of the run"};
+  const std::string text = tables_text(make_tables(calibration, "cal.pb"));
+  for (const std::string& line : lines_of(text)) {
+    INFO(line);
+    CHECK(display_width(line) <= kTerminalColumns);
+  }
+  std::size_t tables = 0, random = 0, emulated = 0, own = 0;
+  for (const std::string& line : lines_of(text)) {
+    tables += line.starts_with("  method ") || line.starts_with("  method: ") ||
+              line.starts_with("  operator ");
+    random += line.find("random weights") != std::string::npos;
+    emulated += line.find("emulated: snapkv") != std::string::npos;
+    own += line.find("a note of the run") != std::string::npos;
+  }
+  CHECK(tables > 10);
+  CHECK(random == tables);
+  CHECK(emulated == tables);
+  CHECK(own == tables);
+  CHECK(tables_csv(make_tables(calibration, "cal.pb")).find("random weights") != std::string::npos);
+}
+
+TEST_CASE("a run that is not complete says so", "[exec][show]") {
+  Calibration calibration = some_calibration();
+  CHECK(tables_text(make_tables(calibration, "cal.pb")).find("not complete") == std::string::npos);
+  calibration.sessions.pop_back();
+  CHECK(tables_text(make_tables(calibration, "cal.pb")).find("not complete: 95 of 96 samples") !=
+        std::string::npos);
+}
+
+TEST_CASE("CSV and JSON have the same numbers, one a line", "[exec][show]") {
+  const Tables tables = make_tables(some_calibration(), "cal.pb");
+  std::size_t numbers = 0;
+  for_each_number(tables, [&](const Number&) { ++numbers; });
+  const std::vector<std::string> lines = lines_of(tables_csv(tables));
+  CHECK(lines.size() == numbers + 1);
+  const nlohmann::json json = nlohmann::json::parse(tables_json(tables));
+  REQUIRE(json["numbers"].size() == numbers);
+  std::size_t i = 0;
+  for_each_number(tables, [&](const Number& number) {
+    const nlohmann::json& entry = json["numbers"][i++];
+    CHECK(entry["value"].get<double>() == number.value);
+    CHECK(entry["what"] == number.what);
+    CHECK(entry.contains("low") == number.interval.has_value());
+  });
+  std::set<std::string> keys;  // no number twice
+  for (const nlohmann::json& entry : json["numbers"]) {
+    nlohmann::json key = entry;
+    for (const char* measured : {"value", "low", "high", "sessions"}) key.erase(measured);
+    keys.insert(key.dump());
+  }
+  CHECK(keys.size() == numbers);
+}
+
+TEST_CASE("an infinite likelihood is no JSON but null", "[exec][show]") {
+  Calibration calibration = with_scores({{{1}, {0}}});
+  calibration.sessions[0].turns[0].likelihood = {INFINITY, 3};
+  const Tables tables = make_tables(calibration, "cal.pb");
+  const nlohmann::json json = nlohmann::json::parse(tables_json(tables));
+  CHECK(std::ranges::count_if(json["numbers"], [](const nlohmann::json& entry) {
+          return entry["what"] == "nll_nats_per_token" && entry["value"].is_null();
+        }) == 2);
+}
+
+TEST_CASE("the page fetches nothing and escapes what people named", "[exec][show]") {
+  Calibration calibration = some_calibration();
+  calibration.design.tasks[0].name = "<script>alert(1)</script>";
+  const std::string page = tables_html({make_tables(calibration, "cal.pb")});
+  CHECK(page.find("<script>alert") == std::string::npos);
+  CHECK(page.find("&lt;script&gt;alert(1)") != std::string::npos);
+  for (const char* outside : {"src=\"http", "href=\"http", "@import"})
+    CHECK(page.find(outside) == std::string::npos);
+  CHECK(page.find("id=\"chart0\"") != std::string::npos);
+}
+
+TEST_CASE("a second run of the same noise agrees, a slower machine does not", "[exec][show]") {
+  const auto run = [](std::uint64_t seed, double slower) {
+    Calibration calibration = with_scores({std::vector<std::vector<double>>(20, {1, 0})});
+    Rng rng(seed, "tests.show.compare");
+    for (SessionSample& sample : calibration.sessions) {
+      for (TurnSample& turn : sample.turns)
+        turn.cost.total_seconds = slower * rng.uniform(0.9, 1.1);
+    }
+    return make_tables(calibration, "run " + std::to_string(seed));
+  };
+  const Tables first = run(1, 1);
+  const Comparison itself = compare_tables(first, first);
+  CHECK(itself.numbers.size() == 5);  // strict by turn and over all; seconds by turn
+  CHECK(itself.disagreeing() == 0);
+  CHECK(itself.only_first + itself.only_second == 0);
+  CHECK(itself.design_differences.empty());
+  int outside = 0;
+  for (std::uint64_t seed = 2; seed < 102; ++seed)
+    outside += static_cast<int>(compare_tables(first, run(seed, 1)).disagreeing());
+  CHECK(outside < 40);  // of 200 pairs of seconds, all against one first run
+  const Comparison slow = compare_tables(first, run(2, 1.5));
+  CHECK(slow.disagreeing() == 2);
+  const std::string text = comparison_text(slow, first, run(2, 1.5));
+  CHECK(text.find("3 of 5 numbers agree") != std::string::npos);
+  for (const std::string& line : lines_of(text)) CHECK(display_width(line) <= kTerminalColumns);
+}
+
+TEST_CASE("methods of one name are told apart by what they were given", "[exec][show]") {
+  Calibration calibration = with_scores({{{1}}, {{0}}});
+  calibration.design.methods.push_back({"snapkv", "released", {{"capacity", "256"}}, false});
+  const Tables tables = make_tables(calibration, "cal.pb");
+  CHECK(tables.methods == std::vector<std::string>{"full",
+                                                   "snapkv released window=32 capacity=1024",
+                                                   "snapkv released capacity=256"});
+}
+
+}  // namespace scsim::exec
