@@ -7,6 +7,7 @@ namespace scsim::exec {
 
 program::Command run_command();
 program::Command calibrate_command();
+program::Command show_command();
 program::Command kernels_command();
 program::Command doctor_command();
 

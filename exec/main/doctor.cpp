@@ -40,7 +40,7 @@ ExitCode doctor() {
   line("cpu", device.name + ", " + format_bytes(static_cast<double>(device.memory_bytes)) +
                   " of memory; " +
                   (__builtin_cpu_supports("avx2") != 0 ? "AVX2 kernels"
-                                                : "portable kernels: this CPU has no AVX2"));
+                                                       : "portable kernels: this CPU has no AVX2"));
   const Expected<c10::Device> cuda = open_device("cuda");
   line("cuda", cuda ? "a device is there: --device cuda" : cuda.error().message);
   const Expected<std::string> model = default_model_path();

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "tests/exec/session/untimed.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 
@@ -29,24 +30,6 @@ CalibrateOptions small_design() {
   options.commit = "test";
   options.made_by = "a test";
   return options;
-}
-
-// What must be the same whenever the same design is measured: all but times, memory and dates.
-SessionSample untimed(SessionSample sample) {
-  const auto clear = [](SampleCost& cost) {
-    cost.total_seconds = 0;
-    cost.peak_memory_bytes.reset();
-    cost.energy_joules.clear();
-    for (StageCost& stage : cost.stages) stage.seconds = 0;
-  };
-  sample.began_unix_ns = 0;
-  if (sample.context) clear(*sample.context);
-  for (TurnSample& turn : sample.turns) {
-    clear(turn.cost);
-    turn.decode_seconds = 0;
-    if (turn.ttft_seconds) turn.ttft_seconds = 0;
-  }
-  return sample;
 }
 
 Calibration measured(LoadedModel& model, const CalibrateOptions& options, const std::string& path) {
