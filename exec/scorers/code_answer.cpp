@@ -26,7 +26,7 @@ std::size_t start_of_block(std::string_view text, std::size_t fence) {
   const std::u32string points = code_points(rest);
   std::size_t at = 0, bytes = 0, start = std::string_view::npos;
   const auto step = [&] { bytes += to_utf8(points.substr(at++, 1)).size(); };
-  while (at < points.size() && is_word_character(points[at])) step();
+  while (at < points.size() && is_word_part(points[at])) step();
   while (at < points.size() && is_space(points[at])) {
     const bool line_end = points[at] == '\n';
     step();

@@ -13,7 +13,7 @@ std::vector<std::string> squad_words(std::string_view text) {
   std::u32string without_articles;
   for (std::size_t i = 0; i < kept.size();) {
     std::size_t end = i;
-    while (end < kept.size() && is_word_character(kept[end])) ++end;
+    while (end < kept.size() && is_word_part(kept[end])) ++end;
     if (end == i) {
       without_articles.push_back(kept[i++]);
       continue;

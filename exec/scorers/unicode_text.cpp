@@ -78,7 +78,7 @@ int digit_value(char32_t c) {
   return u_charDigitValue(static_cast<UChar32>(c));
 }
 
-bool is_word_character(char32_t c) {
+bool is_word_part(char32_t c) {
   const auto code = static_cast<UChar32>(c);
   const int type = u_charType(code);
   // Python counts as alphanumeric what is a letter or has a numeric value, of which some are
@@ -88,7 +88,7 @@ bool is_word_character(char32_t c) {
 }
 
 bool joins_words(char32_t c) {
-  return is_word_character(c) &&
+  return is_word_part(c) &&
          u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_IDEOGRAPHIC) == 0;
 }
 
