@@ -100,15 +100,16 @@ class KvCache {
   std::pair<at::Tensor, at::Tensor> rows(std::int64_t layer, std::int64_t head) const;
 
   // Keeps the tokens at `positions`, ascending; everything else of the head is freed. Kept tokens
-  // of quantised or host pages come to full pages on the device.
+  // of quantised or host pages come to plain pages on the device, but for leading pages that are
+  // kept whole: those stay as and where they are.
   [[nodiscard]] bool keep(std::int64_t layer, std::int64_t head,
                           std::span<const std::int32_t> positions, Measure& measure);
   // Quantises the whole device pages among the first `tokens` tokens of each head.
-  // REQUIRES: format.fits().
-  [[nodiscard]] bool quantise(std::int64_t layer, std::int64_t tokens,
-                              const QuantisedFormat& format, Measure& measure);
-  // Moves whole device pages among the first `tokens` tokens of the head to the host, or all host
-  // pages of the head back to the device.
+  // There is no limit on quantised pages. REQUIRES: format.fits().
+  void quantise(std::int64_t layer, std::int64_t tokens, const QuantisedFormat& format,
+                Measure& measure);
+  // Moves the whole device pages among the first `tokens` tokens of the head to the host, or all
+  // host pages of the head back to the device.
   [[nodiscard]] bool move_to_host(std::int64_t layer, std::int64_t head, std::int64_t tokens,
                                   Measure& measure);
   [[nodiscard]] bool move_to_device(std::int64_t layer, std::int64_t head, Measure& measure);
@@ -127,6 +128,10 @@ class KvCache {
  private:
   struct Layer;
   void release_all();
+  std::int64_t pages_to_append(std::int64_t layer, std::int64_t tokens) const;
+  bool copied_before_append(PageRef page) const;
+  bool move_pages(Layer& layer, std::size_t head, std::uint8_t from, std::uint8_t to,
+                  std::int64_t first_tokens, Measure& measure);
 
   std::shared_ptr<KvMemory> memory_;
   std::int64_t kv_heads_ = 0, tokens_seen_ = 0;

@@ -5,8 +5,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
+#include <span>
 
+#include "exec/api/measure.h"
 #include "exec/api/page_pool.h"
 #include "exec/api/quantised_page.h"
 
@@ -42,12 +43,27 @@ class KvMemory {
   std::uint8_t quantised_pool(const QuantisedFormat& format);  // made when it is first asked for
   const QuantisedFormat& format(std::uint8_t pool) const;      // REQUIRES: pool >= kFirstQuantised
 
-  MemoryUse& recurrent() { return recurrent_; }
+  // A page of `pool` with one owner. REQUIRES: pool(number).can_allocate(1).
+  PageRef take(std::uint8_t pool, Measure& measure);
+  void share(PageRef page) { pools_[page.pool].share(page.page); }
+  // One owner less. Outside of a measured turn there is no measure.
+  void give_back(PageRef page, Measure* measure);
+  // What pages of any pools hold, as [n, 2, page_tokens, head_dim] on the device.
+  at::Tensor read(std::span<const PageRef> pages) const;
+  // Writes [n, 2, page_tokens, head_dim]. REQUIRES: all pages are of one pool.
+  void write(std::span<const PageRef> pages, const at::Tensor& contents);
+
+  // Of tensors of recurrent layers.
+  void allocate_recurrent(std::int64_t bytes, Measure& measure);
+  void free_recurrent(std::int64_t bytes) { recurrent_.free(bytes); }
+  const MemoryUse& recurrent() const { return recurrent_; }
+
   std::int64_t live_bytes() const;  // of everything here
   std::int64_t peak_bytes() const { return peak_bytes_; }
-  void note_peak();  // called by whoever allocated
 
  private:
+  void note_allocated(std::int64_t bytes, Measure& measure);
+
   KvMemoryOptions options_;
   std::deque<PagePool> pools_;
   std::deque<QuantisedFormat> formats_;

@@ -1,9 +1,9 @@
 // Where the seconds of a turn go: stages are nested and exclusive, so their times add up to the
 // time between start() and stop().
 //
-//   std::unique_ptr<Timeline> timeline = wall_timeline();      // exec/api/device_timeline.h:
-//   others StageClock clock(*timeline); clock.start();                                   //
-//   everything is `other` unless in a stage
+//   std::unique_ptr<Timeline> timeline = wall_timeline();     // or exec/api/device_timeline.h
+//   StageClock clock(*timeline);
+//   clock.start();                                   // everything is `other` unless in a stage
 //   {
 //     StageScope scope(clock, Stage::kGeneration);
 //     { StageScope inner(clock, Stage::kCompression); ... }   // not counted as generation

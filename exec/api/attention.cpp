@@ -1,0 +1,176 @@
+#include "exec/api/attention.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "traces/check.h"
+
+namespace scsim::exec {
+namespace {
+
+std::int64_t held(const CacheView& view, std::int64_t head) {
+  return view.host_lengths.const_data_ptr<std::int32_t>()[head];
+}
+
+// Query i of n attends the keys below length - n + i + 1 and, of those, the last `window`.
+std::int64_t causal_pairs(std::int64_t n, std::int64_t length, std::int64_t window) {
+  if (window == 0) return n * (length - n) + n * (n + 1) / 2;
+  const std::int64_t first = length - n + 1;  // what query 0 could attend
+  const std::int64_t below =
+      std::clamp<std::int64_t>(window - first, 0, n);  // queries that see all
+  return below * first + below * (below - 1) / 2 + (n - below) * window;
+}
+
+void count(LayerStep& step, std::int64_t pairs, std::int64_t keys) {
+  const std::int64_t dim = step.q.size(2);
+  StageCounts& counts = step.measure.now();
+  counts.attended_pairs += pairs;
+  counts.operations += 4.0 * static_cast<double>(dim) * static_cast<double>(pairs);
+  counts.bytes_read += keys * 2 * dim * static_cast<std::int64_t>(step.k.element_size());
+}
+
+void count_causal(LayerStep& step, const CacheView& view, std::int64_t window) {
+  const std::int64_t kv_heads = step.k.size(1), group = step.q.size(1) / kv_heads;
+  const std::int64_t n = step.q.size(0);
+  std::int64_t pairs = 0, keys = 0;
+  for (std::int64_t h = 0; h < kv_heads; ++h) {
+    const std::int64_t length = held(view, h);
+    pairs += group * causal_pairs(n, length, window);
+    keys += window == 0 ? length : std::min(length, n + window - 1);
+  }
+  count(step, pairs, keys);
+}
+
+// What the selection lists, less what causality masks of it: tiles and columns may reach beyond a
+// query. On the CPU, since a selection made on a device is small.
+void count_selection(LayerStep& step, const CacheView& view, const PrefillSelection& selection) {
+  const std::int64_t heads = step.q.size(1), group = heads / step.k.size(1), n = step.q.size(0);
+  const std::int64_t tile = selection.tile, tiles = (n + tile - 1) / tile;
+  const at::Tensor tile_offsets = selection.tile_offsets.cpu(), listed = selection.tiles.cpu();
+  const bool columns = selection.columns.defined();
+  const at::Tensor column_offsets = columns ? selection.column_offsets.cpu() : at::Tensor();
+  const at::Tensor single = columns ? selection.columns.cpu() : at::Tensor();
+  // Pairs of queries [from, to) with keys [begin, end) when query i attends those below first + i.
+  const auto masked = [](std::int64_t from, std::int64_t to, std::int64_t first, std::int64_t begin,
+                         std::int64_t end) {
+    std::int64_t pairs = 0;
+    for (std::int64_t i = from; i < to; ++i) {
+      pairs += std::max<std::int64_t>(0, std::min(end, first + i) - begin);
+    }
+    return pairs;
+  };
+  std::int64_t pairs = 0, keys = 0;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const std::int64_t first = held(view, h / group) - n + 1;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t from = t * tile, to = std::min(n, from + tile), e = h * tiles + t;
+      const std::int32_t* offsets = tile_offsets.const_data_ptr<std::int32_t>();
+      for (std::int64_t i = offsets[e]; i < offsets[e + 1]; ++i) {
+        const std::int64_t begin = listed.const_data_ptr<std::int32_t>()[i] * tile;
+        const std::int64_t end = std::min(begin + tile, first + to - 1);
+        keys += std::max<std::int64_t>(0, end - begin);
+        pairs += end <= first + from ? std::max<std::int64_t>(0, end - begin) * (to - from)
+                                     : masked(from, to, first, begin, end);
+      }
+      if (!columns) continue;
+      offsets = column_offsets.const_data_ptr<std::int32_t>();
+      for (std::int64_t i = offsets[e]; i < offsets[e + 1]; ++i) {
+        const std::int64_t column = single.const_data_ptr<std::int32_t>()[i];
+        pairs += masked(from, to, first, column, column + 1);
+        ++keys;
+      }
+    }
+  }
+  count(step, pairs, keys);
+}
+
+// Torch's own attention within a window, by blocks of queries, over the keys that any of them
+// attends. The window is the model's, so it is told from how many keys are held behind a key.
+Attention attend_window(LayerStep& step, const CacheView& view) {
+  constexpr std::int64_t kBlock = 512;
+  const std::int64_t n = step.q.size(0), heads = step.q.size(1), kv_heads = step.k.size(1);
+  const std::int64_t group = heads / kv_heads, dim = step.q.size(2), window = step.sliding_window;
+  const std::int64_t page_tokens = view.pool.size(2);
+  Attention result{at::empty({n, heads, dim}, step.q.options()),
+                   at::empty({n, heads}, step.q.options().dtype(at::kFloat))};
+  for (std::int64_t h = 0; h < kv_heads; ++h) {
+    const std::int64_t length = held(view, h);
+    for (std::int64_t from = 0; from < n; from += kBlock) {
+      const std::int64_t to = std::min(n, from + kBlock);
+      const std::int64_t end = length - n + to;  // keys below it
+      const std::int64_t begin = std::max<std::int64_t>(0, length - n + from + 1 - window);
+      const std::int64_t first_page = begin / page_tokens;
+      const at::Tensor pages = view.pool.index_select(
+          0, view.block_table[0][h].slice(0, first_page, (end - 1) / page_tokens + 1));
+      const auto part = [&](std::int64_t which) {
+        return pages.select(1, which)
+            .reshape({-1, dim})
+            .narrow(0, begin - first_page * page_tokens, end - begin)
+            .to(at::kFloat);
+      };
+      const at::Tensor query =
+          at::arange(length - n + from, length - n + to, step.q.options().dtype(at::kLong))
+              .unsqueeze(1);
+      const at::Tensor key = at::arange(begin, end, step.q.options().dtype(at::kLong)).unsqueeze(0);
+      const at::Tensor hidden = (key > query).logical_or_(key <= query - window);
+      const at::Tensor q = step.q.narrow(0, from, to - from)
+                               .narrow(1, h * group, group)
+                               .transpose(0, 1)
+                               .to(at::kFloat);  // [group, rows, dim]
+      const at::Tensor logits =
+          at::matmul(q, part(0).t()).mul_(step.scale).masked_fill_(hidden, -INFINITY);
+      result.out.narrow(0, from, to - from)
+          .narrow(1, h * group, group)
+          .copy_(at::matmul(at::softmax(logits, 2), part(1)).transpose(0, 1));
+      result.lse.narrow(0, from, to - from)
+          .narrow(1, h * group, group)
+          .copy_(at::logsumexp(logits, {2}).t());
+    }
+  }
+  return result;
+}
+
+// The window hides something from the last query at least.
+bool window_matters(const LayerStep& step, const CacheView& view) {
+  if (step.sliding_window == 0) return false;
+  for (std::int64_t h = 0; h < step.k.size(1); ++h) {
+    if (held(view, h) > step.sliding_window) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Attention attend(LayerStep& step, const CacheView& view,
+                 const std::optional<PrefillSelection>& selection) {
+  if (!selection && window_matters(step, view)) {
+    count_causal(step, view, step.sliding_window);
+    return attend_window(step, view);
+  }
+  if (selection) {
+    count_selection(step, view, *selection);
+  } else {
+    count_causal(step, view, 0);
+  }
+  at::Tensor offsets = at::zeros({2}, at::kInt);
+  offsets.mutable_data_ptr<std::int32_t>()[1] = static_cast<std::int32_t>(step.q.size(0));
+  const auto [out, lse] =
+      attention_prefill(step.q, offsets, view.pool, view.block_table, view.kv_lengths, step.scale,
+                        selection ? c10::optional<PrefillSelection>(*selection) : c10::nullopt);
+  return {out, lse};
+}
+
+Attention attend_one(LayerStep& step, const CacheView& view) {
+  SCSIM_CHECK_EQ(step.q.size(0), 1);
+  if (window_matters(step, view)) {
+    count_causal(step, view, step.sliding_window);
+    return attend_window(step, view);
+  }
+  count_causal(step, view, 0);
+  const auto [out, lse] =
+      attention_decode(step.q, view.pool, view.block_table, view.kv_lengths, step.scale);
+  return {out, lse};
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,367 @@
+#include "exec/api/kv_cache.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "exec/api/kv_cache_layer.h"
+#include "traces/check.h"
+
+namespace scsim::exec {
+namespace {
+
+std::size_t at_index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+std::int64_t pages_for(std::int64_t tokens, std::int64_t page_tokens) {
+  return (tokens + page_tokens - 1) / page_tokens;
+}
+
+// Copies rows[i][h], one head's key or value of one token, to row `to[h * tokens + i]` of a pool
+// seen as rows.
+void write_rows(const at::Tensor& pool, std::span<const std::int64_t> to, const at::Tensor& rows) {
+  const std::int64_t tokens = rows.size(0), heads = rows.size(1), dim = rows.size(2);
+  if (pool.is_cpu() && rows.stride(2) == 1) {
+    const std::size_t width = at_index(dim) * pool.element_size();
+    char* const base = static_cast<char*>(pool.mutable_data_ptr());
+    const char* const from = static_cast<const char*>(rows.const_data_ptr());
+    const std::int64_t element = static_cast<std::int64_t>(pool.element_size());
+    for (std::int64_t h = 0; h < heads; ++h) {
+      for (std::int64_t i = 0; i < tokens; ++i) {
+        std::memcpy(base + at_index(to[at_index(h * tokens + i)]) * width,
+                    from + (i * rows.stride(0) + h * rows.stride(1)) * element, width);
+      }
+    }
+    return;
+  }
+  at::Tensor index = at::empty({tokens * heads}, at::kLong);
+  std::copy(to.begin(), to.end(), index.mutable_data_ptr<std::int64_t>());
+  pool.view({-1, dim}).index_copy_(0, index.to(pool.device()),
+                                   rows.transpose(0, 1).reshape({-1, dim}));
+}
+
+}  // namespace
+
+RecurrentState::RecurrentState(std::shared_ptr<KvMemory> in, std::vector<at::Tensor> of,
+                               Measure& measure)
+    : memory(std::move(in)), tensors(std::move(of)) {
+  for (const at::Tensor& tensor : tensors) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  memory->allocate_recurrent(bytes, measure);
+}
+
+void KvCache::Layer::set_pages(std::size_t head, std::vector<PageRef> pages, std::int64_t length) {
+  const auto others = [](const std::vector<PageRef>& of) {
+    return std::ranges::count_if(of, [](PageRef p) { return p.pool != KvMemory::kDevice; });
+  };
+  elsewhere += others(pages) - others(heads[head].pages);
+  const std::int64_t number = static_cast<std::int64_t>(head);
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    table.set_page(number, static_cast<std::int64_t>(i), pages[i].page);
+  }
+  table.set_length(number, length);
+  heads[head] = {std::move(pages), length};
+}
+
+KvCache::KvCache(std::shared_ptr<KvMemory> memory, const KvShape& shape)
+    : memory_(std::move(memory)), kv_heads_(shape.kv_heads), layers_(at_index(shape.layers)) {
+  SCSIM_CHECK(shape.kinds.empty() || shape.kinds.size() == layers_.size());
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Layer& layer = layers_[i];
+    if (!shape.kinds.empty()) layer.kind = shape.kinds[i];
+    if (layer.kind == LayerKind::kRecurrent) continue;
+    layer.heads.resize(at_index(kv_heads_));
+    layer.table = BlockTable(kv_heads_);
+  }
+}
+
+KvCache::~KvCache() { release_all(); }
+
+KvCache::KvCache(KvCache&& other) noexcept = default;
+
+KvCache& KvCache::operator=(KvCache&& other) noexcept {
+  if (this == &other) return *this;
+  release_all();
+  memory_ = std::move(other.memory_);
+  kv_heads_ = other.kv_heads_;
+  tokens_seen_ = other.tokens_seen_;
+  layers_ = std::move(other.layers_);
+  method_state_ = std::move(other.method_state_);
+  return *this;
+}
+
+void KvCache::release_all() {
+  for (Layer& layer : layers_) {
+    for (Layer::Head& head : layer.heads) {
+      for (const PageRef& page : head.pages) memory_->give_back(page, nullptr);
+    }
+  }
+  layers_.clear();
+}
+
+std::int64_t KvCache::layers() const { return static_cast<std::int64_t>(layers_.size()); }
+std::int64_t KvCache::kv_heads() const { return kv_heads_; }
+std::int64_t KvCache::tokens_seen() const { return tokens_seen_; }
+void KvCache::advance(std::int64_t tokens) { tokens_seen_ += tokens; }
+
+std::int64_t KvCache::length(std::int64_t layer, std::int64_t head) const {
+  return layers_[at_index(layer)].heads[at_index(head)].length;
+}
+
+bool KvCache::dense() const {
+  for (const Layer& layer : layers_) {
+    for (const Layer::Head& head : layer.heads) {
+      if (head.length != tokens_seen_) return false;
+    }
+  }
+  return true;
+}
+
+KvBytes KvCache::bytes() const {
+  KvBytes bytes;
+  for (const Layer& layer : layers_) {
+    for (const Layer::Head& head : layer.heads) {
+      for (const PageRef& page : head.pages) {
+        const std::int64_t size = memory_->pool(page.pool).page_bytes();
+        if (page.pool == KvMemory::kDevice) {
+          bytes.device += size;
+        } else if (page.pool == KvMemory::kHost) {
+          bytes.host += size;
+        } else {
+          bytes.quantised += size;
+        }
+      }
+    }
+    if (layer.state) bytes.recurrent += layer.state->bytes;
+  }
+  if (method_state_) bytes.method = method_state_->bytes();
+  return bytes;
+}
+
+std::int64_t KvCache::pages() const {
+  std::int64_t pages = 0;
+  for (const Layer& layer : layers_) {
+    for (const Layer::Head& head : layer.heads) pages += std::ssize(head.pages);
+  }
+  return pages;
+}
+
+KvCache KvCache::fork() const {
+  KvCache other(memory_, {});
+  other.kv_heads_ = kv_heads_;
+  other.tokens_seen_ = tokens_seen_;
+  other.layers_ = layers_;
+  other.method_state_ = method_state_;
+  for (const Layer& layer : layers_) {
+    for (const Layer::Head& head : layer.heads) {
+      for (const PageRef& page : head.pages) memory_->share(page);
+    }
+  }
+  return other;
+}
+
+KvCache KvCache::fork_prefix(std::int64_t tokens) const {
+  SCSIM_CHECK(dense());
+  SCSIM_CHECK_LE(tokens, tokens_seen_);
+  KvCache other = fork();
+  const std::int64_t kept = pages_for(tokens, memory_->options().page_tokens);
+  for (Layer& layer : other.layers_) {
+    SCSIM_CHECK(layer.kind == LayerKind::kPaged);
+    for (std::size_t h = 0; h < layer.heads.size(); ++h) {
+      std::vector<PageRef> pages = layer.heads[h].pages;
+      for (std::int64_t i = kept; i < std::ssize(pages); ++i) {
+        memory_->give_back(pages[at_index(i)], nullptr);
+      }
+      pages.resize(at_index(kept));
+      layer.set_pages(h, std::move(pages), tokens);
+    }
+  }
+  other.tokens_seen_ = tokens;
+  return other;
+}
+
+std::int64_t KvCache::pages_to_append(std::int64_t tokens) const {
+  std::int64_t pages = 0;
+  for (std::int64_t i = 0; i < layers(); ++i) pages += pages_to_append(i, tokens);
+  return pages;
+}
+
+std::int64_t KvCache::pages_to_append(std::int64_t layer, std::int64_t tokens) const {
+  const std::int64_t page_tokens = memory_->options().page_tokens;
+  std::int64_t pages = 0;
+  for (const Layer::Head& head : layers_[at_index(layer)].heads) {
+    pages += pages_for(head.length + tokens, page_tokens) - std::ssize(head.pages);
+    if (head.length % page_tokens != 0 && copied_before_append(head.pages.back())) ++pages;
+  }
+  return pages;
+}
+
+// A partly filled page is changed by an append, so it must be on the device and this cache's own.
+bool KvCache::copied_before_append(PageRef page) const {
+  return page.pool != KvMemory::kDevice || memory_->pool(page.pool).owners(page.page) > 1;
+}
+
+bool KvCache::append(std::int64_t layer_number, const at::Tensor& k, const at::Tensor& v,
+                     Measure& measure) {
+  Layer& layer = layers_[at_index(layer_number)];
+  const KvMemoryOptions& options = memory_->options();
+  SCSIM_CHECK(layer.kind == LayerKind::kPaged);
+  SCSIM_CHECK_EQ(k.size(1), kv_heads_);
+  SCSIM_CHECK_EQ(k.size(2), options.head_dim);
+  SCSIM_CHECK(k.sizes() == v.sizes());
+  SCSIM_CHECK(k.scalar_type() == options.type && v.scalar_type() == options.type);
+  const std::int64_t tokens = k.size(0), page_tokens = options.page_tokens;
+  if (tokens == 0) return true;
+  PagePool& pool = memory_->pool(KvMemory::kDevice);
+  if (!pool.can_allocate(pages_to_append(layer_number, tokens))) return false;
+
+  std::vector<std::int64_t> key_rows;
+  key_rows.reserve(at_index(kv_heads_ * tokens));
+  for (std::int64_t h = 0; h < kv_heads_; ++h) {
+    Layer::Head& head = layer.heads[at_index(h)];
+    if (head.length % page_tokens != 0 && copied_before_append(head.pages.back())) {
+      const PageRef old = head.pages.back(), own = memory_->take(KvMemory::kDevice, measure);
+      memory_->write({&own, 1}, memory_->read({&old, 1}));
+      measure.now().bytes_moved += pool.page_bytes();
+      if (old.pool != KvMemory::kDevice) --layer.elsewhere;
+      memory_->give_back(old, &measure);
+      head.pages.back() = own;
+      layer.table.set_page(h, std::ssize(head.pages) - 1, own.page);
+    }
+    while (std::ssize(head.pages) < pages_for(head.length + tokens, page_tokens)) {
+      head.pages.push_back(memory_->take(KvMemory::kDevice, measure));
+      layer.table.set_page(h, std::ssize(head.pages) - 1, head.pages.back().page);
+    }
+    for (std::int64_t i = head.length; i < head.length + tokens; ++i) {
+      const std::int64_t page = head.pages[at_index(i / page_tokens)].page;
+      key_rows.push_back(2 * page * page_tokens + i % page_tokens);
+    }
+    head.length += tokens;
+    layer.table.set_length(h, head.length);
+  }
+  write_rows(pool.tensor(), key_rows, k);
+  for (std::int64_t& row : key_rows) row += page_tokens;  // a page's values follow its keys
+  write_rows(pool.tensor(), key_rows, v);
+  return true;
+}
+
+std::optional<CacheView> KvCache::view(std::int64_t layer_number, Measure& measure) const {
+  const Layer& layer = layers_[at_index(layer_number)];
+  if (layer.elsewhere == 0) {
+    const at::Device device = memory_->options().device;
+    return CacheView{.pool = memory_->pool(KvMemory::kDevice).tensor(),
+                     .block_table = layer.table.pages(device),
+                     .kv_lengths = layer.table.lengths(device),
+                     .host_lengths = layer.table.host_lengths(),
+                     .staged = nullptr};
+  }
+  std::vector<std::vector<std::int32_t>> all(layer.heads.size());
+  for (std::size_t h = 0; h < all.size(); ++h) {
+    for (std::size_t i = 0; i < layer.heads[h].pages.size(); ++i) {
+      all[h].push_back(static_cast<std::int32_t>(i));
+    }
+  }
+  return view_pages(layer_number, all, measure);
+}
+
+std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
+                                             std::span<const std::vector<std::int32_t>> chosen,
+                                             Measure& measure) const {
+  const Layer& layer = layers_[at_index(layer_number)];
+  const std::int64_t page_tokens = memory_->options().page_tokens;
+  SCSIM_CHECK_EQ(chosen.size(), layer.heads.size());
+
+  std::vector<PageRef> away;  // chosen pages that must be brought in
+  for (std::size_t h = 0; h < chosen.size(); ++h) {
+    for (const std::int32_t number : chosen[h]) {
+      const PageRef page = layer.heads[h].pages[at_index(number)];
+      if (page.pool != KvMemory::kDevice) away.push_back(page);
+    }
+  }
+  std::shared_ptr<StagedPages> staged;
+  if (!away.empty()) {
+    PagePool& pool = memory_->pool(KvMemory::kDevice);
+    if (!pool.can_allocate(std::ssize(away))) return std::nullopt;
+    staged = std::make_shared<StagedPages>(memory_);
+    for (const PageRef& page : away) {
+      staged->pages.push_back(memory_->take(KvMemory::kDevice, measure));
+      measure.now().bytes_freed += pool.page_bytes();  // with the view, which ends in this stage
+      if (page.pool == KvMemory::kHost) measure.now().bytes_moved += pool.page_bytes();
+    }
+    memory_->write(staged->pages, memory_->read(away));
+  }
+
+  BlockTable table(kv_heads_);
+  std::size_t next = 0;
+  for (std::size_t h = 0; h < chosen.size(); ++h) {
+    const Layer::Head& head = layer.heads[h];
+    std::int64_t length = 0, entries = 0, before = -1;
+    for (const std::int32_t number : chosen[h]) {
+      SCSIM_CHECK_GT(number, before);
+      before = number;
+      PageRef page = head.pages[at_index(number)];
+      if (page.pool != KvMemory::kDevice) page = staged->pages[next++];
+      table.set_page(static_cast<std::int64_t>(h), entries++, page.page);
+      length += std::min(page_tokens, head.length - number * page_tokens);
+    }
+    table.set_length(static_cast<std::int64_t>(h), length);
+  }
+  const at::Device device = memory_->options().device;
+  return CacheView{.pool = memory_->pool(KvMemory::kDevice).tensor(),
+                   .block_table = table.pages(device),
+                   .kv_lengths = table.lengths(device),
+                   .host_lengths = table.host_lengths(),
+                   .staged = std::move(staged)};
+}
+
+std::int64_t KvCache::num_pages(std::int64_t layer, std::int64_t head) const {
+  return std::ssize(layers_[at_index(layer)].heads[at_index(head)].pages);
+}
+
+const PageRef& KvCache::page(std::int64_t layer, std::int64_t head, std::int64_t number) const {
+  return layers_[at_index(layer)].heads[at_index(head)].pages[at_index(number)];
+}
+
+std::pair<at::Tensor, at::Tensor> KvCache::rows(std::int64_t layer, std::int64_t head) const {
+  const Layer::Head& held = layers_[at_index(layer)].heads[at_index(head)];
+  const at::Tensor pages = memory_->read(held.pages);
+  const auto part = [&](std::int64_t which) {
+    return pages.select(1, which).reshape({-1, pages.size(3)}).narrow(0, 0, held.length);
+  };
+  return {part(0), part(1)};
+}
+
+std::span<const at::Tensor> KvCache::state(std::int64_t layer) const {
+  const auto& state = layers_[at_index(layer)].state;
+  return state ? std::span<const at::Tensor>(state->tensors) : std::span<const at::Tensor>();
+}
+
+void KvCache::set_state(std::int64_t layer, std::vector<at::Tensor> tensors, Measure& measure) {
+  SCSIM_CHECK(layers_[at_index(layer)].kind == LayerKind::kRecurrent);
+  std::shared_ptr<RecurrentState>& state = layers_[at_index(layer)].state;
+  if (state.use_count() == 1) measure.now().bytes_freed += state->bytes;
+  state.reset();
+  state = std::make_shared<RecurrentState>(memory_, std::move(tensors), measure);
+}
+
+std::span<at::Tensor> KvCache::mutable_state(std::int64_t layer, Measure& measure) {
+  std::shared_ptr<RecurrentState>& state = layers_[at_index(layer)].state;
+  if (!state) return {};
+  if (state.use_count() > 1) {
+    std::vector<at::Tensor> copies;
+    for (const at::Tensor& tensor : state->tensors) copies.push_back(tensor.clone());
+    measure.now().bytes_moved += state->bytes;
+    set_state(layer, std::move(copies), measure);
+  }
+  return state->tensors;
+}
+
+void KvCache::set_method_state(std::unique_ptr<MethodState> state) {
+  method_state_ = std::move(state);
+}
+
+MethodState* KvCache::mutable_method_state() {
+  if (method_state_ && method_state_.use_count() > 1) method_state_ = method_state_->clone();
+  return method_state_.get();
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,37 @@
+#include "exec/api/method_runtime.h"
+
+#include <algorithm>
+
+#include "exec/api/attention.h"
+
+namespace scsim::exec {
+
+at::Tensor MethodRuntime::attend_prefill(LayerStep& step) {
+  if (!step.cache.append(step.layer, step.k, step.v, step.measure)) return {};
+  const std::optional<CacheView> view = step.cache.view(step.layer, step.measure);
+  return view ? attend(step, *view).out : at::Tensor();
+}
+
+bool MethodRuntime::compress(LayerStep&) { return true; }
+
+at::Tensor MethodRuntime::attend_decode(LayerStep& step) {
+  if (!step.cache.append(step.layer, step.k, step.v, step.measure)) return {};
+  const std::optional<CacheView> view = step.cache.view(step.layer, step.measure);
+  return view ? attend_one(step, *view).out : at::Tensor();
+}
+
+std::int64_t MethodRuntime::retrieve(const KvCache& cache, std::span<const std::int32_t> cached,
+                                     std::span<const std::int32_t> prompt, Measure&) {
+  const auto [in_cached, in_prompt] = std::ranges::mismatch(cached, prompt);
+  const std::int64_t common =
+      std::min<std::int64_t>(in_cached - cached.begin(), std::ssize(prompt) - 1);
+  if (cache.dense()) return common;
+  return common == std::ssize(cached) ? common : 0;
+}
+
+std::vector<std::int32_t> MethodRuntime::rewrite_prompt(std::span<const std::int32_t> prompt,
+                                                        Measure&) {
+  return {prompt.begin(), prompt.end()};
+}
+
+}  // namespace scsim::exec

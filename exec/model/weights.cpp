@@ -1,0 +1,116 @@
+#include "exec/model/weights.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "traces/check.h"
+
+namespace scsim::exec {
+namespace {
+
+class Loader {
+ public:
+  Loader(const Checkpoint& checkpoint, at::Device device, at::ScalarType type)
+      : checkpoint_(checkpoint), options_(at::TensorOptions().dtype(type).device(device)) {}
+
+  bool has(const std::string& name) const { return checkpoint_.find(name) != nullptr; }
+
+  // Tensors of equal width one below the other, read in place.
+  at::Tensor stacked(const std::vector<std::string>& names) {
+    std::vector<std::int64_t> shape;
+    for (const std::string& name : names) {
+      const TensorInfo* info = checkpoint_.find(name);
+      SCSIM_CHECK(info != nullptr);
+      if (shape.empty()) {
+        shape = info->shape;
+      } else {
+        shape[0] += info->shape[0];
+      }
+    }
+    at::Tensor out = at::empty(shape, at::kFloat);
+    float* to = out.mutable_data_ptr<float>();
+    for (const std::string& name : names) {
+      const std::int64_t elements = checkpoint_.find(name)->elements();
+      checkpoint_.read(name, {to, static_cast<std::size_t>(elements)});
+      to += elements;
+    }
+    out = out.to(options_);
+    bytes += static_cast<std::int64_t>(out.nbytes());
+    return out;
+  }
+  at::Tensor one(const std::string& name) { return stacked({name}); }
+  at::Tensor if_there(const std::string& name) { return has(name) ? one(name) : at::Tensor(); }
+
+  std::int64_t bytes = 0;
+
+ private:
+  const Checkpoint& checkpoint_;
+  at::TensorOptions options_;
+};
+
+MlpWeights load_mlp(Loader& loader, const std::string& gate, const std::string& up,
+                    const std::string& down) {
+  MlpWeights mlp;
+  mlp.gate_up = loader.stacked({gate + ".weight", up + ".weight"});
+  mlp.down = loader.one(down + ".weight");
+  if (loader.has(gate + ".bias")) {
+    mlp.gate_up_bias = loader.stacked({gate + ".bias", up + ".bias"});
+  }
+  mlp.down_bias = loader.if_there(down + ".bias");
+  return mlp;
+}
+
+LayerWeights load_layer(Loader& loader, const ModelConfig& config, const std::string& prefix) {
+  LayerWeights layer;
+  layer.input_norm = loader.one(prefix + "input_layernorm.weight");
+  layer.attention_norm = loader.one(prefix + "post_attention_layernorm.weight");
+  if (config.post_norms) {
+    layer.post_attention = loader.one(prefix + "post_self_attn_layernorm.weight");
+    layer.post_mlp = loader.one(prefix + "post_mlp_layernorm.weight");
+  }
+  const std::string attention = prefix + "self_attn.";
+  layer.qkv = loader.stacked(
+      {attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"});
+  if (config.attention.qkv_bias) {
+    layer.qkv_bias = loader.stacked(
+        {attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"});
+  }
+  if (config.attention.qk_norm) {
+    layer.query_norm = loader.one(attention + "q_norm.weight");
+    layer.key_norm = loader.one(attention + "k_norm.weight");
+  }
+  layer.output = loader.one(attention + "o_proj.weight");
+  if (config.attention.output_bias) layer.output_bias = loader.one(attention + "o_proj.bias");
+
+  if (config.mlp.experts > 0) {
+    const std::string moe = prefix + "block_sparse_moe.";
+    layer.router = loader.one(moe + "gate.weight");
+    for (std::int64_t i = 0; i < config.mlp.experts; ++i) {
+      const std::string expert = moe + "experts." + std::to_string(i);
+      layer.mlps.push_back(load_mlp(loader, expert + ".w1", expert + ".w3", expert + ".w2"));
+    }
+  } else {
+    const std::string mlp = prefix + "mlp.";
+    layer.mlps.push_back(load_mlp(loader, mlp + "gate_proj", mlp + "up_proj", mlp + "down_proj"));
+  }
+  return layer;
+}
+
+}  // namespace
+
+ModelWeights load_weights(const Checkpoint& checkpoint, at::Device device, at::ScalarType type) {
+  Loader loader(checkpoint, device, type);
+  const ModelConfig& config = checkpoint.config();
+  ModelWeights weights;
+  weights.embedding = loader.one("model.embed_tokens.weight");
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    weights.layers.push_back(load_layer(loader, config, "model.layers." + std::to_string(i) + "."));
+  }
+  weights.norm = loader.one("model.norm.weight");
+  weights.head = config.tied_embeddings ? weights.embedding : loader.one("lm_head.weight");
+  weights.bytes = loader.bytes;
+  return weights;
+}
+
+}  // namespace scsim::exec
