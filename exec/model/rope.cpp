@@ -59,6 +59,9 @@ std::vector<double> rope_frequencies(const RopeConfig& config) {
       break;
     }
   }
+  for (std::size_t i = 0; i < config.divisors.size(); ++i) {
+    frequencies[i] /= static_cast<double>(config.divisors[i]);
+  }
   return frequencies;
 }
 

@@ -90,12 +90,8 @@ LayerWeights load_layer(Loader& loader, const ModelConfig& config, const std::st
       const std::string expert = moe + "experts." + std::to_string(i);
       layer.mlps.push_back(load_mlp(loader, expert + ".w1", expert + ".w3", expert + ".w2"));
     }
-  } else if (const std::string mlp = prefix + "mlp."; loader.has(mlp + "gate_up_proj.weight")) {
-    layer.mlps.push_back({.gate_up = loader.one(mlp + "gate_up_proj.weight"),
-                          .gate_up_bias = loader.if_there(mlp + "gate_up_proj.bias"),
-                          .down = loader.one(mlp + "down_proj.weight"),
-                          .down_bias = loader.if_there(mlp + "down_proj.bias")});
   } else {
+    const std::string mlp = prefix + "mlp.";
     layer.mlps.push_back(load_mlp(loader, mlp + "gate_proj", mlp + "up_proj", mlp + "down_proj"));
   }
   return layer;

@@ -80,7 +80,8 @@ const CharacterClasses& CharacterClasses::get() {
 bool is_word_character(char32_t code) {
   const auto character = static_cast<UChar32>(code);
   const std::uint32_t category = U_MASK(u_charType(character));
-  return u_hasBinaryProperty(character, UCHAR_ALPHABETIC) ||
+  return CharacterClasses::get()[code] == CharacterClass::kLetter ||
+         u_hasBinaryProperty(character, UCHAR_ALPHABETIC) ||
          (category & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||
          u_hasBinaryProperty(character, UCHAR_JOIN_CONTROL);
 }

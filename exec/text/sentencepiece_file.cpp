@@ -23,6 +23,7 @@ Expected<SentencePieceModel> to_model(const sentencepiece::Model& file, const st
   model.unigram = trainer.model_type() == kUnigram;
   model.byte_fallback = trainer.byte_fallback();
   model.unknown = trainer.unk_id();
+  if (trainer.has_unk_surface()) model.unknown_text = replace_invalid_utf8(trainer.unk_surface());
   model.bos = trainer.bos_id();
   model.eos = trainer.eos_id();
   model.pieces.reserve(static_cast<std::size_t>(file.pieces_size()));

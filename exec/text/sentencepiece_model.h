@@ -31,8 +31,9 @@ struct SentencePieceModel {
   bool unigram = false;  // else BPE
   bool byte_fallback = false;
   std::int32_t unknown = 0;
-  std::int32_t bos = -1, eos = -1;  // -1: none
-  std::vector<std::int32_t> ends;   // of an answer, beside eos
+  std::string unknown_text = " \xE2\x81\x87 ";  // what it decodes to
+  std::int32_t bos = -1, eos = -1;              // -1: none
+  std::vector<std::int32_t> ends;               // of an answer, beside eos
   bool add_bos = false, add_eos = false;
   SentencePieceNormalizer normalizer;
   std::string chat_template;

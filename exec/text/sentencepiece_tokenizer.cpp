@@ -95,7 +95,7 @@ Expected<Tokenizer> make_sentencepiece_tokenizer(SentencePieceModel model) {
   for (std::int32_t id = 0; id < size; ++id) {
     const auto at = static_cast<std::size_t>(id);
     if (type(id) == PieceType::kUserDefined) {
-      parts->added_normalized.add({.content = parts->names[at], .id = id});
+      if (!model.unigram) parts->added_normalized.add({.content = parts->names[at], .id = id});
       model.normalizer.kept.add({.content = parts->names[at], .id = id});
     }
     if (type(id) == PieceType::kControl || type(id) == PieceType::kUnknown) {
@@ -113,15 +113,22 @@ Expected<Tokenizer> make_sentencepiece_tokenizer(SentencePieceModel model) {
     for (std::int32_t id = 0; id < size; ++id) {
       if (!is_ordinary(type(id))) continue;
       const auto& piece = model.pieces[static_cast<std::size_t>(id)];
-      parts->unigram->add(piece.name, id, piece.score, piece.type == PieceType::kUserDefined);
+      parts->unigram->add(piece.name, id, piece.score);
     }
     parts->unigram->set_unknown(parts->alphabet.unknown);
-    parts->unigram->finish();
   } else {
     add_merges(*parts, model.pieces);
   }
   parts->normalizer.sentencepiece = std::move(model.normalizer);
-  parts->decoding.strip_space = parts->normalizer.sentencepiece->add_dummy_prefix;
+  const SentencePieceNormalizer& normalizer = *parts->normalizer.sentencepiece;
+  if (normalizer.remove_extra_spaces) {
+    parts->decoding.leading_space = LeadingSpace::kMarksDropped;
+  } else if (normalizer.add_dummy_prefix) {
+    parts->decoding.leading_space = LeadingSpace::kOneMarkDropped;
+  }
+  if (parts->alphabet.unknown >= 0) {
+    parts->texts[static_cast<std::size_t>(parts->alphabet.unknown)] = model.unknown_text;
+  }
   if (model.add_bos && parts->bos) parts->before = {*parts->bos};
   if (model.add_eos && parts->eos) parts->after = {*parts->eos};
   parts->chat_template = std::move(model.chat_template);

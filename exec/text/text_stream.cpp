@@ -29,9 +29,7 @@ std::string TextStream::push(std::int32_t id) {
   if (id < 0 || id >= tokenizer_.vocabulary_size()) return {};
   const auto at = static_cast<std::size_t>(id);
   if (parts.special[at] && !keep_special_) return {};
-  const bool first = std::exchange(is_first_, false);
-  const bool unmarked = first && parts.decoding.strip_first_marks && !parts.is_byte[at];
-  const std::string text = unmarked ? without_marks(parts.names[at]) : parts.texts[at];
+  const std::string text = text_of(id);
   std::string out;
   if (parts.decoding.byte_runs == ByteRuns::kWhole && !parts.is_byte[at]) {
     take_byte_run(out);
@@ -47,6 +45,24 @@ std::string TextStream::push(std::int32_t id) {
   return stripped(std::move(out));
 }
 
+// The token's text, less the marks that are dropped at the start.
+std::string TextStream::text_of(std::int32_t id) {
+  const TokenizerParts& parts = tokenizer_.parts();
+  const auto at = static_cast<std::size_t>(id);
+  const LeadingSpace leading = parts.decoding.leading_space;
+  if (leading == LeadingSpace::kFirstTokensMarksDropped) {
+    const bool first = std::exchange(at_start_, false);
+    return first && !parts.is_byte[at] ? without_marks(parts.names[at]) : parts.texts[at];
+  }
+  const bool drops_marks =
+      leading == LeadingSpace::kOneMarkDropped || leading == LeadingSpace::kMarksDropped;
+  if (!at_start_ || !drops_marks) return parts.texts[at];
+  const bool marked = parts.names[at].starts_with(kMark);
+  std::string text = marked ? parts.texts[at].substr(1) : parts.texts[at];
+  if (!text.empty() || (marked && leading == LeadingSpace::kOneMarkDropped)) at_start_ = false;
+  return text;
+}
+
 std::string TextStream::finish() {
   std::string out;
   if (tokenizer_.parts().decoding.byte_runs == ByteRuns::kWhole) {
@@ -55,14 +71,15 @@ std::string TextStream::finish() {
     out = replace_invalid_utf8(std::exchange(pending_, {}));
   }
   out = stripped(std::move(out));
-  is_first_ = at_start_ = true;
+  at_start_ = true;
   return out;
 }
 
 std::string TextStream::stripped(std::string out) {
+  if (tokenizer_.parts().decoding.leading_space != LeadingSpace::kOneDropped) return out;
   if (!at_start_ || out.empty()) return out;
   at_start_ = false;
-  if (tokenizer_.parts().decoding.strip_space && out.front() == ' ') out.erase(0, 1);
+  if (out.front() == ' ') out.erase(0, 1);
   return out;
 }
 

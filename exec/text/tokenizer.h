@@ -73,13 +73,13 @@ class TextStream {
   std::string finish();               // and what is left: bytes that never became one are U+FFFD
 
  private:
+  std::string text_of(std::int32_t id);
   void take_byte_run(std::string& out);
   std::string stripped(std::string out);
 
   Tokenizer tokenizer_;
   bool keep_special_;
-  bool is_first_ = true;  // no token yet
-  bool at_start_ = true;  // no character yet
+  bool at_start_ = true;  // where some decoders drop a space
   std::string
       pending_;  // bytes of a character, or of a run of byte tokens, that is not yet complete
 };

@@ -201,11 +201,12 @@ Expected<void> read_decoder(const Json& root, TokenizerParts& parts) {
                              integer_in(step, "start").value_or(0) == 1 &&
                              integer_in(step, "stop").value_or(0) == 0;
       if (!one_space) return Error{"decoder: Strip: known of one space at the start only"};
-      parts.decoding.strip_space = true;
+      parts.decoding.leading_space = LeadingSpace::kOneDropped;
     } else if (type == "Metaspace") {
       const bool old_prefix = bool_in(step, "add_prefix_space").value_or(true);
-      parts.decoding.strip_first_marks =
-          string_in(step, "prepend_scheme").value_or(old_prefix ? "always" : "never") != "never";
+      if (string_in(step, "prepend_scheme").value_or(old_prefix ? "always" : "never") != "never") {
+        parts.decoding.leading_space = LeadingSpace::kFirstTokensMarksDropped;
+      }
     } else if (type == "Replace") {
       if (replaced(step).value_or("") != kMark || string_in(step, "content").value_or("") != " ") {
         return Error{"decoder: Replace: known of " + json_quote(kMark) + " by a space only"};

@@ -60,10 +60,17 @@ enum class ByteRuns : std::uint8_t {
   kWhole        // a run of byte tokens with one such part becomes U+FFFD, byte by byte
 };
 
+enum class LeadingSpace : std::uint8_t {  // at the start of a decoded text
+  kKept,
+  kOneDropped,              // whatever it comes from
+  kOneMarkDropped,          // of a token that begins with a mark
+  kMarksDropped,            // so with every such token until there is other text
+  kFirstTokensMarksDropped  // every mark of the first token
+};
+
 struct Decoding {
   ByteRuns byte_runs = ByteRuns::kAsTheyCome;
-  bool strip_space = false;        // one space at the start of the text
-  bool strip_first_marks = false;  // every mark of the first token
+  LeadingSpace leading_space = LeadingSpace::kKept;
 };
 
 // Buffers of one encode() at work. Kept for the next one, with the words met so far.

@@ -11,7 +11,7 @@ constexpr float kUnknownPenalty = 10.0F;  // SentencePiece's: below the least of
 
 }  // namespace
 
-void UnigramModel::add(std::string_view piece, std::int32_t id, float score, bool user_defined) {
+void UnigramModel::add(std::string_view piece, std::int32_t id, float score) {
   std::uint32_t node = 0;
   for (const char c : piece) {
     const auto [found, is_new] =
@@ -19,18 +19,8 @@ void UnigramModel::add(std::string_view piece, std::int32_t id, float score, boo
     node = found->second;
     if (is_new) nodes_.emplace_back();
   }
-  nodes_[node] = {id, score, user_defined};
-  if (user_defined) return;
-  least_ = any_ ? std::min(least_, score) : score;
-  most_ = any_ ? std::max(most_, score) : score;
-  any_ = true;
-}
-
-void UnigramModel::finish() {
-  // A user-defined piece is worth its length times the best score, less a little.
-  for (Piece& node : nodes_) {
-    if (node.user_defined) node.score = most_;
-  }
+  nodes_[node] = {id, score};
+  least_ = std::min(least_, score);
 }
 
 std::span<const std::pair<std::int32_t, std::string_view>> UnigramModel::encode(
@@ -54,11 +44,8 @@ std::span<const std::pair<std::int32_t, std::string_view>> UnigramModel::encode(
       ++end;
       const Piece& piece = nodes_[node];
       if (piece.id < 0) continue;
-      const std::size_t length = end - at;
-      const float score =
-          piece.user_defined ? static_cast<float>(length) * piece.score - 0.1F : piece.score;
-      offer(end, piece.id, score + so_far);
-      covered |= length == one;
+      offer(end, piece.id, piece.score + so_far);
+      covered |= end - at == one;
     }
     if (!covered) offer(at + one, unknown_, unknown_score + so_far);
     at += one;

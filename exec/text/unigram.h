@@ -12,10 +12,8 @@ namespace scsim::exec {
 
 class UnigramModel {
  public:
-  // User-defined pieces win over whatever they could be cut into.
-  void add(std::string_view piece, std::int32_t id, float score, bool user_defined);
+  void add(std::string_view piece, std::int32_t id, float score);
   void set_unknown(std::int32_t id) { unknown_ = id; }
-  void finish();  // when all is added
 
   struct Workspace {
     struct Way {
@@ -35,7 +33,6 @@ class UnigramModel {
   struct Piece {
     std::int32_t id = -1;
     float score = 0;
-    bool user_defined = false;
   };
   static std::uint64_t edge(std::uint32_t node, char c) {
     return std::uint64_t{node} << 8 | static_cast<std::uint8_t>(c);
@@ -44,8 +41,7 @@ class UnigramModel {
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> edges_;
   std::vector<Piece> nodes_ = std::vector<Piece>(1);
   std::int32_t unknown_ = 0;
-  float least_ = 0, most_ = 0;  // scores of ordinary pieces
-  bool any_ = false;
+  float least_ = 0;  // of all scores, which are logarithms of probabilities
 };
 
 }  // namespace scsim::exec
