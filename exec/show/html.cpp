@@ -161,7 +161,9 @@ std::string tables_html(const std::vector<Tables>& files) {
         card("samples", std::to_string(tables.sessions), "of " + std::to_string(tables.planned)) +
         card("sessions", std::to_string(design.sessions),
              std::to_string(design.repeats) + " repeats"));
-    content += scores_html(tables, charts) + costs_html(tables, charts) + operators_html(tables);
+    content += scores_html(tables, charts);
+    content += costs_html(tables, charts);
+    content += operators_html(tables);
   }
   return html_page("calibration", content, charts.json(), {show_js()});
 }
