@@ -116,7 +116,9 @@ std::string comparison_text(const Comparison& comparison, const Tables& first,
     text += "\n" + table.text(2);
   }
   for (const Tables* tables : {&first, &second}) {
-    for (const std::string& note : tables->notes) text += wrapped("  note: ", note);
+    for (const std::string& note : score_notes(*tables)) {
+      if (text.find(note) == std::string::npos) text += wrapped("  note: ", note);
+    }
   }
   return text;
 }

@@ -4,28 +4,13 @@
 #include <map>
 #include <set>
 
+#include "exec/show/html_assets.h"
 #include "exec/show/tables.h"
 #include "traces/report/html_elements.h"
 #include "traces/text.h"
 
 namespace scsim::exec {
 namespace {
-
-constexpr std::string_view kScript = R"js(
-(function () {
-  'use strict';
-  const s = window.scsim;
-  s.data.charts.forEach((c) => s.draw(c.id, c.sets.length === 0, () => ({
-    type: c.type,
-    data: {labels: c.labels,
-           datasets: c.sets.map((set, i) => ({label: set.name, data: set.values,
-             backgroundColor: s.colours[i % s.colours.length],
-             borderColor: s.colours[i % s.colours.length], borderWidth: c.type === 'line' ? 2 : 0}))},
-    options: {scales: {x: {title: {display: true, text: c.x}},
-                       y: {beginAtZero: true, max: c.most, title: {display: true, text: c.y}}}}
-  })));
-})();
-)js";
 
 std::string cell_text(const std::optional<Mean>& mean, int decimals) {
   if (!mean) return "";
@@ -35,10 +20,9 @@ std::string cell_text(const std::optional<Mean>& mean, int decimals) {
          format_fixed(mean->interval->high, decimals) + "]";
 }
 
-std::string notes_html(const Tables& tables) {
+std::string notes_html(const std::vector<std::string>& notes) {
   std::string content;
-  for (const std::string& note : tables.notes)
-    content += element("p", escaped("note: " + note), "note");
+  for (const std::string& note : notes) content += paragraph("note: ", note);
   return content;
 }
 
@@ -46,13 +30,12 @@ class Charts {
  public:
   // `values` by method, one per label; gives the chart's place in the page.
   std::string add(const std::string& title, std::string_view type, std::string_view x,
-                  std::string_view y, bool to_one, const std::vector<std::string>& labels,
+                  std::string_view y, const std::vector<std::string>& labels,
                   const std::map<std::string, std::vector<std::string>>& values) {
     const std::string id = "chart" + std::to_string(count_++);
     json_ += json_.empty() ? "" : ",";
     json_ += "{\"id\":" + json_quote(id) + ",\"type\":" + json_quote(type) +
-             ",\"x\":" + json_quote(x) + ",\"y\":" + json_quote(y) + (to_one ? ",\"most\":1" : "") +
-             ",\"labels\":[";
+             ",\"x\":" + json_quote(x) + ",\"y\":" + json_quote(y) + ",\"labels\":[";
     for (std::size_t i = 0; i < labels.size(); ++i)
       json_ += (i > 0 ? "," : "") + json_quote(labels[i]);
     json_ += "],\"sets\":[";
@@ -106,9 +89,9 @@ std::string scores_html(const Tables& tables, Charts& charts) {
         values[method].push_back(found == by_turn.end() ? "null" : format_shortest(found->second));
       }
     }
-    places += charts.add(title, "bar", "turn", "strict score", true, labels, values);
+    places += charts.add(title, "bar", "turn", "strict score", labels, values);
   }
-  return section("Scores", places + table.html() + notes_html(tables));
+  return section("Scores", places + table.html() + notes_html(score_notes(tables)));
 }
 
 std::string costs_html(const Tables& tables, Charts& charts) {
@@ -150,9 +133,9 @@ std::string costs_html(const Tables& tables, Charts& charts) {
       }
     }
     places += charts.add("First turn, " + mode, "line", "tokens of context", "seconds (median)",
-                         false, labels, values);
+                         labels, values);
   }
-  return section("Costs", places + table.html() + notes_html(tables));
+  return section("Costs", places + table.html() + notes_html(tables.notes));
 }
 
 std::string operators_html(const Tables& tables) {
@@ -161,7 +144,7 @@ std::string operators_html(const Tables& tables) {
   for (const OperatorRow& row : tables.operators)
     table.add({row.key, format_seconds(row.seconds.median), format_seconds(row.seconds.least),
                format_rate(row.bytes_per_second), format_rate(row.operations_per_second)});
-  return section("Operators", table.html() + notes_html(tables));
+  return section("Operators", table.html() + notes_html(tables.notes));
 }
 
 }  // namespace
@@ -178,9 +161,11 @@ std::string tables_html(const std::vector<Tables>& files) {
         card("samples", std::to_string(tables.sessions), "of " + std::to_string(tables.planned)) +
         card("sessions", std::to_string(design.sessions),
              std::to_string(design.repeats) + " repeats"));
-    content += scores_html(tables, charts) + costs_html(tables, charts) + operators_html(tables);
+    content += scores_html(tables, charts);
+    content += costs_html(tables, charts);
+    content += operators_html(tables);
   }
-  return html_page("calibration", content, charts.json(), {kScript});
+  return html_page("calibration", content, charts.json(), {show_js()});
 }
 
 }  // namespace scsim::exec

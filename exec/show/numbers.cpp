@@ -77,40 +77,7 @@ std::string joined(const std::vector<std::string>& texts) {
   return all;
 }
 
-}  // namespace
-
-void for_each_number(const Tables& tables, const Use& use) {
-  for (const ScoreRow& row : tables.scores) use_scores(row, use);
-  for (const CostRow& row : tables.costs) use_costs(row, use);
-  for (const OperatorRow& row : tables.operators) {
-    const Cell cell = {"", "", row.key, 0, kAllTurns};
-    use({"operators", cell, "seconds_mean", row.seconds.mean, {}, 0});
-    use({"operators", cell, "seconds_median", row.seconds.median, {}, 0});
-    use({"operators", cell, "seconds_least", row.seconds.least, {}, 0});
-    use({"operators", cell, "bytes_per_second", row.bytes_per_second, {}, 0});
-    use({"operators", cell, "operations_per_second", row.operations_per_second, {}, 0});
-  }
-}
-
-std::string tables_csv(const Tables& tables) {
-  std::string csv = "table,model,task,mode,length,method,turn,what,value,low,high,sessions,notes\n";
-  const std::string notes = csv_field(joined(tables.notes));
-  for_each_number(tables, [&](const Number& number) {
-    const Cell& cell = number.cell;
-    csv += std::string(number.table) + "," + csv_field(tables.design.model.name) + "," +
-           csv_field(cell.task) + "," + cell.mode + "," + std::to_string(cell.length) + "," +
-           csv_field(cell.method) + "," + turn_name(cell.turn) + "," + number.what + "," +
-           format_shortest(number.value) + ",";
-    if (number.interval)
-      csv += format_shortest(number.interval->low) + "," + format_shortest(number.interval->high);
-    else
-      csv += ",";
-    csv += "," + (number.sessions > 0 ? std::to_string(number.sessions) : "") + "," + notes + "\n";
-  });
-  return csv;
-}
-
-std::string tables_json(const Tables& tables) {
+std::string file_json(const Tables& tables) {
   const CalibrationDesign& design = tables.design;
   std::string json =
       "{\"path\": " + json_quote(tables.path) + ", \"model\": " + json_quote(design.model.name) +
@@ -118,8 +85,8 @@ std::string tables_json(const Tables& tables) {
       ", \"commit\": " + json_quote(design.commit) + ", \"seed\": " + std::to_string(design.seed) +
       ", \"samples\": " + std::to_string(tables.sessions) +
       ", \"planned\": " + std::to_string(tables.planned) + ",\n \"notes\": [";
-  for (std::size_t i = 0; i < tables.notes.size(); ++i)
-    json += (i > 0 ? ", " : "") + json_quote(tables.notes[i]);
+  const std::vector<std::string> notes = score_notes(tables);
+  for (std::size_t i = 0; i < notes.size(); ++i) json += (i > 0 ? ", " : "") + json_quote(notes[i]);
   json += "],\n \"numbers\": [";
   bool first = true;
   for_each_number(tables, [&](const Number& number) {
@@ -138,6 +105,53 @@ std::string tables_json(const Tables& tables) {
     if (number.sessions > 0) json += ", \"sessions\": " + std::to_string(number.sessions);
     json += "}";
   });
+  return json + "\n]}";
+}
+
+}  // namespace
+
+void for_each_number(const Tables& tables, const Use& use) {
+  for (const ScoreRow& row : tables.scores) use_scores(row, use);
+  for (const CostRow& row : tables.costs) use_costs(row, use);
+  for (const OperatorRow& row : tables.operators) {
+    const Cell cell = {"", "", row.key, 0, kAllTurns};
+    use({"operators", cell, "seconds_mean", row.seconds.mean, {}, 0});
+    use({"operators", cell, "seconds_median", row.seconds.median, {}, 0});
+    use({"operators", cell, "seconds_least", row.seconds.least, {}, 0});
+    use({"operators", cell, "bytes_per_second", row.bytes_per_second, {}, 0});
+    use({"operators", cell, "operations_per_second", row.operations_per_second, {}, 0});
+  }
+}
+
+std::string tables_csv(const std::vector<Tables>& files) {
+  std::string csv =
+      "file,model,table,task,mode,length,method,turn,what,value,low,high,sessions,notes\n";
+  for (const Tables& tables : files) {
+    const std::string head = csv_field(tables.path) + "," + csv_field(tables.design.model.name);
+    for_each_number(tables, [&](const Number& number) {
+      const Cell& cell = number.cell;
+      std::vector<std::string> notes = tables.notes;
+      for (std::string& note : task_notes(tables.design, cell.task))
+        notes.push_back(std::move(note));
+      csv += head + "," + std::string(number.table) + "," + csv_field(cell.task) + "," + cell.mode +
+             "," + std::to_string(cell.length) + "," + csv_field(cell.method) + "," +
+             turn_name(cell.turn) + "," + number.what + "," + format_shortest(number.value) + ",";
+      if (number.interval) {
+        csv += format_shortest(number.interval->low) + "," + format_shortest(number.interval->high);
+      } else {
+        csv += ",";
+      }
+      csv += "," + (number.sessions > 0 ? std::to_string(number.sessions) : "") + "," +
+             csv_field(joined(notes)) + "\n";
+    });
+  }
+  return csv;
+}
+
+std::string tables_json(const std::vector<Tables>& files) {
+  std::string json = "{\"files\": [";
+  for (std::size_t i = 0; i < files.size(); ++i)
+    json += (i > 0 ? ",\n" : "\n") + file_json(files[i]);
   return json + "\n]}\n";
 }
 

@@ -275,10 +275,6 @@ std::vector<std::string> notes_of(const Tables& tables, bool partial) {
                       " is done by masking; its seconds and bytes are not those of the method");
     }
   }
-  for (const CalibrationTask& task : design.tasks) {
-    if (!task.source.empty()) notes.push_back(task.name + ": " + task.source);
-    for (const std::string& note : task.notes) notes.push_back(task.name + ": " + note);
-  }
   if (partial || tables.sessions < tables.planned) {
     notes.push_back("not complete: " + std::to_string(tables.sessions) + " of " +
                     std::to_string(tables.planned) + " samples");
@@ -292,6 +288,24 @@ std::string turn_name(int turn) {
   if (turn == kAllTurns) return "all";
   if (turn == kContext) return "context";
   return std::to_string(turn + 1);
+}
+
+std::vector<std::string> task_notes(const CalibrationDesign& design, std::string_view task) {
+  std::vector<std::string> notes;
+  for (const CalibrationTask& from : design.tasks) {
+    if (from.name != task && !task.starts_with(from.name + "/")) continue;
+    if (!from.source.empty()) notes.push_back(from.name + ": " + from.source);
+    for (const std::string& note : from.notes) notes.push_back(from.name + ": " + note);
+  }
+  return notes;
+}
+
+std::vector<std::string> score_notes(const Tables& tables) {
+  std::vector<std::string> notes = tables.notes;
+  for (const CalibrationTask& task : tables.design.tasks) {
+    for (std::string& note : task_notes(tables.design, task.name)) notes.push_back(std::move(note));
+  }
+  return notes;
 }
 
 Tables make_tables(const Calibration& calibration, std::string path, bool partial) {

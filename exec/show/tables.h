@@ -5,12 +5,14 @@
 //   Tables tables = make_tables(*calibration, "cal.pb");
 //   std::fputs(tables_text(tables).c_str(), stdout);
 //
-// Warm-ups are left out. `notes` say what sticks to every number here: random weights, generated
-// text, emulation, a run that is not complete.
+// Warm-ups are left out. `notes` say what sticks to every number here: random weights, emulation, a
+// run that is not complete; task_notes() what sticks to the scores of a task, such as where its
+// text comes from.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exec/show/statistics.h"
@@ -76,11 +78,17 @@ struct Tables {
   std::vector<OperatorRow> operators;
 };
 
+// `task` as a Cell has it.
+std::vector<std::string> task_notes(const CalibrationDesign& design, std::string_view task);
+// The notes of the run and of all tasks.
+std::vector<std::string> score_notes(const Tables& tables);
+
 Tables make_tables(const Calibration& calibration, std::string path, bool partial = false);
 
 std::string tables_text(const Tables& tables);  // at most 100 columns
-std::string tables_csv(const Tables& tables);   // one number a line: table, cell, what, value
-std::string tables_json(const Tables& tables);
+// One number a line: file, table, cell, what it is, value, interval, notes.
+std::string tables_csv(const std::vector<Tables>& files);
+std::string tables_json(const std::vector<Tables>& files);
 std::string tables_html(const std::vector<Tables>& files);
 
 }  // namespace scsim::exec

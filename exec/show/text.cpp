@@ -25,9 +25,9 @@ std::string with_interval(const std::optional<Mean>& mean, int decimals) {
          format_fixed(mean->interval->high, decimals) + "]";
 }
 
-std::string notes_text(const Tables& tables) {
+std::string notes_text(const std::vector<std::string>& notes) {
   std::string text;
-  for (const std::string& note : tables.notes) text += wrapped("  note: ", note);
+  for (const std::string& note : notes) text += wrapped("  note: ", note);
   return text;
 }
 
@@ -87,8 +87,8 @@ std::string scores_text(const Tables& tables) {
       any_cut |= rows[i].answers_cut > 0;
     }
     text += table.text(2);
-    if (any_cut) text += "  note: some answers did not survive the truncation of their context\n";
-    text += notes_text(tables);
+    if (any_cut) text += "  note: some answers were cut away with the middle of their context\n";
+    text += notes_text(tables.notes) + notes_text(task_notes(tables.design, cell.task));
   }
   return text;
 }
@@ -109,7 +109,7 @@ std::string likelihoods_text(const Tables& tables) {
   }
   if (!any) return {};
   return "\nlikelihood of the golden answers (nats), and how far from full attention\n" +
-         table.text(2) + notes_text(tables);
+         table.text(2) + notes_text(score_notes(tables));
 }
 
 std::string rate(double per_second) { return per_second > 0 ? format_rate(per_second) : "-"; }
@@ -141,7 +141,7 @@ std::string costs_text(const Tables& tables) {
                  median(stage(Stage::kDecode).seconds), rate(row.decode_tokens_per_second),
                  format_bytes(row.kv_bytes)});
     }
-    text += table.text(2) + notes_text(tables);
+    text += table.text(2) + notes_text(tables.notes);
   }
   return text;
 }
@@ -152,7 +152,7 @@ std::string operators_text(const Tables& tables) {
   for (const OperatorRow& row : tables.operators)
     table.add({shortened(row.key, 56), median(row.seconds), format_seconds(row.seconds.least),
                rate(row.bytes_per_second), rate(row.operations_per_second)});
-  return "\noperators\n" + table.text(2) + notes_text(tables);
+  return "\noperators\n" + table.text(2) + notes_text(tables.notes);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "exec/show/compare.h"
 #include "exec/show/numbers.h"
+#include "tests/analysis/browser.h"
 #include "tests/support/some_calibration.h"
 #include "traces/report/text_table.h"
 #include "traces/rng.h"
@@ -98,7 +99,7 @@ TEST_CASE("a method is compared with full attention on the sessions both have", 
 
 TEST_CASE("warm-ups count nowhere", "[exec][show]") {
   Calibration calibration = with_scores({{{1}, {0}}});
-  const std::string before = tables_csv(make_tables(calibration, "cal.pb"));
+  const std::string before = tables_csv({make_tables(calibration, "cal.pb")});
   SessionSample warm = calibration.sessions[0];
   warm.key.warm_up = true;
   warm.turns[0].score_strict = 0;
@@ -106,7 +107,7 @@ TEST_CASE("warm-ups count nowhere", "[exec][show]") {
   calibration.sessions.insert(calibration.sessions.begin(), warm);
   const Tables tables = make_tables(calibration, "cal.pb");
   CHECK(tables.warm_ups == 1);
-  CHECK(tables_csv(tables) == before);
+  CHECK(tables_csv({tables}) == before);
 }
 
 TEST_CASE("the order in which samples were taken changes no table", "[exec][show]") {
@@ -164,7 +165,20 @@ TEST_CASE("the text fits a terminal and notes stand below every table", "[exec][
   CHECK(random == tables);
   CHECK(emulated == tables);
   CHECK(own == tables);
-  CHECK(tables_csv(make_tables(calibration, "cal.pb")).find("random weights") != std::string::npos);
+  CHECK(tables_csv({make_tables(calibration, "cal.pb")}).find("random weights") !=
+        std::string::npos);
+}
+
+TEST_CASE("notes of a task stand with its scores and nowhere else", "[exec][show]") {
+  const Tables tables = make_tables(some_calibration(), "cal.pb");
+  CHECK(task_notes(tables.design, "vt") ==
+        std::vector<std::string>{"vt: generated", "vt: two chains"});
+  CHECK(task_notes(tables.design, "vt/scbench_kv") == task_notes(tables.design, "vt"));
+  CHECK(task_notes(tables.design, "").empty());
+  for (const std::string& line : lines_of(tables_csv({tables}))) {
+    const bool is_score_of_vt = line.starts_with("cal.pb,tiny,scores,vt");
+    CHECK((line.find("two chains") != std::string::npos) == is_score_of_vt);
+  }
 }
 
 TEST_CASE("a run that is not complete says so", "[exec][show]") {
@@ -179,9 +193,9 @@ TEST_CASE("CSV and JSON have the same numbers, one a line", "[exec][show]") {
   const Tables tables = make_tables(some_calibration(), "cal.pb");
   std::size_t numbers = 0;
   for_each_number(tables, [&](const Number&) { ++numbers; });
-  const std::vector<std::string> lines = lines_of(tables_csv(tables));
+  const std::vector<std::string> lines = lines_of(tables_csv({tables}));
   CHECK(lines.size() == numbers + 1);
-  const nlohmann::json json = nlohmann::json::parse(tables_json(tables));
+  const nlohmann::json json = nlohmann::json::parse(tables_json({tables}))["files"][0];
   REQUIRE(json["numbers"].size() == numbers);
   std::size_t i = 0;
   for_each_number(tables, [&](const Number& number) {
@@ -203,7 +217,7 @@ TEST_CASE("an infinite likelihood is no JSON but null", "[exec][show]") {
   Calibration calibration = with_scores({{{1}, {0}}});
   calibration.sessions[0].turns[0].likelihood = {INFINITY, 3};
   const Tables tables = make_tables(calibration, "cal.pb");
-  const nlohmann::json json = nlohmann::json::parse(tables_json(tables));
+  const nlohmann::json json = nlohmann::json::parse(tables_json({tables}))["files"][0];
   CHECK(std::ranges::count_if(json["numbers"], [](const nlohmann::json& entry) {
           return entry["what"] == "nll_nats_per_token" && entry["value"].is_null();
         }) == 2);
@@ -217,7 +231,21 @@ TEST_CASE("the page fetches nothing and escapes what people named", "[exec][show
   CHECK(page.find("&lt;script&gt;alert(1)") != std::string::npos);
   for (const char* outside : {"src=\"http", "href=\"http", "@import"})
     CHECK(page.find(outside) == std::string::npos);
-  CHECK(page.find("id=\"chart0\"") != std::string::npos);
+  std::size_t at = 0;  // charts are numbered as they stand in the page
+  for (int chart = 0; chart < 18; ++chart) {
+    at = page.find("id=\"chart" + std::to_string(chart) + "\"", at);
+    REQUIRE(at != std::string::npos);
+  }
+  CHECK(page.find("id=\"chart18\"") == std::string::npos);
+}
+
+TEST_CASE("a browser draws the page without complaint", "[exec][show]") {
+  if (!test::has_browser()) return;
+  const std::string seen =
+      test::in_browser(tables_html({make_tables(some_calibration(), "cal.pb")}));
+  CHECK(seen.find("Uncaught") == std::string::npos);
+  CHECK(seen.find("CONSOLE") == std::string::npos);
+  CHECK(seen.find("nothing to draw") == std::string::npos);
 }
 
 TEST_CASE("a second run of the same noise agrees, a slower machine does not", "[exec][show]") {
