@@ -5,11 +5,13 @@
 #   add_cost_model(roofline)     cost_models/roofline.cpp, tests/cost_models/roofline_test.cpp
 #   add_method(full)             methods/full/contract.cpp, methods/full/runtime.cpp, tests/methods/full_test.cpp
 #   add_scorer(kv)               exec/scorers/kv_scorer.cpp, tests/exec/scorers/kv_scorer_test.cpp
+#   add_task(kv)                 exec/tasks/kv.cpp, tests/exec/tasks/kv_test.cpp
 #
 # The source defines `scsim::sim::EvictionEntry scsim::sim::lru_policy()` (routers: RouterEntry; formats:
 # `scsim::TraceFormat scsim::mooncake_format()`; cost models: `scsim::cost_models::CostModelEntry
 # scsim::cost_models::roofline_cost_model()`; methods, in scsim::methods: `MethodEntry full_method()` and
-# `MethodRuntimeEntry full_runtime()`; scorers: `scsim::exec::ScorerEntry scsim::exec::kv_scorer()`); the generated table calls each in the order of the lines.
+# `MethodRuntimeEntry full_runtime()`; in scsim::exec: `ScorerEntry kv_scorer()`, `TaskEntry kv_task()`); the
+# generated table calls each in the order of the lines.
 
 function(scsim_table_entry kind source test)
   if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${source})
@@ -53,6 +55,12 @@ macro(add_scorer name)
   scsim_table_entry("add_scorer(${name})" exec/scorers/${name}_scorer.cpp tests/exec/scorers/${name}_scorer_test.cpp)
   list(APPEND SCSIM_SCORERS ${name})
   list(APPEND SCSIM_SCORER_SOURCES ${CMAKE_SOURCE_DIR}/exec/scorers/${name}_scorer.cpp)
+endmacro()
+
+macro(add_task name)
+  scsim_table_entry("add_task(${name})" exec/tasks/${name}.cpp tests/exec/tasks/${name}_test.cpp)
+  list(APPEND SCSIM_TASKS ${name})
+  list(APPEND SCSIM_TASK_SOURCES ${CMAKE_SOURCE_DIR}/exec/tasks/${name}.cpp)
 endmacro()
 
 # scsim_write_table(out.cpp HEADER h NAMESPACE ns TYPE RouterEntry FUNCTION router_table SUFFIX policy ENTRIES a b c)

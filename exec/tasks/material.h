@@ -2,24 +2,18 @@
 // project: what is not there is an error that says what to install.
 #pragma once
 
-#include <map>
 #include <string>
-#include <string_view>
-#include <vector>
-
-#include "traces/expected.h"
 
 namespace scsim::exec {
 
 struct Material {
-  std::string data;    // evaluation data: folder with bbh/, babi/, code/, ...
-  std::string python;  // the standard library of Python, e.g. /usr/lib/python3.11
-  std::string cpp;     // the headers of the C++ standard library, e.g. /usr/include/c++/12
-  std::string man;     // manual pages: /usr/share/man
-  std::string man_pages_chinese;  // /usr/share/man/zh_CN
+  std::string data;        // evaluation data: the folder with bbh/, babi/, ruler_like/
+  std::string python;      // the standard library of Python: /usr/lib/python3.11
+  std::string manual;      // manual pages in English: /usr/share/man
+  std::string manual_chn;  // and in Chinese: /usr/share/man/zh_CN
 
-  // $SCSIM_DATA or ../shared/data beside the working folder or one above it; the newest Python and
-  // g++ there are. Members whose folder does not exist are empty.
+  // Data: eval/ of $SCSIM_DATA, else of ../shared/data from the working folder. The newest Python
+  // there is. A member whose folder does not exist is empty.
   static Material find();
 };
 

@@ -39,21 +39,11 @@
 #include <string_view>
 #include <vector>
 
+#include "exec/tasks/prompt_options.h"
 #include "exec/tasks/task.h"
 #include "exec/tasks/task_session.h"
 
 namespace scsim::exec {
-
-enum class PromptStyle : std::uint8_t { kReleased, kPlain };
-std::string_view prompt_style_name(PromptStyle style);  // "released", "plain"
-Expected<PromptStyle> parse_prompt_style(std::string_view name);
-
-struct PromptOptions {
-  PromptStyle style = PromptStyle::kReleased;
-  Mode mode = Mode::kMultiTurn;
-  bool chat = true;            // a chat template will be around it; `plain` knows none
-  bool golden_answers = true;  // stand for the model's own: without chat the wording depends on it
-};
 
 struct TurnPrompt {
   std::string prompt;

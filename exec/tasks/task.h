@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "exec/tasks/material.h"
+#include "exec/tasks/prompt_options.h"
 #include "exec/tasks/task_session.h"
 #include "traces/expected.h"
 
@@ -43,11 +44,13 @@ struct GenerateRequest {
   std::uint64_t session = 0;  // its number among those of this seed
 };
 
-// What a model is told in the released code.
+// What a model is told in the released code. Functions that are not set: nothing before the
+// context, the question as it is.
 struct ReleasedTexts {
-  std::string before_context;  // the instruction, without the empty line behind it
-  // The words of a turn. `chat`: a chat template stands around them.
-  std::function<std::string(const Turn& turn, bool chat, bool first)> query;
+  std::function<std::string(const TaskSession&, const PromptOptions&)> before_context;
+  std::function<std::string(const TaskSession&, const PromptOptions&, std::size_t turn)> query;
+  std::string follow_up_lead;       // begins the answers of later turns, with a chat template
+  bool answers_are_a_list = false;  // all of Turn::answers are the golden answer
 };
 
 // A turn as the continuation of a record, for models that only continue.
@@ -69,8 +72,7 @@ struct TaskEntry {
   bool answers_in_context = true;                               // so that truncation can lose them
   std::string made_of;  // what generate() needs and builds from, a phrase
   ReleasedTexts released;
-  std::string plain_before_context;  // a line that says what the record is; may be empty
-  std::function<PlainText(const TaskSession& session, std::size_t turn)> plain;
+  std::function<PlainText(const Turn& turn)> plain;
   // The error says what to install where the material is not there.
   std::function<Expected<TaskSession>(const GenerateRequest& request, const Material& material,
                                       const CountTokens& count)>

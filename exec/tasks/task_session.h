@@ -18,6 +18,7 @@ struct Turn {
   std::vector<std::string> options;  // choice_eng: four texts; many_shot: their texts, if known
   std::string sub_task;              // of a mixed task: "repoqa", "kv", "summary", "passkey"
   std::string function_name;         // repoqa
+  std::string opening;  // how a record would begin the answer: "Mary is in the"; may be empty
   // Texts of the context without which the question cannot be answered. Empty: the answers
   // themselves are looked for, where the task says that they stand in the context.
   std::vector<std::string> evidence;

@@ -1,0 +1,89 @@
+#include "exec/tasks/prompt.h"
+
+#include "traces/check.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+constexpr std::string_view kEmptyLine = "\n\n";
+
+// As Python prints a list of strings.
+std::string written_as_list(const std::vector<std::string>& answers) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    text += (i > 0 ? ", '" : "'") + answers[i] + "'";
+  }
+  return text + "]";
+}
+
+// Whether an empty line comes before a turn's words: not where a chat template separates them, not
+// in multi-request mode, and not behind an answer that is the model's own.
+bool needs_empty_line(const PromptOptions& options, std::size_t turn) {
+  if (options.mode == Mode::kMultiRequest) return false;
+  return turn == 0 || (!options.chat && options.golden_answers);
+}
+
+PromptPlan plan_released(const TaskEntry& task, const TaskSession& session,
+                         const PromptOptions& options) {
+  PromptPlan plan;
+  plan.chat = options.chat;
+  if (task.released.before_context && !session.is_prompt && !session.turns.empty()) {
+    plan.context = task.released.before_context(session, options) + std::string(kEmptyLine);
+  }
+  plan.context += session.context;
+  for (std::size_t i = 0; i < session.turns.size(); ++i) {
+    const Turn& turn = session.turns[i];
+    TurnPrompt& prompt = plan.turns.emplace_back();
+    if (needs_empty_line(options, i)) prompt.prompt = kEmptyLine;
+    prompt.prompt += task.released.query && !session.is_prompt
+                         ? task.released.query(session, options, i)
+                         : turn.question;
+    if (i > 0 && options.chat && options.mode == Mode::kMultiTurn && !session.is_prompt) {
+      prompt.lead = task.released.follow_up_lead;
+    }
+    prompt.target = task.released.answers_are_a_list && !session.is_prompt
+                        ? written_as_list(turn.answers)
+                        : turn.answers.front();
+    prompt.max_new_tokens = turn.max_new_tokens;
+  }
+  return plan;
+}
+
+PromptPlan plan_plain(const TaskEntry& task, const TaskSession& session) {
+  PromptPlan plan;
+  plan.context = session.context;
+  for (const Turn& turn : session.turns) {
+    PlainText text = task.plain(turn);
+    plan.turns.push_back({.prompt = std::move(text.prompt),
+                          .lead = "",
+                          .target = std::move(text.answer),
+                          .closing = std::move(text.closing),
+                          .stops = std::move(text.stops),
+                          .max_new_tokens = turn.max_new_tokens});
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::string_view prompt_style_name(PromptStyle style) {
+  return style == PromptStyle::kReleased ? "released" : "plain";
+}
+
+Expected<PromptStyle> parse_prompt_style(std::string_view name) {
+  if (name == "released") return PromptStyle::kReleased;
+  if (name == "plain") return PromptStyle::kPlain;
+  const std::vector<std::string> known = {"released", "plain"};
+  return Error{unknown_name("prompt style", name, known)};
+}
+
+PromptPlan plan_prompts(const TaskSession& session, const PromptOptions& options) {
+  const Expected<TaskEntry> task = find_task(session.task);
+  SCSIM_CHECK(task.has_value());
+  for (const Turn& turn : session.turns) SCSIM_CHECK(!turn.answers.empty());
+  return options.style == PromptStyle::kReleased ? plan_released(*task, session, options)
+                                                 : plan_plain(*task, session);
+}
+
+}  // namespace scsim::exec
