@@ -10,7 +10,7 @@
 # The source defines `scsim::sim::EvictionEntry scsim::sim::lru_policy()` (routers: RouterEntry; formats:
 # `scsim::TraceFormat scsim::mooncake_format()`; cost models: `scsim::cost_models::CostModelEntry
 # scsim::cost_models::roofline_cost_model()`; methods, in scsim::methods: `MethodEntry full_method()` and
-# `MethodRuntimeEntry full_runtime()`; in scsim::exec `ScorerEntry kv_scorer()` and `TaskEntry kv_task()`); the
+# `MethodRuntimeEntry full_runtime()`; in scsim::exec: `ScorerEntry kv_scorer()`, `TaskEntry kv_task()`); the
 # generated table calls each in the order of the lines.
 
 function(scsim_table_entry kind source test)
