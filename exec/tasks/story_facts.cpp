@@ -22,12 +22,12 @@ constexpr std::string_view kStories = "tasks_1-20_v1-2/en/qa1_single-supporting-
 
 using Story = std::vector<std::string>;  // "Mary moved to the bathroom."
 
-// Lines are "NUMBER text"; 1 begins a story, a tab is in questions.
+// Lines are "NUMBER text"; 1 begins a story, and what does not end in a full stop is a question.
 std::vector<Story> parse_stories(const std::string& file) {
   std::vector<Story> stories;
   for (const std::string& line : split(file, '\n')) {
     const std::size_t space = line.find(' ');
-    if (space == std::string::npos || line.find('\t') != std::string::npos) continue;
+    if (space == std::string::npos || !trim(line).ends_with('.')) continue;
     if (line.substr(0, space) == "1") stories.emplace_back();
     if (!stories.empty()) stories.back().emplace_back(trim(line.substr(space + 1)));
   }
