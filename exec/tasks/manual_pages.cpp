@@ -182,6 +182,16 @@ void add_lines(std::string text, std::vector<std::string>& lines) {
   }
 }
 
+bool is_ascii(const std::string& text) {
+  return std::ranges::all_of(text, [](char c) { return (c & 0x80) == 0; });
+}
+
+// Its summary and half of its lines: pages of translators who have not finished are mixed.
+bool is_translated(const ManualPage& page) {
+  const auto english = std::ranges::count_if(page.lines, is_ascii);
+  return !is_ascii(page.summary) && 2 * english <= std::ssize(page.lines);
+}
+
 std::string page_text(const ManualPage& page, std::size_t lines, bool show_name) {
   std::string text = show_name ? page.name + " - " + page.summary : "Manual page " + page.name;
   text += '\n';
@@ -265,7 +275,8 @@ std::optional<ManualPage> parse_manual_page(std::string_view source) {
   page.name = trim(name_line.substr(0, dash));
   page.summary = trim(name_line.substr(dash + 3));
   if (page.name.empty() || page.name.find_first_of(" ,") != std::string::npos ||
-      page.summary.size() < 6 || page.summary.size() > 120) {
+      page.summary.size() < 6 || page.summary.size() > 120 ||
+      page.summary.starts_with("manual page for ")) {  // help2man's, where nobody wrote one
     return {};
   }
   return page;
@@ -281,9 +292,8 @@ Expected<PageContext> fill_with_pages(const PageWishes& wishes, const GenerateRe
     if (pages.size() >= wishes.least_pages && tokens > request.tokens + request.tokens / 10) break;
     std::optional<ManualPage> page = parse_manual_page(valid_utf8(read_page(file)));
     if (!page) continue;
-    const bool ascii = std::ranges::all_of(page->summary, [](char c) { return (c & 0x80) == 0; });
     const bool known = std::ranges::find(pages, page->name, &ManualPage::name) != pages.end();
-    if (known || (wishes.non_ascii_summary && ascii)) continue;
+    if (known || (wishes.chinese && !is_translated(*page))) continue;
     tokens += count(page_text(*page, page->lines.size(), wishes.show_name));
     lines += static_cast<std::int64_t>(page->lines.size());
     pages.push_back(std::move(*page));
