@@ -169,27 +169,35 @@ std::string printed(std::string_view line) {
   return "";
 }
 
-// Chinese pages have a paragraph a line: each sentence is a line here.
+// Many pages have a paragraph a line: where a line is long, a sentence is a line here.
 void add_lines(std::string text, std::vector<std::string>& lines) {
-  static constexpr std::string_view kStop = "。";
+  static constexpr std::string_view kStops[] = {"。", ". "};
+  constexpr std::size_t kShort = 60;
   while (true) {
-    const std::size_t stop = text.find(kStop);
-    const std::string part(
-        trim(stop == std::string::npos ? text : text.substr(0, stop + kStop.size())));
+    std::size_t end = std::string::npos;
+    for (const std::string_view stop : kStops) {
+      const std::size_t at = text.size() > kShort ? text.find(stop, kShort / 2) : text.npos;
+      if (at != text.npos) end = std::min(end, at + stop.size());
+    }
+    const std::string part(trim(text.substr(0, end)));
     if (!part.empty()) lines.push_back(part);
-    if (stop == std::string::npos) return;
-    text.erase(0, stop + kStop.size());
+    if (end == std::string::npos) return;
+    text.erase(0, end);
   }
 }
 
-bool is_ascii(const std::string& text) {
-  return std::ranges::all_of(text, [](char c) { return (c & 0x80) == 0; });
+std::int64_t non_ascii_bytes(std::string_view text) {
+  return std::ranges::count_if(text, [](char c) { return (c & 0x80) != 0; });
 }
 
-// Its summary and half of its lines: pages of translators who have not finished are mixed.
+// Pages whose translators have not finished are mixed; commands and options stay English in all.
 bool is_translated(const ManualPage& page) {
-  const auto english = std::ranges::count_if(page.lines, is_ascii);
-  return !is_ascii(page.summary) && 2 * english <= std::ssize(page.lines);
+  std::int64_t all = 0, foreign = 0;
+  for (const std::string& line : page.lines) {
+    all += std::ssize(line);
+    foreign += non_ascii_bytes(line);
+  }
+  return non_ascii_bytes(page.summary) > 0 && 2 * foreign >= all;
 }
 
 std::string page_text(const ManualPage& page, std::size_t lines, bool show_name) {
