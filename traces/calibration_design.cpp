@@ -166,7 +166,7 @@ Expected<CalibrationDesign> take_design(const proto::CalibrationDesign& message)
   design.server = message.server();
   design.honesty.assign(message.honesty().begin(), message.honesty().end());
   if (std::min({design.turns, design.sessions, design.repeats, design.warm_ups}) < 0 ||
-      (!design.lengths.empty() && std::ranges::min(design.lengths) < 0)) {
+      std::ranges::any_of(design.lengths, [](std::int64_t tokens) { return tokens < 0; })) {
     return Error{"the design has a negative number of turns, sessions, repeats or tokens"};
   }
   return design;

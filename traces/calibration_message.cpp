@@ -9,7 +9,7 @@
 namespace scsim {
 namespace {
 
-bool whole(std::initializer_list<std::int64_t> numbers) { return std::ranges::min(numbers) >= 0; }
+bool whole(std::initializer_list<std::int64_t> numbers) { return std::min(numbers) >= 0; }
 
 bool amount(double value) { return std::isfinite(value) && value >= 0; }
 

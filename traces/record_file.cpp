@@ -279,8 +279,12 @@ Expected<std::uint64_t> RecordReader::whole_frames(const std::string& path) {
 
   if (std::fseek(file, static_cast<long>(whole), SEEK_SET) != 0) return more.error();
   std::string tail;
-  for (char chunk[1 << 14]; const std::size_t got = std::fread(chunk, 1, sizeof chunk, file);)
+  char chunk[1 << 14];
+  std::size_t got = 0;
+  do {
+    got = std::fread(chunk, 1, sizeof chunk, file);
     tail.append(chunk, got);
+  } while (got > 0);
   const bool only_zeros = tail.find_first_not_of('\0') == std::string::npos;
   if (whole == 0 && !only_zeros && !state.unfinished) return more.error();  // not ours to cut
   for (std::size_t at = tail.find(kMagic, 1); at != std::string::npos;

@@ -82,11 +82,7 @@ class Tokens {
     }
     return end;
   }
-  bool continues_line(std::size_t i) const {  // a backslash ends the line before
-    std::size_t end = tokens_[i - 1].end;
-    return code_.substr(end, tokens_[i].begin - end).find('\\') != std::string_view::npos ||
-           is(i - 1, "\\");
-  }
+  bool continues_line(std::size_t i) const { return is(i - 1, "\\"); }  // by a backslash
 
  private:
   std::size_t column(const CodeToken& token) const {  // of the first of its line; a tab is eight
@@ -229,6 +225,12 @@ std::optional<CodeSpan> rust_function(const Tokens& tokens) {
   constexpr std::array<std::string_view, 6> kModifiers = {"const",  "async",   "unsafe",
                                                           "extern", "default", "pub"};
   for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens.is_word(i) && tokens.is(i + 1, "!")) {  // a macro's tokens are no code yet
+      const std::size_t group = tokens.is_word(i + 2) ? i + 3 : i + 2;
+      if (tokens.partner(group) != kNone && tokens.partner(group) > group)
+        i = tokens.partner(group);
+      continue;
+    }
     if (!tokens.is(i, "fn") || !tokens.is_word(i + 1)) continue;
     std::size_t start = i;
     while (start > 0) {
@@ -274,14 +276,20 @@ std::vector<bool> directly_in_class(const Tokens& tokens) {
   return result;
 }
 
-// After the parameters of a C++ function that end before `i`: the body's bracket, or kNone.
-std::size_t cpp_body(const Tokens& tokens, std::size_t i) {
+// Past `const`, `noexcept(...)` and the like.
+std::size_t after_qualifiers(const Tokens& tokens, std::size_t i) {
   constexpr std::array<std::string_view, 7> kQualifiers = {
       "const", "noexcept", "override", "final", "volatile", "mutable", "try"};
   while (tokens.is_any(i, kQualifiers)) {
     ++i;
     if (tokens.is(i, "(")) i = tokens.after_group(i);
   }
+  return i;
+}
+
+// After the parameters of a C++ function that end before `i`: the body's bracket, or kNone.
+std::size_t cpp_body(const Tokens& tokens, std::size_t i) {
+  i = after_qualifiers(tokens, i);
   if (tokens.is(i, "->") || tokens.is(i, "requires")) {
     while (i < tokens.size() && !tokens.is(i, "{") && !tokens.is(i, ";")) ++i;
   }
@@ -297,6 +305,16 @@ std::size_t cpp_body(const Tokens& tokens, std::size_t i) {
   return tokens.is(i, "{") && tokens.partner(i) != kNone ? i : kNone;
 }
 
+// As start_of_declaration, but after `public:`.
+std::size_t start_of_member(const Tokens& tokens, std::size_t name) {
+  constexpr std::array<std::string_view, 3> kAccess = {"public", "protected", "private"};
+  std::size_t start = start_of_declaration(tokens, name);
+  for (std::size_t k = start; k + 1 < name; ++k) {
+    if (tokens.is_any(k, kAccess) && tokens.is(k + 1, ":")) start = k + 2;
+  }
+  return start;
+}
+
 std::optional<CodeSpan> cpp_function(const Tokens& tokens) {
   constexpr std::array<std::string_view, 18> kNoTypes = {
       "new",       "return",   "else",     "throw",   "case",     "operator",
@@ -305,29 +323,29 @@ std::optional<CodeSpan> cpp_function(const Tokens& tokens) {
   constexpr std::array<std::string_view, 14> kNoNames = {
       "if",      "for",      "while",    "switch",   "catch",   "sizeof",        "decltype",
       "alignas", "noexcept", "operator", "requires", "alignof", "__attribute__", "static_assert"};
-  constexpr std::array<std::string_view, 5> kBeforeConstructor = {"{", "}", ";", ":", "explicit"};
+  constexpr std::array<std::string_view, 7> kBeforeConstructor = {
+      "{", "}", ";", "explicit", "constexpr", "consteval", "inline"};
   const std::vector<bool> in_class = directly_in_class(tokens);
   for (std::size_t name = 0; name + 1 < tokens.size(); ++name) {
     if (!tokens.is_word(name) || !tokens.is(name + 1, "(") || tokens.is_any(name, kNoNames))
       continue;
+    std::size_t start = start_of_member(tokens, name);
+    const bool templated = name > 0 && tokens.is(name - 1, ">") && tokens.is(start, "template");
     const bool constructor =
-        in_class[name] && name > 0 && tokens.is_any(name - 1, kBeforeConstructor);
+        in_class[name] && name > 0 &&
+        (start == name || templated || tokens.is_any(name - 1, kBeforeConstructor));
     const bool typed = !in_class[name] && name > 0 &&
                        (tokens.is(name - 1, ">") ||
                         (tokens.is_word(name - 1) && !tokens.is_any(name - 1, kNoTypes)));
     if (!constructor && !typed) continue;
-    const std::size_t after = tokens.after_group(name + 1);
+    const std::size_t after = after_qualifiers(tokens, tokens.after_group(name + 1));
     const std::size_t body = cpp_body(tokens, after);
     const bool defaulted = constructor && tokens.is(after, "=") && tokens.is(after + 2, ";") &&
                            (tokens.is(after + 1, "default") || tokens.is(after + 1, "delete"));
     if (body == kNone && !defaulted) continue;
-    std::size_t start = start_of_declaration(tokens, name);
     if (start != name && tokens.is(start + 1, "(") && tokens.partner(start + 1) < name) {
       const std::size_t next = tokens.partner(start + 1) + 1;  // a macro on a line of its own
       if (tokens[next].starts_line) start = next;
-    }
-    for (std::size_t k = start; k < name; ++k) {  // access labels
-      if (tokens.is(k, ":")) start = k + 1;
     }
     while (tokens.is(start, "template")) start = tokens.after_angles(start + 1);
     if (tokens.is(start, "extern") && tokens[start + 1].kind == Kind::kString) start += 2;

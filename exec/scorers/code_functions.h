@@ -16,9 +16,10 @@
 //               there count), without the template line
 //   go          functions without a receiver
 //
-// On well-formed code the two agree (tests/data/scorers holds cases); on broken code tree-sitter's
-// recovery decides and may find another span, or none. A requires clause under a template line of
-// C++ is taken for the function's. Cost: linear.
+// On well-formed code the two agree (tests/data/scorers has the cases), but for two kinds: a
+// requires clause under a template line of C++ is taken for the function's, and an element of a
+// Java annotation for a method. On broken code tree-sitter's recovery decides and may find another
+// span, or none. Cost: linear.
 #pragma once
 
 #include <cstddef>

@@ -54,6 +54,20 @@ Expected<std::int64_t> fill(const Fill& what, const GenerateRequest& request,
   return fits;
 }
 
+std::vector<std::size_t> packed_order(std::span<const std::int64_t> sizes, std::int64_t room) {
+  std::vector<std::size_t> order, others;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] <= room) {
+      order.push_back(i);
+      room -= sizes[i];
+    } else {
+      others.push_back(i);
+    }
+  }
+  order.insert(order.end(), others.begin(), others.end());
+  return order;
+}
+
 Expected<TaskSession> begin_session(std::string_view task, const GenerateRequest& request) {
   if (request.turns < 1 || request.tokens < 1) {
     return Error{std::string(task) + ": turns and tokens must be at least 1, not " +

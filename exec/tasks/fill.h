@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "exec/tasks/task.h"
 #include "traces/expected.h"
@@ -22,6 +24,10 @@ struct Fill {
 // Cost: a few builds and counts, each about as long as the context.
 Expected<std::int64_t> fill(const Fill& what, const GenerateRequest& request,
                             const CountTokens& count);
+
+// An order of records of different sizes in which more of them fit: those that fit one after
+// another into `room` tokens, the large ones that do not passed over, and then the others.
+std::vector<std::size_t> packed_order(std::span<const std::int64_t> sizes, std::int64_t room);
 
 // A session with its names, without context. An error where request.turns or tokens is below 1.
 Expected<TaskSession> begin_session(std::string_view task, const GenerateRequest& request);

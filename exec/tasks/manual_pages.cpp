@@ -169,17 +169,35 @@ std::string printed(std::string_view line) {
   return "";
 }
 
-// Chinese pages have a paragraph a line: each sentence is a line here.
+// Many pages have a paragraph a line: where a line is long, a sentence is a line here.
 void add_lines(std::string text, std::vector<std::string>& lines) {
-  static constexpr std::string_view kStop = "。";
+  static constexpr std::string_view kStops[] = {"。", ". "};
+  constexpr std::size_t kShort = 60;
   while (true) {
-    const std::size_t stop = text.find(kStop);
-    const std::string part(
-        trim(stop == std::string::npos ? text : text.substr(0, stop + kStop.size())));
+    std::size_t end = std::string::npos;
+    for (const std::string_view stop : kStops) {
+      const std::size_t at = text.size() > kShort ? text.find(stop, kShort / 2) : text.npos;
+      if (at != text.npos) end = std::min(end, at + stop.size());
+    }
+    const std::string part(trim(text.substr(0, end)));
     if (!part.empty()) lines.push_back(part);
-    if (stop == std::string::npos) return;
-    text.erase(0, stop + kStop.size());
+    if (end == std::string::npos) return;
+    text.erase(0, end);
   }
+}
+
+std::int64_t non_ascii_bytes(std::string_view text) {
+  return std::ranges::count_if(text, [](char c) { return (c & 0x80) != 0; });
+}
+
+// Pages whose translators have not finished are mixed; commands and options stay English in all.
+bool is_translated(const ManualPage& page) {
+  std::int64_t all = 0, foreign = 0;
+  for (const std::string& line : page.lines) {
+    all += std::ssize(line);
+    foreign += non_ascii_bytes(line);
+  }
+  return non_ascii_bytes(page.summary) > 0 && 2 * foreign >= all;
 }
 
 std::string page_text(const ManualPage& page, std::size_t lines, bool show_name) {
@@ -265,7 +283,8 @@ std::optional<ManualPage> parse_manual_page(std::string_view source) {
   page.name = trim(name_line.substr(0, dash));
   page.summary = trim(name_line.substr(dash + 3));
   if (page.name.empty() || page.name.find_first_of(" ,") != std::string::npos ||
-      page.summary.size() < 6 || page.summary.size() > 120) {
+      page.summary.size() < 6 || page.summary.size() > 120 ||
+      page.summary.starts_with("manual page for ")) {  // help2man's, where nobody wrote one
     return {};
   }
   return page;
@@ -281,9 +300,8 @@ Expected<PageContext> fill_with_pages(const PageWishes& wishes, const GenerateRe
     if (pages.size() >= wishes.least_pages && tokens > request.tokens + request.tokens / 10) break;
     std::optional<ManualPage> page = parse_manual_page(valid_utf8(read_page(file)));
     if (!page) continue;
-    const bool ascii = std::ranges::all_of(page->summary, [](char c) { return (c & 0x80) == 0; });
     const bool known = std::ranges::find(pages, page->name, &ManualPage::name) != pages.end();
-    if (known || (wishes.non_ascii_summary && ascii)) continue;
+    if (known || (wishes.chinese && !is_translated(*page))) continue;
     tokens += count(page_text(*page, page->lines.size(), wishes.show_name));
     lines += static_cast<std::int64_t>(page->lines.size());
     pages.push_back(std::move(*page));

@@ -35,7 +35,7 @@ struct PageWishes {
   std::string folder;  // holds man1/, man5/, ...; files plain or gzip
   std::size_t least_pages = 1;
   bool show_name = false;            // a page begins with its NAME line
-  bool non_ascii_summary = false;    // passes over pages that were not translated
+  bool chinese = false;              // passes over pages that are not half translated
   std::vector<std::string> inserts;  // lines between pages, spread evenly
 };
 

@@ -63,12 +63,15 @@ Expected<TaskSession> generate(const GenerateRequest& request, const Material& m
   const auto turns = static_cast<std::size_t>(request.turns);
   if (turns >= examples->size()) return Error{"many_shot: more turns than examples"};
   const std::size_t shots = examples->size() - turns;  // the last are asked
+  const auto record = [&](std::size_t i) {
+    return (*examples)[i].input + "\nAnswer: " + (*examples)[i].letter + "\n\n";
+  };
+  std::vector<std::int64_t> sizes;
+  for (std::size_t i = 0; i < shots; ++i) sizes.push_back(count(record(i)));
+  const std::vector<std::size_t> order = packed_order(sizes, request.tokens);
   const auto build = [&](std::int64_t n) {
     std::string text;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-      const Example& shot = (*examples)[i];
-      text += shot.input + "\nAnswer: " + shot.letter + "\n\n";
-    }
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) text += record(order[i]);
     return text;
   };
   const Fill what{.task = "many_shot",

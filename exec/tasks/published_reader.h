@@ -6,6 +6,8 @@
 //   official       {"id", "context" (or "input"), "multi_turns": [{"input", "answer", ...}]}; the
 //                  context may be a list of numbers (mf), an answer a string, a number or a list
 //   preprocessed   {"prompts": [context with its instruction, query, ...], "ground_truth": [...]}
+//                  (which sub-task a turn of a mixed task is, it does not say: told by the answer,
+//                  digits alone a passkey, 36 characters without a space a value)
 //
 // The hub has the first as data/NAME.jsonl, and both as Parquet, which is not read here. To
 // convert:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
@@ -119,7 +120,8 @@ Expected<CodeContext> fill_with_functions(const CodeWishes& wishes, const Genera
   if (!library) return library.error();
   std::vector<PythonFunction> functions = std::move(*library);
   shuffle(rng, functions);
-  // The asked ones to the front; each function's place in the text is drawn for itself.
+  // The asked ones to the front, then those that fill the rest; each one's place in the text is
+  // drawn for itself.
   const std::int64_t largest =
       request.tokens / static_cast<std::int64_t>(2 * std::max<std::size_t>(1, wishes.asked));
   std::size_t found = 0;
@@ -131,6 +133,19 @@ Expected<CodeContext> fill_with_functions(const CodeWishes& wishes, const Genera
                  material.python + " are short enough (" + format_integer(largest) +
                  " tokens) to be asked for in a context of " + format_integer(request.tokens)};
   }
+  std::int64_t room = request.tokens;
+  for (const std::string& text : wishes.inserts) room -= count(text + "\n\n\n");
+  std::vector<std::int64_t> sizes;
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    sizes.push_back(count(record(functions[i])));
+    if (i < found) room -= sizes[i];
+  }
+  std::vector<PythonFunction> packed(functions.begin(),
+                                     functions.begin() + static_cast<std::ptrdiff_t>(found));
+  for (const std::size_t i : packed_order(std::span(sizes).subspan(found), room)) {
+    packed.push_back(std::move(functions[found + i]));
+  }
+  functions = std::move(packed);
   std::vector<std::uint64_t> place;
   for (std::size_t i = 0; i < functions.size(); ++i) place.push_back(rng.next());
 

@@ -22,7 +22,7 @@ Expected<TaskSession> generate(const GenerateRequest& request, const Material& m
   wishes.task = "qa_chn";
   wishes.folder = material.manual_chn;
   wishes.least_pages = static_cast<std::size_t>(request.turns);
-  wishes.show_name = wishes.non_ascii_summary = true;
+  wishes.show_name = wishes.chinese = true;
   Expected<PageContext> pages = fill_with_pages(wishes, request, count, rng);
   if (!pages) return Error{pages.error().message + " (the package manpages-zh has more)"};
 

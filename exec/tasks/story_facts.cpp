@@ -6,6 +6,7 @@
 
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
+#include "traces/check.h"
 #include "traces/file_tree.h"
 #include "traces/json_rows.h"
 #include "traces/text.h"
@@ -22,12 +23,12 @@ constexpr std::string_view kStories = "tasks_1-20_v1-2/en/qa1_single-supporting-
 
 using Story = std::vector<std::string>;  // "Mary moved to the bathroom."
 
-// Lines are "NUMBER text"; 1 begins a story, a tab is in questions.
+// Lines are "NUMBER text"; 1 begins a story, and what does not end in a full stop is a question.
 std::vector<Story> parse_stories(const std::string& file) {
   std::vector<Story> stories;
   for (const std::string& line : split(file, '\n')) {
     const std::size_t space = line.find(' ');
-    if (space == std::string::npos || line.find('\t') != std::string::npos) continue;
+    if (space == std::string::npos || !trim(line).ends_with('.')) continue;
     if (line.substr(0, space) == "1") stories.emplace_back();
     if (!stories.empty()) stories.back().emplace_back(trim(line.substr(space + 1)));
   }
@@ -60,7 +61,7 @@ Expected<std::vector<std::string>> read_verses(const std::string& path) {
   return verses;
 }
 
-// Facts of `count` stories with people of their own, and where each of them is at the end.
+// Stories with people of their own, and where each of them is at the end.
 struct Told {
   std::vector<Story> stories;
   std::vector<AskedPerson> people;
@@ -76,8 +77,8 @@ Told rename(std::vector<Story> stories, std::size_t people_needed, Rng& rng) {
     std::map<std::string, AskedPerson> last;  // by the name in bAbI
     for (std::string& fact : story) {
       const std::string name = fact.substr(0, fact.find(' '));
-      if (!last.contains(name) && told.people.size() + last.size() >= names.size()) continue;
       AskedPerson& person = last[name];
+      SCSIM_CHECK_LE(told.people.size() + last.size(), names.size());
       if (person.name.empty()) person.name = names[told.people.size() + last.size() - 1];
       fact = person.name + fact.substr(name.size());
       const std::size_t word = fact.rfind(' ') + 1;

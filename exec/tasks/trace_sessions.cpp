@@ -60,8 +60,7 @@ Expected<std::vector<TraceSession>> read_trace_sessions(const std::string& path,
   Expected<TraceReader> reader = TraceReader::open(path);
   if (!reader) return reader.error();
   Contents contents;
-  reader->on_content(
-      [&](ContentId content, Tokens tokens) { contents[content].tokens = tokens; });
+  reader->on_content([&](ContentId content, Tokens tokens) { contents[content].tokens = tokens; });
   reader->on_text([&](ContentId content, std::string_view role, std::string_view text) {
     Known& known = contents[content];
     known.role = role;

@@ -99,7 +99,7 @@ Expected<Tokenizer> make_sentencepiece_tokenizer(SentencePieceModel model) {
       model.normalizer.kept.add({.content = parts->names[at], .id = id});
     }
     if (type(id) == PieceType::kControl || type(id) == PieceType::kUnknown) {
-      parts->special[at] = true;
+      parts->special[at] = type(id) == PieceType::kControl;  // what is unknown shows in texts
       parts->added.add({.content = parts->names[at], .id = id, .special = true});
     }
   }

@@ -22,6 +22,7 @@ SNIPPETS = {
         "def typed(a: Dict[str, int] = {}, *args: int, **kw) -> 'Dict[str, int]':\n    d: int = a['x:y']\n    if (n := d) > 1: return n; print(2)\n    return d[1:2]\n",
         "def f(x):\n    '''doc'''\n    return {\n        'k': lambda y: y,  # comment\n    }['k'](x)\n\n\nif __name__ == '__main__':\n    f(1)\n",
         "try:\n    import a\nexcept ImportError:\n    def a(): raise\n",
+        "x = (\n    1,\n)\n\n\n# a '\\r' in a comment\ndef after_it(s):\n    return s\n",
     ],
     "java": [
         "public class A {\n    private int x = 1;\n\n    public A(int x) {\n        this.x = x;\n    }\n\n    /** Doc. */\n    @Override\n    public String toString() {\n        return \"A{\" + x + \"}\"; // brace }\n    }\n}\n",
@@ -60,6 +61,7 @@ SNIPPETS = {
         "const o = { function: 1, m() { return 2; } }\nfunction noSemi() { return o }\n",
     ],
     "rust": [
+        "cfg_io! {\n    pub fn hidden() {}\n}\n\nfn seen(x: bool) -> bool { if !(x) { a!(x) } else { x } }\n",
         "pub fn add(a: i32, b: i32) -> i32 {\n    a + b\n}\n",
         "use std::fmt;\n\n#[derive(Debug)]\nstruct P<'a> { s: &'a str }\n\nimpl<'a> P<'a> {\n    /// Doc { comment\n    #[inline]\n    pub(crate) const unsafe fn get(&'a self) -> &'a str where Self: Sized {\n        let c = '{';\n        let d = '\\'';\n        self.s\n    }\n}\n",
         "trait T {\n    fn sig(&self) -> u8;\n    fn with_body(&self) -> [u8; 4] { [0; 4] }\n}\n",
@@ -95,6 +97,8 @@ SNIPPETS = {
         "class B : public C<int> {\n  static int s(int x) { return x; }\n  virtual void v() override {}\n};\nstd::unique_ptr<B> make_b(int n = 3, std::function<void()> f = [] {}) { return std::make_unique<B>(n); }\n",
         "MACRO(x)\nstd::string joined(const std::vector<std::string>& parts, char c) { std::string s; for (auto& p : parts) s += p + c; return s; }\n",
         "namespace a::b { constexpr auto square(double x) noexcept(true) { return x * x; } }\n",
+        "class N {\n public:\n  template <typename M>\n  N(std::string name, std::shared_ptr<M> p)\n      : N(std::move(name), Any(std::move(p))) {}\n};\n",
+        "struct Bits {\n private:\n  int b;\n public:\n  constexpr Bits() = default;\n  Bits(int x) : b(x) {}\n};\n",
     ],
     "go": [
         "package a\n\nfunc Add(a, b int) int {\n\treturn a + b\n}\n",

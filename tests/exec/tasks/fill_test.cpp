@@ -39,6 +39,13 @@ TEST_CASE("fill says what is too short and what is too long", "[exec][tasks]") {
         "kv: all 20 pairs of its material make a context of 200 tokens; 300 were asked for");
 }
 
+TEST_CASE("packing passes over what does not fit and forgets nothing", "[exec][tasks]") {
+  const std::int64_t sizes[] = {5, 9, 3, 2, 1};
+  CHECK(packed_order(sizes, 10) == std::vector<std::size_t>{0, 2, 3, 1, 4});
+  CHECK(packed_order(sizes, 0) == std::vector<std::size_t>{0, 1, 2, 3, 4});
+  CHECK(packed_order({}, 5).empty());
+}
+
 TEST_CASE("fill counts few contexts, however long", "[exec][tasks]") {
   int builds = 0;
   const Fill what{.task = "t", .records = "records", .least = 1, .build = [&](std::int64_t n) {

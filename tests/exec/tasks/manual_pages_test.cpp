@@ -18,6 +18,16 @@ TEST_CASE("a manual page's fonts, requests and escapes become text", "[exec][tas
   CHECK(page->lines == lines);
 }
 
+TEST_CASE("a long line is cut into its sentences, nothing of it lost", "[exec][tasks]") {
+  const std::string first = "This sentence is long enough that what follows it stands by itself.";
+  const std::string second = "And so is this one, which goes on for as long as the first one did.";
+  const std::optional<ManualPage> page = parse_manual_page(
+      ".SH NAME\nx \\- a summary\n.SH D\na\nb\nc\n" + first + " " + second + " Short.\n");
+  REQUIRE(page);
+  const std::vector<std::string> lines = {"D", "a", "b", "c", first, second, "Short."};
+  CHECK(page->lines == lines);
+}
+
 TEST_CASE("pages that are no prose are passed over", "[exec][tasks]") {
   CHECK_FALSE(parse_manual_page(".so man1/other.1\n"));
   CHECK_FALSE(parse_manual_page(".Dd 2020\n.Sh NAME\n"));

@@ -29,16 +29,19 @@ TEST_CASE("mf: answers are what sorting the different numbers gives", "[exec][ta
 }
 
 TEST_CASE("mf: the questions are InfiniteBench's, to the byte", "[exec][tasks]") {
-  // 240,651 bytes a row are 30,000 integers of 8, 6 answers of 8, list offsets and the questions:
-  // the six have 65 + 5 + 60 + 6 ... characters; here each is checked in full.
   const TaskSession session = check_laws(task("mf"), {}, {.tokens = 500, .turns = 6});
   const std::vector<std::string> words = {"largest",  "second largest",  "third largest",
                                           "smallest", "second smallest", "third smallest"};
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < 6; ++i) {
     CHECK(session.turns[i].question ==
           "You should answer with only one number, no other words. The " + words[i] +
               " number of the list is");
+    bytes += session.turns[i].question.size();
   }
+  // A published row has 240,651 bytes: 30,000 numbers, 6 answers and an id of 8, and 8 offsets
+  // of 4.
+  CHECK(30000 * 8 + bytes + 6 * 8 + 8 + 8 * 4 == 240651);
 }
 
 TEST_CASE("mf: turns beyond the six ask for other ranks, as far as there are words",

@@ -11,7 +11,10 @@ TEST_CASE("qa_eng: a person is where the text last says", "[exec][tasks]") {
   for (const std::int64_t tokens : {700, 4000}) {
     const TaskSession session =
         check_laws(task("qa_eng"), *material, {.tokens = tokens, .turns = 5});
+    CHECK(session.context.find('|') == std::string::npos);  // as in bAbI's questions
     for (const Turn& turn : session.turns) {
+      CHECK(turn.evidence.front().starts_with(turn.opening.substr(0, turn.opening.find(' '))));
+      CHECK(turn.evidence.front().ends_with(" the " + turn.answers.front() + "."));
       const std::string name = turn.question.substr(9, turn.question.size() - 10);
       std::string place;
       for (const std::string& line : split(session.context, '\n')) {
