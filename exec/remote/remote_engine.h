@@ -25,8 +25,8 @@ RemoteClock steady_seconds();
 
 struct RemoteOptions {
   std::string url;               // "http://host:port/v1"; "/v1" may be left out
-  std::string api_key = "";           // sent as a bearer token; may be empty
-  std::string model = "";             // empty: the first that the server lists
+  std::string api_key = "";      // sent as a bearer token; may be empty
+  std::string model = "";        // empty: the first that the server lists
   double timeout_seconds = 600;  // without a byte from the server
 };
 

@@ -88,8 +88,7 @@ bool is_word_part(char32_t c) {
 }
 
 bool joins_words(char32_t c) {
-  return is_word_part(c) &&
-         u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_IDEOGRAPHIC) == 0;
+  return is_word_part(c) && u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_IDEOGRAPHIC) == 0;
 }
 
 bool is_ascii_punctuation(char32_t c) {

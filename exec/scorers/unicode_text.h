@@ -18,9 +18,9 @@ std::string to_utf8(std::u32string_view text);
 std::string lower_case(std::string_view utf8);
 std::string upper_case(std::string_view utf8);
 
-bool is_space(char32_t c);           // str.isspace
-bool is_digit(char32_t c);           // \d: decimal digits of any script
-int digit_value(char32_t c);         // 0 .. 9. REQUIRES: is_digit(c)
+bool is_space(char32_t c);      // str.isspace
+bool is_digit(char32_t c);      // \d: decimal digits of any script
+int digit_value(char32_t c);    // 0 .. 9. REQUIRES: is_digit(c)
 bool is_word_part(char32_t c);  // \w: letters and numbers of any script, underscore
 // Whether a word or number goes on with it: as above, but no ideograph, as there are no spaces
 // between those and what they stand beside.

@@ -12,9 +12,7 @@ struct Measured {
   exec::StageClock clock{*timeline};
   PerStage<exec::StageCounts> counts{};
   exec::Measure measure{clock, counts};
-  const exec::StageCounts& of(Stage stage) const {
-    return counts[static_cast<std::size_t>(stage)];
-  }
+  const exec::StageCounts& of(Stage stage) const { return counts[static_cast<std::size_t>(stage)]; }
 };
 
 }  // namespace scsim::test

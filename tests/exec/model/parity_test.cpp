@@ -64,8 +64,8 @@ TEST_CASE("a prompt cut at random points gives the same logits", "[exec][model]"
       KvCache cache = tiny.model->make_cache();
       for (std::size_t at = 0; at < tiny.tokens.size();) {
         const std::size_t to = at + 1 + rng.below(tiny.tokens.size() - at);
-        const at::Tensor part = value(tiny.model->prefill_all_logits(tiny.range(at, to), cache,
-                                                                     full, measured.measure));
+        const at::Tensor part = value(
+            tiny.model->prefill_all_logits(tiny.range(at, to), cache, full, measured.measure));
         CHECK(distance(part, tiny.logits.slice(0, static_cast<std::int64_t>(at),
                                                static_cast<std::int64_t>(to))) < kTolerance);
         at = to;
