@@ -121,6 +121,8 @@ TEST_CASE("a session that does not fit the model is refused before anything is m
   const test::TemporaryFolder folder;
   LoadedModel model = tiny_model(folder);
   CalibrateOptions options = small_design();
+  options.sessions.tasks = {"kv"};
+  options.lengths = {3900};
   options.sessions.turns = 40;  // whose answers alone have more tokens than the model has positions
   const auto report = calibrate(model, options, folder.file("cal.pb"), [](const CalibrateNews&) {});
   REQUIRE_FALSE(report.has_value());
