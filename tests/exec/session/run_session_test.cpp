@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cmath>
 
 #include "exec/session/loaded_model.h"
 #include "methods/runtime.h"
@@ -156,26 +158,30 @@ TEST_CASE("a turn's stages add up to its seconds, and those to the time on the w
   TokenSession session = some_session(bench, SessionMode::kMultiTurn);
   for (TokenTurn& turn : session.turns) turn.max_new_tokens = 40;
   bench.run(session);  // warm
-  double outside = 0;
-  std::chrono::steady_clock::time_point began;
-  SessionOptions options{.measure_likelihood = false};
-  options.before_turn = [&] { began = std::chrono::steady_clock::now(); };
-  options.after_turn = [&](TurnRecord&) {
-    outside += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  };
-  const SessionRecord record = bench.run(session, options);
-  double inside = 0;
-  for (const TurnRecord& turn : record.turns) {
-    double sum = 0;
-    for (const double seconds : turn.times.seconds) sum += seconds;
-    CHECK(sum == Approx(turn.times.total).epsilon(1e-9));
-    CHECK(turn.ttft + turn.decode_seconds <= turn.times.total);
-    CHECK(turn.times.seconds[static_cast<std::size_t>(Stage::kGeneration)] > 0);
-    CHECK(turn.times.seconds[static_cast<std::size_t>(Stage::kDecode)] > 0);
-    CHECK(turn.times.seconds[static_cast<std::size_t>(Stage::kLoading)] > 0);
-    inside += turn.times.total;
+  // Whoever else runs on the machine may come in between the two clocks: the nearest of some runs.
+  double nearest = 1;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    double outside = 0, inside = 0;
+    std::chrono::steady_clock::time_point began;
+    SessionOptions options{.measure_likelihood = false};
+    options.before_turn = [&] { began = std::chrono::steady_clock::now(); };
+    options.after_turn = [&](TurnRecord&) {
+      outside += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    };
+    const SessionRecord record = bench.run(session, options);
+    for (const TurnRecord& turn : record.turns) {
+      double sum = 0;
+      for (const double seconds : turn.times.seconds) sum += seconds;
+      CHECK(sum == Approx(turn.times.total).epsilon(1e-9));
+      CHECK(turn.ttft + turn.decode_seconds <= turn.times.total);
+      CHECK(turn.times.seconds[static_cast<std::size_t>(Stage::kGeneration)] > 0);
+      CHECK(turn.times.seconds[static_cast<std::size_t>(Stage::kDecode)] > 0);
+      CHECK(turn.times.seconds[static_cast<std::size_t>(Stage::kLoading)] > 0);
+      inside += turn.times.total;
+    }
+    nearest = std::min(nearest, std::abs(inside - outside) / outside);
   }
-  CHECK(inside == Approx(outside).epsilon(0.02));
+  CHECK(nearest < 0.02);
 }
 
 TEST_CASE("the ledger counts the pairs and bytes that the contract says", "[exec][session]") {
