@@ -69,8 +69,10 @@ is_built() {
 
 # build PRESET TARGET: configures and builds, everything it says going to stderr.
 build() {
-  local preset=$1 target=$2 folder=$root/build/$1 built_root="" fresh=() started=$SECONDS
-  if [[ -f $folder/built ]]; then read -r built_root < "$folder/built" || true; fi
+  local preset=$1 target=$2 folder=$root/build/$1 built_root="" fresh=() started=$SECONDS stamp
+  for stamp in "$folder/built" "$folder/built.begun"; do   # what was interrupted goes on
+    if [[ -f $stamp ]]; then read -r built_root < "$stamp" || true; fi
+  done
   if [[ $built_root != "$root" ]]; then fresh=(--fresh); fi
   mkdir -p "$folder"
   printf '%s\n' "$root" > "$folder/built.begun"

@@ -178,6 +178,10 @@ TEST_CASE("a build that fails ends scsim, and the next call builds again", "[mai
   CHECK(failed.err.find("x.cpp:1: error: no\nscsim: the build failed") != std::string::npos);
   std::filesystem::remove(tree.log + ".fail");
   CHECK(tree.in(tree.root, "./scsim").exit_code == 0);
+  // What the first had compiled was kept.
+  const std::string log = content_of(tree.log);
+  CHECK(log.starts_with("--fresh --preset release\n"));
+  CHECK(log.find("--fresh", 1) == std::string::npos);
 }
 
 TEST_CASE("without root missing packages are named and nothing is built", "[main][scripts]") {
