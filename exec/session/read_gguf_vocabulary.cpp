@@ -28,8 +28,8 @@ Expected<GgufVocabulary> read_gguf_vocabulary(const std::string& path) {
   vocabulary.eos = id("eos_token_id");
   vocabulary.eot = id("eot_token_id");
   vocabulary.unknown = id("unknown_token_id");
-  vocabulary.add_bos = file->flag(prefix + "add_bos_token").value_or(vocabulary.model == "llama");
-  vocabulary.add_eos = file->flag(prefix + "add_eos_token").value_or(false);
+  vocabulary.add_bos = file->flag(prefix + "add_bos_token");
+  vocabulary.add_eos = file->flag(prefix + "add_eos_token");
   vocabulary.add_space_prefix = file->flag(prefix + "add_space_prefix").value_or(true);
   vocabulary.chat_template = file->text("tokenizer.chat_template").value_or("");
   return vocabulary;

@@ -3,7 +3,6 @@
 // make a piece of two others becomes a merge, ranked by the score of the piece.
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "exec/text/bpe_vocabulary.h"
 #include "exec/text/characters.h"

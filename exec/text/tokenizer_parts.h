@@ -102,9 +102,8 @@ struct TokenizerParts {
   AddedTokens added;             // in the text as given
   AddedTokens added_normalized;  // in the normalised text
   Normalizer normalizer;
-  Prefix prefix =
-      Prefix::kNone;  // before the words of a piece: a mark, or a space of `alphabet.bytes`
-  bool spaces_to_marks = false;  // then
+  Prefix prefix = Prefix::kNone;  // before the words of a piece: a mark, or with bytes a space
+  bool spaces_to_marks = false;   // before that prefix
   WordRule words = WordRule::kGpt2;
   Alphabet alphabet;
   Merges merges;
