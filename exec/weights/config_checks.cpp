@@ -34,6 +34,10 @@ Expected<void> check_config(const ModelConfig& config, const std::string& path) 
                 " experts, at least one of them for a token, found " +
                 std::to_string(mlp.experts_per_token) + " of " + std::to_string(mlp.experts));
   }
+  if (config.layers * mlp.experts > kMostExpertsOfAllLayers) {
+    return fail("expected up to " + std::to_string(kMostExpertsOfAllLayers) +
+                " experts in all layers, found " + std::to_string(config.layers * mlp.experts));
+  }
   if (rope.rotary_dim < 2 || rope.rotary_dim % 2 != 0 || rope.rotary_dim > attention.head_dim) {
     return fail("rotary embedding turns " + std::to_string(rope.rotary_dim) + " of the " +
                 std::to_string(attention.head_dim) +

@@ -34,7 +34,8 @@ inline float bfloat_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-// Blocks are read where they lie, at any address.
+// Blocks are read where they lie, at any address. They have ggml's names.
+// NOLINTBEGIN(readability-identifier-naming)
 #define SCSIM_IN_FILE __attribute__((packed, may_alias))
 
 struct SCSIM_IN_FILE BlockQ4_0 {
@@ -149,7 +150,7 @@ inline ScalesAndMinima unpack(const std::uint8_t (&packed)[12], Half scale, Half
 
 inline void write_block(const BlockQ4_K& block, float* __restrict out) {
   const ScalesAndMinima by = unpack(block.scales, block.scale, block.minimum);
-  for (int group = 0; group < 4; ++group) {
+  for (std::size_t group = 0; group < 4; ++group) {
     const std::uint8_t* low = block.low + 32 * group;
     float* to = out + 64 * group;
     const float scale0 = by.scales[2 * group], minimum0 = by.minima[2 * group];
@@ -161,7 +162,7 @@ inline void write_block(const BlockQ4_K& block, float* __restrict out) {
 
 inline void write_block(const BlockQ5_K& block, float* __restrict out) {
   const ScalesAndMinima by = unpack(block.scales, block.scale, block.minimum);
-  for (int group = 0; group < 4; ++group) {
+  for (std::size_t group = 0; group < 4; ++group) {
     const std::uint8_t* low = block.low + 32 * group;
     float* to = out + 64 * group;
     const float scale0 = by.scales[2 * group], minimum0 = by.minima[2 * group];
@@ -181,12 +182,12 @@ inline void write_block(const BlockQ5_K& block, float* __restrict out) {
 // 32s, then the high ones), high two bits from 32 bytes; a scale for each 16.
 inline void write_block(const BlockQ6_K& block, float* __restrict out) {
   const float by_scale = half_to_float(block.scale);
-  for (int half = 0; half < 2; ++half) {
-    for (int run = 0; run < 4; ++run) {
+  for (std::size_t half = 0; half < 2; ++half) {
+    for (std::size_t run = 0; run < 4; ++run) {
       const std::uint8_t* low = block.low + 64 * half + 32 * (run % 2);
       const std::uint8_t* high = block.high + 32 * half;
       const std::int8_t* scales = block.scales + 8 * half + 2 * run;
-      const int low_shift = 4 * (run / 2), high_shift = 2 * run;
+      const int low_shift = run < 2 ? 0 : 4, high_shift = 2 * static_cast<int>(run);
       float* to = out + 128 * half + 32 * run;
       const float scale0 = by_scale * static_cast<float>(scales[0]);
       const float scale1 = by_scale * static_cast<float>(scales[1]);
@@ -243,6 +244,8 @@ SCSIM_WRITE_BLOCKS(Q8_0)
 SCSIM_WRITE_BLOCKS(Q4_K)
 SCSIM_WRITE_BLOCKS(Q5_K)
 SCSIM_WRITE_BLOCKS(Q6_K)
+
+// NOLINTEND(readability-identifier-naming)
 
 void write_singles(const std::byte* bytes, std::span<float> out) {
   if (!out.empty()) std::memcpy(out.data(), bytes, out.size_bytes());

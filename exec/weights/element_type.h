@@ -14,6 +14,7 @@
 
 namespace scsim::exec {
 
+// The quantised types have ggml's names. NOLINTBEGIN(readability-identifier-naming)
 enum class ElementType : std::uint8_t {
   kF32,
   kF16,
@@ -27,6 +28,7 @@ enum class ElementType : std::uint8_t {
   kQ5_K,
   kQ6_K
 };
+// NOLINTEND(readability-identifier-naming)
 
 struct ElementFormat {
   std::int64_t block_elements = 1;  // 1: no blocks

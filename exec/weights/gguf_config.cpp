@@ -49,30 +49,30 @@ class Metadata {
     const auto& list = file_.integers(name);
     if (!list.empty()) {
       if (std::ranges::count(list, list.front()) != std::ssize(list)) {
-        fail(name, "differs from layer to layer, which is not supported");
+        fail(key, "differs from layer to layer, which is not supported");
       }
       return list.front();
     }
     const std::optional<std::int64_t> value = file_.integer(name);
-    if (!value) fail(name, "must be a whole number");
+    if (!value) fail(key, "must be a whole number");
     return value;
   }
   std::int64_t required(const std::string& key) {
     const std::optional<std::int64_t> value = integer(key);
-    if (!value) fail(prefix_ + key, "is missing");
+    if (!value) fail(key, "is missing");
     return value.value_or(1);
   }
   std::optional<double> number(const std::string& key) {
     const std::string name = prefix_ + key;
     const std::optional<double> value = file_.number(name);
-    if (!value && file_.has(name)) fail(name, "must be a number");
+    if (!value && file_.has(name)) fail(key, "must be a number");
     return value;
   }
   std::string text(const std::string& key) {
     return std::string(file_.text(prefix_ + key).value_or(""));
   }
-  void fail(const std::string& name, const std::string& what) {
-    if (!error_) error_ = Error{file_.path() + ": metadata " + name + " " + what};
+  void fail(const std::string& key, const std::string& what) {
+    if (!error_) error_ = Error{file_.path() + ": metadata " + prefix_ + key + " " + what};
   }
   const std::optional<Error>& error() const { return error_; }
 
@@ -96,6 +96,10 @@ void read_rope(Metadata& metadata, const GgufFile& file, RopeConfig& rope) {
     rope.factor = metadata.number("rope.scaling.factor").value_or(1);
     rope.original_max_positions = metadata.number("rope.scaling.original_context_length")
                                       .value_or(metadata.number("context_length").value_or(0));
+    for (const char* key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
+      if (metadata.number(key).value_or(1) != 1)
+        metadata.fail(key, "other than 1 is not supported");
+    }
     rope.beta_fast = metadata.number("rope.scaling.yarn_beta_fast").value_or(32);
     rope.beta_slow = metadata.number("rope.scaling.yarn_beta_slow").value_or(1);
   } else if (!scaling.empty() && scaling != "none") {

@@ -234,6 +234,8 @@ TEST_CASE("configurations that no network can have are refused by key", "[exec][
   CHECK_THAT(refusal("llama_yarn", {{"rope_parameters", {{"factor", nullptr}}}}),
              Contains("rope_parameters.factor is missing"));
   CHECK_THAT(refusal("mixtral", {{"num_experts_per_tok", 5}}), Contains("found 5 of 4"));
+  CHECK_THAT(refusal("mixtral", {{"num_hidden_layers", 10'000}, {"num_local_experts", 100}}),
+             Contains("found 1000000"));
   CHECK_THAT(refusal("qwen3_moe", {{"decoder_sparse_step", 2}}), Contains("not supported"));
 }
 
@@ -252,6 +254,14 @@ TEST_CASE("GGUF architectures that are not known, and parts of a model, are refu
   CHECK_THAT(refusal_of(silent), Contains("general.architecture is missing"));
   part.add_text("general.architecture", "llama");
   CHECK_THAT(refusal_of(part), Contains("metadata llama.embedding_length is missing"));
+  for (const char* key : {"embedding_length", "block_count", "context_length"}) {
+    part.add_u32(std::string("llama.") + key, 32);
+  }
+  part.add_u32("llama.attention.head_count", 4);
+  part.add_u32("llama.feed_forward_length", 48);
+  part.add_text("llama.rope.scaling.type", "yarn");
+  part.add("llama.rope.scaling.attn_factor", 6, test::raw(0.5F));
+  CHECK_THAT(refusal_of(part), Contains("llama.rope.scaling.attn_factor other than 1"));
   part.add("split.count", 2, test::raw(std::uint16_t{3}));
   CHECK_THAT(refusal_of(part), Contains("one part of a model split over 3 files"));
 }

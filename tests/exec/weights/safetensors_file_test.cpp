@@ -30,12 +30,13 @@ std::string error_of(const std::string& table, const std::string& data = "012345
 }  // namespace
 
 TEST_CASE("a safetensors file gives its tensors by name", "[exec][weights]") {
-  const auto file = open(bytes_of(
-      R"({"__metadata__": {"format": "pt"}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]},)"
-      R"( "a": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [0, 4]},)"
-      R"( "ids": {"dtype": "I64", "shape": [1], "data_offsets": [12, 20]},)"
-      R"( "none": {"dtype": "F32", "shape": [0], "data_offsets": [20, 20]}}   )",
-      raw(std::uint32_t{0x40003f80}) + raw(1.5F) + raw(-2.5F) + raw(std::int64_t{3})));
+  const auto file = open(
+      bytes_of(R"({"__metadata__": {"format": "pt"},)"
+               R"( "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]},)"
+               R"( "a": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [0, 4]},)"
+               R"( "ids": {"dtype": "I64", "shape": [1], "data_offsets": [12, 20]},)"
+               R"( "none": {"dtype": "F32", "shape": [0], "data_offsets": [20, 20]}}   )",
+               raw(std::uint32_t{0x40003f80}) + raw(1.5F) + raw(-2.5F) + raw(std::int64_t{3})));
   REQUIRE(file.has_value());
   REQUIRE(file->tensors().size() == 3);
   CHECK(test::floats(*file->find("a")) == std::vector<float>{1, 2});
