@@ -41,8 +41,8 @@ namespace scsim::exec {
 // Key positions count the tokens held by the kv head, from 0. Keys after the query are masked.
 struct PrefillSelection {
   std::int64_t tile = 64;
-  at::Tensor tile_offsets, tiles;      // int32 [heads * total_tiles + 1], [...]
-  at::Tensor column_offsets, columns;  // int32, likewise; undefined: no columns
+  at::Tensor tile_offsets{}, tiles{};      // int32 [heads * total_tiles + 1], [...]
+  at::Tensor column_offsets{}, columns{};  // int32, likewise; undefined: no columns
 };
 
 // q             [total_queries, query_heads, head_dim], the sequences' new tokens one after another
@@ -79,6 +79,7 @@ at::Tensor silu_and_multiply(const at::Tensor& gate_up);
 // stay.
 void apply_rope(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool interleaved);
 // x [rows, in] times weight [out, in] transposed; few rows read the weights once, at memory speed.
+// (Write exec::linear: at::linear is found beside it.)
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const c10::optional<at::Tensor>& bias);
 

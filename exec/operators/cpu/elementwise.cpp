@@ -10,11 +10,13 @@ namespace {
 
 constexpr float kLog2E = 1.44269504088896341F;
 
+// Within 1 + |x| / 8 units in the last place. Below -88 the result is less than the least normal
+// number, and 0 here.
 SCSIM_INLINE Float8 silu(Float8 x) {
-  // 2^127 is as good as infinity here: x / (1 + 2^127) is 0 to every digit a float32 has.
   const Float8 exponent = x * -kLog2E;
   const Float8 most = all(127.0F);
-  return x / (1.0F + power_of_two(exponent > most ? most : exponent));
+  const Float8 y = x / (1.0F + power_of_two(exponent > most ? most : exponent));
+  return exponent > most ? Float8{} : y;
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+// The operators as their definitions read: loops over numbers, sums in double. Obviously right and
+// slow; tests and benchmarks compare with them. Arguments are as in operators.h, on the CPU and of
+// any floating type; results are float64.
+#pragma once
+
+#include "exec/operators/operators.h"
+
+namespace scsim::exec::reference {
+
+using Tensors = std::tuple<at::Tensor, at::Tensor>;
+
+Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
+                          const at::Tensor& pool, const at::Tensor& block_table,
+                          const at::Tensor& kv_lengths, double scale,
+                          const c10::optional<PrefillSelection>& selection = c10::nullopt);
+Tensors attention_decode(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
+                         const at::Tensor& kv_lengths, double scale);
+Tensors merge_state(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
+                    const at::Tensor& lse_b);
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
+at::Tensor silu_and_multiply(const at::Tensor& gate_up);
+at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
+                bool interleaved);
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
+                  const c10::optional<at::Tensor>& bias);
+
+}  // namespace scsim::exec::reference
