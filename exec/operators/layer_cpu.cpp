@@ -14,7 +14,7 @@ namespace scsim::exec {
 namespace {
 
 constexpr std::int64_t kGrain = 16384;  // numbers of a row-wise operator worth a thread
-constexpr std::int64_t kFewRows = 4;    // up to which reading the weights is what a product costs
+constexpr std::int64_t kFewRows = 16;   // up to which cpu/ is faster than libtorch's product
 
 std::int64_t grain_of(std::int64_t row) { return std::max<std::int64_t>(1, kGrain / row); }
 

@@ -17,9 +17,9 @@
 // -infinity, and the output row is zero.
 //
 // On the CPU a result has the same bits for any number of threads, and attention also whether a
-// sequence comes alone or in a batch, and a prompt in one piece or in chunks. (linear of many rows
-// is libtorch's own and promises less.) Wrong arguments end in a c10::Error that says what was
-// found.
+// sequence comes alone or in a batch, and a prompt in one piece or in chunks. (linear of more than
+// 16 rows is libtorch's own and promises less.) Wrong arguments end in a c10::Error that says what
+// was found.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -78,7 +78,8 @@ at::Tensor silu_and_multiply(const at::Tensor& gate_up);
 // and i + rotary_dim / 2 of a head, or 2i and 2i + 1 (interleaved); numbers from rotary_dim on
 // stay.
 void apply_rope(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool interleaved);
-// x [rows, in] times weight [out, in] transposed; few rows read the weights once, at memory speed.
+// x [rows, in] times weight [out, in] transposed; up to 16 rows read the weights once, with the
+// same bits whichever rows come together.
 // (Write exec::linear: at::linear is found beside it.)
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const c10::optional<at::Tensor>& bias);
