@@ -1,0 +1,417 @@
+#include "exec/api/kv_cache.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "tests/exec/api/measured.h"
+#include "tests/oracle/kv_cache_oracle.h"
+#include "traces/rng.h"
+
+namespace scsim::exec {
+namespace {
+
+using test::KvCacheOracle;
+using test::Measured;
+using test::OracleHead;
+
+constexpr std::int64_t kLayers = 2, kHeads = 3, kDim = 8, kPage = 8;
+const QuantisedFormat kFormats[] = {{.key_bits = 2, .value_bits = 2, .group = 8},
+                                    {.key_bits = 4, .value_bits = 8, .group = 4},
+                                    {.key_bits = 8, .value_bits = 4, .group = 2}};
+
+std::shared_ptr<KvMemory> make_memory(std::int64_t max_pages = 0, std::int64_t max_host = 0) {
+  return std::make_shared<KvMemory>(KvMemoryOptions{
+      .head_dim = kDim, .page_tokens = kPage, .max_pages = max_pages, .max_host_pages = max_host});
+}
+
+const KvShape kShape = {.layers = kLayers, .kv_heads = kHeads, .kinds = {}};
+
+at::Tensor random_rows(Rng& rng, std::int64_t tokens) {
+  at::Tensor rows = at::empty({tokens, kHeads, kDim});
+  float* to = rows.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < rows.numel(); ++i) to[i] = static_cast<float>(rng.normal());
+  return rows;
+}
+
+std::vector<float> floats(const at::Tensor& x) {
+  const at::Tensor flat = x.contiguous().reshape({-1});
+  return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
+}
+
+// A cache and what it must hold.
+struct Pair {
+  KvCache cache;
+  KvCacheOracle oracle;
+};
+
+Pair make_pair(std::shared_ptr<KvMemory> memory) {
+  Pair pair{KvCache(std::move(memory), kShape), {}};
+  pair.oracle.page_tokens = kPage;
+  pair.oracle.layers.assign(kLayers, std::vector<OracleHead>(kHeads));
+  return pair;
+}
+
+// One token after the other to every layer: true if there was room.
+bool append(Pair& pair, Rng& rng, std::int64_t tokens, Measure& measure) {
+  for (std::int64_t layer = 0; layer < kLayers; ++layer) {
+    // Strided as a model's are: parts of one matrix.
+    const at::Tensor both = at::cat({random_rows(rng, tokens), random_rows(rng, tokens)}, 1);
+    const at::Tensor k = both.narrow(1, 0, kHeads), v = both.narrow(1, kHeads, kHeads);
+    if (!pair.cache.append(layer, k, v, measure)) return false;
+    for (std::int64_t h = 0; h < kHeads; ++h) {
+      const std::vector<float> keys = floats(k.select(1, h)), values = floats(v.select(1, h));
+      auto& rows =
+          pair.oracle.layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(h)].rows;
+      for (std::int64_t i = 0; i < tokens; ++i) {
+        const auto part = [&](const std::vector<float>& of) {
+          return std::vector<float>(of.begin() + i * kDim, of.begin() + (i + 1) * kDim);
+        };
+        rows.push_back({part(keys), part(values)});
+      }
+    }
+  }
+  pair.cache.advance(tokens);
+  pair.oracle.seen += tokens;
+  return true;
+}
+
+// Reads the cache as an operator does, by block table and lengths.
+void check_holds(const Pair& pair, Measure& measure) {
+  REQUIRE(pair.cache.tokens_seen() == pair.oracle.seen);
+  for (std::int64_t layer = 0; layer < kLayers; ++layer) {
+    const std::optional<CacheView> view = pair.cache.view(layer, measure);
+    if (!view) continue;  // no room to stage
+    const std::int32_t* table = view->block_table.const_data_ptr<std::int32_t>();
+    for (std::int64_t h = 0; h < kHeads; ++h) {
+      const auto& rows =
+          pair.oracle.layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(h)].rows;
+      REQUIRE(view->kv_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows));
+      REQUIRE(view->host_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows));
+      REQUIRE(pair.cache.length(layer, h) == std::ssize(rows));
+      const auto [k, v] = pair.cache.rows(layer, h);
+      const std::vector<float> keys = floats(k), values = floats(v);
+      const auto equal = [](const std::vector<float>& row, const float* found) {
+        return std::equal(row.begin(), row.end(), found);
+      };
+      bool same = true;
+      for (std::int64_t i = 0; i < std::ssize(rows); ++i) {
+        const std::int64_t page = table[h * view->block_table.size(2) + i / kPage];
+        const float* in_pool =
+            view->pool.const_data_ptr<float>() + (page * 2 * kPage + i % kPage) * kDim;
+        const test::CacheRow& row = rows[static_cast<std::size_t>(i)];
+        same = same && equal(row.key, in_pool) && equal(row.value, in_pool + kPage * kDim) &&
+               equal(row.key, keys.data() + i * kDim) && equal(row.value, values.data() + i * kDim);
+      }
+      REQUIRE(same);
+    }
+  }
+}
+
+// Every page has as many owners as caches refer to it, and live bytes are those of these pages.
+void check_conserved(const KvMemory& memory, const std::vector<Pair>& pairs) {
+  std::map<std::pair<int, std::int32_t>, std::int32_t> owners;
+  for (const Pair& pair : pairs) {
+    std::int64_t bytes = 0;
+    for (std::int64_t layer = 0; layer < kLayers; ++layer) {
+      for (std::int64_t h = 0; h < kHeads; ++h) {
+        const std::int64_t pages = pair.cache.num_pages(layer, h);
+        REQUIRE(pages == (pair.cache.length(layer, h) + kPage - 1) / kPage);
+        for (std::int64_t i = 0; i < pages; ++i) {
+          const PageRef& page = pair.cache.page(layer, h, i);
+          ++owners[{page.pool, page.page}];
+          bytes += memory.pool(page.pool).page_bytes();
+        }
+      }
+    }
+    REQUIRE(pair.cache.bytes().total() == bytes);
+  }
+  std::vector<std::int64_t> live(memory.pools(), 0);
+  for (const auto& [page, count] : owners) {
+    const PagePool& pool = memory.pool(static_cast<std::uint8_t>(page.first));
+    REQUIRE(pool.owners(page.second) == count);
+    live[static_cast<std::size_t>(page.first)] += pool.page_bytes();
+  }
+  for (std::size_t i = 0; i < live.size(); ++i) {
+    const MemoryUse& use = memory.pool(static_cast<std::uint8_t>(i)).use();
+    REQUIRE(use.live() == live[i]);
+    REQUIRE(use.peak >= use.live());
+  }
+}
+
+std::vector<std::int32_t> random_positions(Rng& rng, std::int64_t length) {
+  std::vector<std::int32_t> kept;
+  const double share = rng.uniform();
+  const std::int64_t sink = rng.chance(0.5) ? static_cast<std::int64_t>(rng.below(20)) : 0;
+  for (std::int64_t i = 0; i < length; ++i) {
+    if (i < sink || rng.chance(share)) kept.push_back(static_cast<std::int32_t>(i));
+  }
+  return kept;
+}
+
+// A random step on one of the caches. What finds no room must change nothing, which the comparison
+// with the oracle shows.
+void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memory, Rng& rng,
+                 Measure& measure) {
+  if (pairs.empty() || (pairs.size() < 6 && rng.chance(0.1))) pairs.push_back(make_pair(memory));
+  const std::size_t chosen = rng.below(pairs.size());
+  Pair& pair = pairs[chosen];
+  const std::int64_t layer = static_cast<std::int64_t>(rng.below(kLayers));
+  const std::int64_t head = static_cast<std::int64_t>(rng.below(kHeads));
+  const std::size_t l = static_cast<std::size_t>(layer), h = static_cast<std::size_t>(head);
+  switch (rng.below(9)) {
+    case 0:
+    case 1:
+    case 2: {
+      const std::int64_t tokens = static_cast<std::int64_t>(rng.below(20));
+      // A layer might find room and the next none, so the whole is asked for first.
+      if (memory->pool(KvMemory::kDevice).can_allocate(pair.cache.pages_to_append(tokens))) {
+        REQUIRE(append(pair, rng, tokens, measure));
+      } else if (kLayers * tokens > 0) {
+        const at::Tensor rows = random_rows(rng, 10000);
+        REQUIRE(!pair.cache.append(layer, rows, rows, measure));
+      }
+      break;
+    }
+    case 3:
+      if (pairs.size() < 6) pairs.push_back({pair.cache.fork(), pair.oracle});
+      break;
+    case 4: {
+      const auto kept = random_positions(rng, pair.cache.length(layer, head));
+      if (pair.cache.keep(layer, head, kept, measure)) pair.oracle.keep(l, h, kept);
+      break;
+    }
+    case 5: {
+      const QuantisedFormat& format = kFormats[rng.below(3)];
+      const std::int64_t tokens = static_cast<std::int64_t>(rng.below(60));
+      // Pages on the host are not quantised, and the oracle does not know hosts.
+      for (std::int64_t i = 0; i < kHeads; ++i) {
+        if (!pair.cache.move_to_device(layer, i, measure)) return;
+      }
+      pair.cache.quantise(layer, tokens, format, measure);
+      pair.oracle.quantise(l, tokens, format);
+      break;
+    }
+    case 6:
+      (void)pair.cache.move_to_host(layer, head, static_cast<std::int64_t>(rng.below(60)), measure);
+      break;
+    case 7:
+      if (pair.cache.dense() && pairs.size() < 6) {
+        const std::int64_t tokens =
+            static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(pair.oracle.seen) + 1));
+        Pair prefix{pair.cache.fork_prefix(tokens), pair.oracle};
+        prefix.oracle.seen = tokens;
+        for (auto& heads : prefix.oracle.layers) {
+          for (OracleHead& of : heads) {
+            of.rows.resize(static_cast<std::size_t>(tokens));
+            of.quantised.resize(
+                std::min(of.quantised.size(), static_cast<std::size_t>(tokens / kPage)));
+          }
+        }
+        pairs.push_back(std::move(prefix));
+      }
+      break;
+    default:
+      if (rng.chance(0.5)) {
+        pairs.erase(pairs.begin() + static_cast<std::ptrdiff_t>(chosen));
+      } else if (pairs.size() > 1) {
+        std::swap(pairs.front(), pairs.back());  // moves
+      }
+  }
+}
+
+void run_random(std::uint64_t draw, std::int64_t max_pages, std::int64_t max_host) {
+  INFO("draw " << draw);
+  Rng rng(7, "tests.kv_cache", draw);
+  Measured measured;
+  const std::shared_ptr<KvMemory> memory = make_memory(max_pages, max_host);
+  std::vector<Pair> pairs;
+  for (int step = 0; step < 120; ++step) {
+    random_step(pairs, memory, rng, measured.measure);
+    check_conserved(*memory, pairs);
+    if (step % 10 == 9) {
+      for (const Pair& pair : pairs) check_holds(pair, measured.measure);
+      check_conserved(*memory, pairs);  // staged pages are gone
+    }
+    if (max_pages > 0) {
+      REQUIRE(memory->pool(KvMemory::kDevice).pages_in_use() <= max_pages);
+    }
+  }
+  pairs.clear();
+  CHECK(memory->live_bytes() == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a cache holds what plain rows hold, through forks, drops and every rewriting",
+          "[exec][api]") {
+  for (std::uint64_t draw = 0; draw < 15; ++draw) run_random(draw, 0, 0);
+}
+
+TEST_CASE("where pages run out a cache says so and stays as it was", "[exec][api]") {
+  for (std::uint64_t draw = 100; draw < 115; ++draw) run_random(draw, 40, 6);
+}
+
+TEST_CASE("a fork copies nothing until one of the two appends", "[exec][api]") {
+  Rng rng(1, "tests.kv_cache.fork");
+  Measured measured;
+  const auto memory = make_memory();
+  Pair first = make_pair(memory);
+  REQUIRE(append(first, rng, kPage + 3, measured.measure));  // one whole page, one begun
+  const std::int64_t live = memory->live_bytes(), moved = measured.of(Stage::kOther).bytes_moved;
+  Pair second{first.cache.fork(), first.oracle};
+  CHECK(memory->live_bytes() == live);
+  CHECK(measured.of(Stage::kOther).bytes_moved == moved);
+
+  REQUIRE(append(second, rng, 1, measured.measure));  // copies the begun page of each head
+  const std::int64_t page = memory->pool(KvMemory::kDevice).page_bytes();
+  CHECK(memory->live_bytes() == live + kLayers * kHeads * page);
+  CHECK(measured.of(Stage::kOther).bytes_moved == moved + kLayers * kHeads * page);
+  REQUIRE(append(first, rng, 1, measured.measure));  // it is now the first one's own
+  CHECK(memory->live_bytes() == live + kLayers * kHeads * page);
+  check_holds(first, measured.measure);
+  check_holds(second, measured.measure);
+}
+
+TEST_CASE("what keep drops is free again, and counted in the stage that dropped it",
+          "[exec][api]") {
+  Rng rng(2, "tests.kv_cache.keep");
+  Measured measured;
+  const auto memory = make_memory();
+  Pair pair = make_pair(memory);
+  REQUIRE(append(pair, rng, 10 * kPage, measured.measure));
+  const std::int64_t page = memory->pool(KvMemory::kDevice).page_bytes();
+  const std::int64_t live = memory->live_bytes();
+  REQUIRE(live == kLayers * kHeads * 10 * page);
+  CHECK(measured.of(Stage::kOther).bytes_allocated == live);
+  {
+    const MeasuredStage stage(measured.measure, Stage::kCompression);
+    std::vector<std::int32_t> kept = {0, 1, 2, 30, 31};
+    REQUIRE(pair.cache.keep(1, 2, kept, measured.measure));
+    REQUIRE(pair.cache.keep(1, 1, {}, measured.measure));
+  }
+  CHECK(memory->live_bytes() == live - 19 * page);
+  const StageCounts& counts = measured.of(Stage::kCompression);
+  CHECK(counts.bytes_freed - counts.bytes_allocated == 19 * page);
+  CHECK(pair.cache.length(1, 2) == 5);
+  CHECK(pair.cache.length(1, 1) == 0);
+  CHECK(pair.cache.num_pages(1, 1) == 0);
+  CHECK(pair.cache.bytes().device == live - 19 * page);
+  CHECK(!pair.cache.dense());
+}
+
+TEST_CASE("quantised pages take exactly their codes, minima and scales", "[exec][api]") {
+  Rng rng(3, "tests.kv_cache.quantise");
+  Measured measured;
+  for (const QuantisedFormat& format : kFormats) {
+    const auto memory = make_memory();
+    Pair pair = make_pair(memory);
+    REQUIRE(append(pair, rng, 3 * kPage + 5, measured.measure));
+    pair.cache.quantise(0, 2 * kPage + 1, format, measured.measure);
+    // Two whole pages of each head. Keys: page_tokens * dim codes and, for each group of tokens and
+    // channel, a minimum and a scale of two bytes; values likewise with groups of channels.
+    const std::int64_t elements = kPage * kDim;
+    const std::int64_t packed = elements * (format.key_bits + format.value_bits) / 8 +
+                                2 * (elements / format.group) * (2 + 2);
+    CHECK(pair.cache.bytes().quantised == 2 * kHeads * packed);
+    const std::int64_t page = memory->pool(KvMemory::kDevice).page_bytes();
+    CHECK(pair.cache.bytes().device == (kLayers * 4 - 2) * kHeads * page);
+    CHECK(memory->live_bytes() == pair.cache.bytes().total());
+  }
+}
+
+TEST_CASE("a view of some pages reads these and no other", "[exec][api]") {
+  Rng rng(4, "tests.kv_cache.pages");
+  Measured measured;
+  const auto memory = make_memory();
+  Pair pair = make_pair(memory);
+  REQUIRE(append(pair, rng, 3 * kPage + 2, measured.measure));
+  REQUIRE(pair.cache.move_to_host(0, 1, 2 * kPage, measured.measure));
+  CHECK(pair.cache.bytes().host == 2 * memory->pool(KvMemory::kHost).page_bytes());
+  const std::vector<std::vector<std::int32_t>> chosen = {{0, 2}, {1, 3}, {}};
+  const std::int64_t moved = measured.of(Stage::kOther).bytes_moved;
+  {
+    const auto view = pair.cache.view_pages(0, chosen, measured.measure);
+    REQUIRE(view.has_value());
+    CHECK(view->kv_lengths[0][0].item<std::int64_t>() == 2 * kPage);
+    CHECK(view->kv_lengths[0][1].item<std::int64_t>() == kPage + 2);
+    CHECK(view->kv_lengths[0][2].item<std::int64_t>() == 0);
+    // Of the two pages of head 1 one is on the host, and only that one moves.
+    CHECK(measured.of(Stage::kOther).bytes_moved == moved + memory->pool(1).page_bytes());
+    for (std::int64_t h = 0; h < 2; ++h) {
+      const auto& rows = pair.oracle.layers[0][static_cast<std::size_t>(h)].rows;
+      const auto& pages = chosen[static_cast<std::size_t>(h)];
+      for (std::int64_t i = 0; i < view->kv_lengths[0][h].item<std::int64_t>(); ++i) {
+        const auto page = view->block_table[0][h][i / kPage].item<std::int64_t>();
+        const std::size_t row = static_cast<std::size_t>(
+            pages[static_cast<std::size_t>(i / kPage)] * kPage + i % kPage);
+        CHECK(floats(view->pool[page][0][i % kPage]) == rows[row].key);
+        CHECK(floats(view->pool[page][1][i % kPage]) == rows[row].value);
+      }
+    }
+  }
+  CHECK(memory->live_bytes() == pair.cache.bytes().total());  // staged pages went with the view
+}
+
+TEST_CASE("recurrent states are shared by forks until one writes", "[exec][api]") {
+  Measured measured;
+  const auto memory = make_memory();
+  KvCache cache(
+      memory,
+      {.layers = 2, .kv_heads = kHeads, .kinds = {LayerKind::kRecurrent, LayerKind::kPaged}});
+  CHECK(cache.state(0).empty());
+  cache.set_state(0, {at::ones({4, 5}), at::zeros({3})}, measured.measure);
+  constexpr std::int64_t kBytes = (4 * 5 + 3) * 4;
+  CHECK(memory->live_bytes() == kBytes);
+  {
+    KvCache fork = cache.fork();
+    CHECK(memory->live_bytes() == kBytes);
+    fork.mutable_state(0, measured.measure)[0].fill_(2);
+    CHECK(memory->live_bytes() == 2 * kBytes);
+    CHECK(fork.state(0)[0].min().item<float>() == 2);
+    CHECK(cache.state(0)[0].max().item<float>() == 1);
+    CHECK(fork.bytes().recurrent == kBytes);
+  }
+  CHECK(memory->live_bytes() == kBytes);
+  cache.mutable_state(0, measured.measure)[1].fill_(7);  // its own: in place
+  CHECK(memory->live_bytes() == kBytes);
+  CHECK(measured.of(Stage::kOther).bytes_moved == kBytes);
+}
+
+TEST_CASE("a method's state is forked with its cache and cloned by the first to write",
+          "[exec][api]") {
+  struct Counter : MethodState {
+    std::unique_ptr<MethodState> clone() const override { return std::make_unique<Counter>(*this); }
+    std::int64_t bytes() const override { return 24; }
+    int value = 0;
+  };
+  const auto memory = make_memory();
+  KvCache cache(memory, kShape);
+  CHECK(cache.mutable_method_state() == nullptr);
+  cache.set_method_state(std::make_unique<Counter>());
+  KvCache fork = cache.fork();
+  CHECK(fork.method_state() == cache.method_state());
+  dynamic_cast<Counter&>(*fork.mutable_method_state()).value = 3;
+  CHECK(fork.method_state() != cache.method_state());
+  CHECK(dynamic_cast<const Counter&>(*cache.method_state()).value == 0);
+  CHECK(dynamic_cast<const Counter&>(*fork.method_state()).value == 3);
+  CHECK(fork.bytes().method == 24);
+}
+
+TEST_CASE("a pool grows when its room is used up and keeps what it holds", "[exec][api]") {
+  PagePool pool({.page_shape = {2}, .initial_pages = 1});
+  for (int i = 0; i < 9; ++i) {
+    const std::optional<std::int32_t> page = pool.allocate();
+    REQUIRE(page == i);
+    pool.tensor()[*page].fill_(i);
+  }
+  for (int i = 0; i < 9; ++i) CHECK(pool.tensor()[i][1].item<float>() == static_cast<float>(i));
+  CHECK(pool.use().live() == 9 * 8);
+  CHECK(pool.release(4));
+  CHECK(pool.allocate() == 4);  // what is free is given out again first
+  CHECK(pool.use().peak == 9 * 8);
+}
+
+}  // namespace scsim::exec
