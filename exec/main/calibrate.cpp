@@ -50,11 +50,13 @@ Expected<std::vector<std::string>> task_names(const std::string& text) {
 
 Expected<std::vector<SessionMode>> mode_list(const std::string& text) {
   std::vector<SessionMode> modes;
-  const std::vector<std::string> known(kSessionModeNames.begin(), kSessionModeNames.end());
   for (const std::string& name : split(text, ',')) {
-    const auto found = std::ranges::find(known, std::string(trim(name)));
-    if (found == known.end()) return Error{"--modes: " + unknown_name("mode", trim(name), known)};
-    modes.push_back(static_cast<SessionMode>(found - known.begin()));
+    const Expected<SessionMode> mode = session_mode(std::string(trim(name)));
+    if (!mode) return Error{"--modes: " + mode.error().message};
+    if (std::ranges::find(modes, *mode) != modes.end()) {
+      return Error{"--modes: " + std::string(trim(name)) + " is listed twice"};
+    }
+    modes.push_back(*mode);
   }
   return modes;
 }

@@ -25,4 +25,11 @@ Expected<std::vector<std::int64_t>> number_list(const std::string& name, const s
   return numbers;
 }
 
+Expected<SessionMode> session_mode(const std::string& name) {
+  const std::vector<std::string> known(kSessionModeNames.begin(), kSessionModeNames.end());
+  const auto found = std::ranges::find(known, name);
+  if (found == known.end()) return Error{unknown_name("mode", name, known)};
+  return static_cast<SessionMode>(found - known.begin());
+}
+
 }  // namespace scsim::exec

@@ -7,6 +7,7 @@
 #include "exec/api/device_timeline.h"
 #include "exec/main/agreement.h"
 #include "exec/main/commands.h"
+#include "exec/main/lists.h"
 #include "exec/main/model_arguments.h"
 #include "exec/session/device.h"
 #include "exec/session/encode_session.h"
@@ -53,10 +54,6 @@ const std::vector<std::string>& agreement_questions() {
   return questions;
 }
 
-SessionMode mode_named(const std::string& name) {
-  return name == kSessionModeNames[1] ? SessionMode::kMultiRequest : SessionMode::kMultiTurn;
-}
-
 Expected<std::vector<Work>> work_of_task(const Arguments& arguments, const LoadedModel& model) {
   const Expected<TaskEntry> task = find_task(arguments.task);
   if (!task) return task.error();
@@ -81,7 +78,7 @@ Expected<std::vector<Work>> work_of_task(const Arguments& arguments, const Loade
     if (!session) return session.error();
     Expected<EncodedSession> encoded =
         source->encode(*session, tokenizer, model.chat ? &*model.chat : nullptr,
-                       mode_named(arguments.mode), length, model.model->config().max_positions);
+                       *session_mode(arguments.mode), length, model.model->config().max_positions);
     if (!encoded) return encoded.error();
     Work work;
     work.title = task->paper_name + ", " + session->id + " (" + session->provenance + ")";
@@ -131,10 +128,27 @@ Expected<std::vector<Work>> work_of_questions(const Arguments& arguments,
   const bool chat = arguments.style == "chat" && model.chat.has_value();
   Expected<TokenSession> tokens =
       encode_questions(context, work.questions, model.tokenizer, chat ? &*model.chat : nullptr,
-                       mode_named(arguments.mode), arguments.max_new_tokens.value_or(48));
+                       *session_mode(arguments.mode), arguments.max_new_tokens.value_or(48));
   if (!tokens) return tokens.error();
   work.tokens = *std::move(tokens);
   return std::vector<Work>{std::move(work)};
+}
+
+// What is given goes together: one source of the session, and none of another's options.
+Expected<void> check_sources(const Arguments& arguments) {
+  const bool task = !arguments.task.empty(), trace = !arguments.trace.empty();
+  const bool text = !arguments.context.empty() || !arguments.questions.empty();
+  if (int{task} + int{trace} + int{text} > 1) {
+    return Error{
+        "--task, --trace and a text with questions are three sources of a session; give one"};
+  }
+  if (!task && (arguments.length || arguments.turns || arguments.seed || arguments.own_answers)) {
+    return Error{"--length, --turns, --seed and --own-answers are of --task, which is not given"};
+  }
+  if (!task && !trace && arguments.sessions) {
+    return Error{"--sessions is of --task and --trace, and neither is given"};
+  }
+  return {};
 }
 
 Expected<std::vector<Work>> find_work(const Arguments& arguments, const LoadedModel& model) {
@@ -167,6 +181,9 @@ std::string shown(const std::string& text) {
 ExitCode run(const Arguments& arguments) {
   const Expected<methods::MethodChoice> method = methods::parse_method(arguments.method);
   if (!method) return fail(method.error().message, ExitCode::kUsageError);
+  if (const auto given = check_sources(arguments); !given) {
+    return fail(given.error().message, ExitCode::kUsageError);
+  }
   Expected<LoadedModel> model = load(arguments.model);
   if (!model) return fail(model.error());
   const Expected<std::vector<Work>> all = find_work(arguments, *model);

@@ -16,7 +16,7 @@ Expected<double> judge(const ScoredTurn& turn, ScoreRule rule) {
 // is looked for among the records' keys and never found.
 Expected<double> compat(const ScoredTurn& turn) {
   Expected<double> judged = judge(turn, ScoreRule::kScbenchCompat);
-  if (!judged || turn.task != "kv" || turn.mode != Mode::kMultiRequest) return judged;
+  if (!judged || turn.task != "kv" || turn.mode != SessionMode::kMultiRequest) return judged;
   return 0;
 }
 

@@ -59,11 +59,11 @@
 #include <vector>
 
 #include "traces/expected.h"
+#include "traces/session_mode.h"
 
 namespace scsim::exec {
 
 enum class ScoreRule : std::uint8_t { kScbenchCompat, kStrict };
-enum class Mode : std::uint8_t { kMultiTurn, kMultiRequest };
 
 std::string_view score_rule_name(ScoreRule rule);  // "scbench_compat", "strict"
 
@@ -85,8 +85,8 @@ struct ScoredTurn {
   std::string_view language = {};       // repoqa: python, java, typescript, rust, cpp or go
   std::string_view function_name = {};  // repoqa: the asked needle's
   std::span<const Needle> needles =
-      {};                        // repoqa: all of the repository, in order, the asked one too
-  Mode mode = Mode::kMultiTurn;  // repoqa_and_kv
+      {};  // repoqa: all of the repository, in order, the asked one too
+  SessionMode mode = SessionMode::kMultiTurn;  // repoqa_and_kv
 };
 
 // The error names what the turn lacks: a reference, an option, a known sub-task or language.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -136,12 +137,19 @@ class Calibrator {
   // Every session is made once before anything is measured: what is missing is said at once, and
   // how long it will take.
   Expected<void> estimate(const std::vector<PlannedBlock>& blocks) {
+    std::map<SampleKey, double> seconds_of;  // of a session, whichever its repeat
     double left = 0;
     std::int64_t samples = 0;
     for (const PlannedBlock& block : blocks) {
-      const Expected<Ready> ready = get_ready(block.key);
-      if (!ready) return ready.error();
-      const double each = pace_.most_seconds(ready->encoded.tokens);
+      SampleKey key = block.key;
+      key.repeat = 0;
+      auto known = seconds_of.find(key);
+      if (known == seconds_of.end()) {
+        const Expected<Ready> ready = get_ready(key);
+        if (!ready) return ready.error();
+        known = seconds_of.emplace(key, pace_.most_seconds(ready->encoded.tokens)).first;
+      }
+      const double each = known->second;
       block_seconds_.push_back(each);
       total_seconds_ += each * static_cast<double>(block.samples.size());
       for (const PlannedSample& sample : block.samples) {
@@ -169,7 +177,10 @@ class Calibrator {
     const Expected<Ready> ready = get_ready(block.key);
     if (!ready) return ready.error();
     std::vector<at::Tensor> reference;
-    if (std::ranges::any_of(block.samples, [&](const PlannedSample& sample) {
+    // Behind the models' own answers a method and full attention are in two conversations, and what
+    // they predict is not compared.
+    if (design_.golden_answers &&
+        std::ranges::any_of(block.samples, [&](const PlannedSample& sample) {
           return missing(sample) && method_of(sample.key).name != design_.full_method;
         })) {
       Expected<std::vector<at::Tensor>> logits = full_logits(*ready);
@@ -192,8 +203,7 @@ class Calibrator {
   Expected<std::vector<at::Tensor>> full_logits(const Ready& ready) {
     SessionOptions options;
     options.keep_logits = true;
-    // Where the model's own answers stay in the conversation, they must be said.
-    options.decode = !design_.golden_answers;
+    options.decode = false;
     const auto full = methods::parse_method(design_.full_method);
     Expected<SessionRecord> record = run_one(ready, *full, options);
     if (!record) return record.error();
@@ -207,7 +217,7 @@ class Calibrator {
     const methods::MethodChoice& method = method_of(planned.key);
     SessionOptions options;
     attach_meters(options);
-    if (method.name != design_.full_method) options.reference = &reference;
+    if (!reference.empty() && method.name != design_.full_method) options.reference = &reference;
     const std::int64_t began = unix_ns();
     const Expected<SessionRecord> record = run_one(ready, method, options);
     if (!record) return record.error();

@@ -31,7 +31,7 @@ struct CalibrateOptions {
 };
 
 // What the file says of it. All methods but full attention are compared with it token by token,
-// whether or not it is among them.
+// whether or not it is among them, where golden answers make their conversations the same.
 CalibrationDesign make_design(const LoadedModel& model, const CalibrateOptions& options,
                               const SessionSource& source);
 

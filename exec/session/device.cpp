@@ -63,6 +63,7 @@ CalibrationDevice describe_device(c10::Device device) {
   if (device.is_cpu()) return described;
   described.kind = "cuda";
   described.name = device.str();
+  described.memory_bytes = 0;  // not asked for: the host's would be another number
   return described;
 }
 

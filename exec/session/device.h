@@ -15,6 +15,7 @@ namespace scsim::exec {
 Expected<c10::Device> open_device(const std::string& name);
 
 // What calibrations say of it, as the machine tells; threads are those that libtorch computes with.
+// A device's driver and memory are not asked for, and stay empty and 0.
 CalibrationDevice describe_device(c10::Device device);
 // In words: "steady clock", "events of the device's stream".
 std::string clock_description(c10::Device device);

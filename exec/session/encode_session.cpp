@@ -93,10 +93,6 @@ Expected<Words> put_in_order(const PromptPlan& plan, const ChatTemplate* chat, S
   return mode == SessionMode::kMultiTurn ? chat_turns(plan, *chat) : chat_requests(plan, *chat);
 }
 
-Mode scorer_mode(SessionMode mode) {
-  return mode == SessionMode::kMultiTurn ? Mode::kMultiTurn : Mode::kMultiRequest;
-}
-
 EncodedSession encode_words(const Words& words, const PromptPlan& plan, const Tokenizer& tokenizer,
                             SessionMode mode) {
   // A rendered template brings its begin token; plain text gets one.
@@ -131,7 +127,7 @@ Expected<EncodedSession> encode_session(const TaskSession& session, const Tokeni
   if (session.turns.empty())
     return Error{"session " + session.id + " of " + session.task + " asks nothing"};
   const PromptPlan plan = plan_prompts(session, {.style = options.style,
-                                                 .mode = scorer_mode(options.mode),
+                                                 .mode = options.mode,
                                                  .chat = chat != nullptr,
                                                  .golden_answers = options.golden_answers});
   const Expected<Words> words = put_in_order(plan, chat, options.mode);
@@ -140,8 +136,8 @@ Expected<EncodedSession> encode_session(const TaskSession& session, const Tokeni
   std::vector<std::int32_t>& prompt = first_prompt(encoded.tokens);
   const Expected<TaskEntry> task = find_task(session.task);
   if (!task) return task.error();
-  const std::int64_t budget = first_prompt_budget(*task, scorer_mode(options.mode),
-                                                  options.max_sequence, session.turns.size());
+  const std::int64_t budget =
+      first_prompt_budget(*task, options.mode, options.max_sequence, session.turns.size());
   if (budget < 2) {
     return Error{"task " + session.task + ": " + format_integer(options.max_sequence) +
                  " tokens are too few for the answers of " + std::to_string(session.turns.size()) +

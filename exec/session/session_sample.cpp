@@ -27,6 +27,26 @@ TurnSample make_turn(const TaskSession& session, const EncodedSession& encoded, 
   return sample;
 }
 
+Expected<void> score_turn(const TaskSession& session, std::size_t t, SessionMode mode,
+                          TurnSample& sample) {
+  const Turn& turn = session.turns[t];
+  const ScoredTurn scored{.prediction = sample.prediction,
+                          .answers = turn.answers,
+                          .options = turn.options,
+                          .task = turn.sub_task,
+                          .language = session.language,
+                          .function_name = turn.function_name,
+                          .needles = session.needles,
+                          .mode = mode};
+  const Expected<double> compat = score(session.task, ScoreRule::kScbenchCompat, scored);
+  if (!compat) return compat.error();
+  const Expected<double> strict = score(session.task, ScoreRule::kStrict, scored);
+  if (!strict) return strict.error();
+  sample.score_compat = *compat;
+  sample.score_strict = *strict;
+  return {};
+}
+
 }  // namespace
 
 SampleCost make_cost(const TurnRecord& record) {
@@ -49,27 +69,6 @@ SampleCost make_cost(const TurnRecord& record) {
   cost.energy_joules = record.energy_joules;
   cost.peak_memory_bytes = record.peak_memory_bytes;
   return cost;
-}
-
-Expected<void> score_turn(const TaskSession& session, std::size_t t, SessionMode mode,
-                          TurnSample& sample) {
-  const Turn& turn = session.turns[t];
-  const ScoredTurn scored{
-      .prediction = sample.prediction,
-      .answers = turn.answers,
-      .options = turn.options,
-      .task = turn.sub_task,
-      .language = session.language,
-      .function_name = turn.function_name,
-      .needles = session.needles,
-      .mode = mode == SessionMode::kMultiTurn ? Mode::kMultiTurn : Mode::kMultiRequest};
-  const Expected<double> compat = score(session.task, ScoreRule::kScbenchCompat, scored);
-  if (!compat) return compat.error();
-  const Expected<double> strict = score(session.task, ScoreRule::kStrict, scored);
-  if (!strict) return strict.error();
-  sample.score_compat = *compat;
-  sample.score_strict = *strict;
-  return {};
 }
 
 Expected<SessionSample> make_sample(const TaskSession& session, const EncodedSession& encoded,

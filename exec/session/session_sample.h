@@ -12,11 +12,8 @@ namespace scsim::exec {
 // Of a prediction no more is kept; what is left out is counted.
 inline constexpr std::size_t kMostPredictionBytes = 16384;
 
-// Scores by both rules. The error is the scorer's: a turn that lacks what its rule needs.
-Expected<void> score_turn(const TaskSession& session, std::size_t turn, SessionMode mode,
-                          TurnSample& sample);
-
-// All but key, order and date.
+// All but key, order and date, scored by both rules. The error is the scorer's: a turn that lacks
+// what its rule needs.
 Expected<SessionSample> make_sample(const TaskSession& session, const EncodedSession& encoded,
                                     const SessionRecord& record);
 

@@ -61,9 +61,7 @@ Expected<EncodedSession> SessionSource::encode(const TaskSession& session,
     // So much that the first prompt is cut to `length`.
     const Expected<TaskEntry> task = find_task(session.task);
     if (!task) return task.error();
-    const std::int64_t reserved = -first_prompt_budget(
-        *task, mode == SessionMode::kMultiTurn ? Mode::kMultiTurn : Mode::kMultiRequest, 0,
-        session.turns.size());
+    const std::int64_t reserved = -first_prompt_budget(*task, mode, 0, session.turns.size());
     max_sequence = std::min(max_positions, length + reserved);
   }
   Expected<EncodedSession> encoded = encode_session(session, tokenizer, chat,

@@ -48,8 +48,8 @@ std::string block(const Turn& turn, std::string_view last_line) {
 }
 
 std::string query(const TaskSession& session, const PromptOptions& options, std::size_t turn) {
-  const bool other_words =
-      options.mode == Mode::kMultiTurn && turn > 0 && !options.chat && options.golden_answers;
+  const bool other_words = options.mode == SessionMode::kMultiTurn && turn > 0 && !options.chat &&
+                           options.golden_answers;
   return block(session.turns[turn],
                other_words ? "The letter of the correct answer is" : "The the correct answer is");
 }

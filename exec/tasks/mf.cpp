@@ -108,12 +108,12 @@ Expected<TaskSession> generate(const GenerateRequest& request, const Material&,
 
 std::string before_context(const TaskSession& session, const PromptOptions& options) {
   const Turn& first = session.turns.front();
-  return options.mode == Mode::kMultiRequest ? first.question : hint(first);
+  return options.mode == SessionMode::kMultiRequest ? first.question : hint(first);
 }
 
 std::string query(const TaskSession& session, const PromptOptions& options, std::size_t turn) {
   const Turn& asked = session.turns[turn];
-  if (options.mode == Mode::kMultiRequest) return hint(asked) + "\n\n" + asked.question;
+  if (options.mode == SessionMode::kMultiRequest) return hint(asked) + "\n\n" + asked.question;
   if (turn == 0) return asked.question;
   return hint(options.chat ? session.turns.back() : asked) + "\n\n" + asked.question;
 }

@@ -20,7 +20,7 @@ std::string written_as_list(const std::vector<std::string>& answers) {
 // Whether an empty line comes before a turn's words: not where a chat template separates them, not
 // in multi-request mode, and not behind an answer that is the model's own.
 bool needs_empty_line(const PromptOptions& options, std::size_t turn) {
-  if (options.mode == Mode::kMultiRequest) return false;
+  if (options.mode == SessionMode::kMultiRequest) return false;
   return turn == 0 || (!options.chat && options.golden_answers);
 }
 
@@ -39,7 +39,7 @@ PromptPlan plan_released(const TaskEntry& task, const TaskSession& session,
     prompt.prompt += task.released.query && !session.is_prompt
                          ? task.released.query(session, options, i)
                          : turn.question;
-    if (i > 0 && options.chat && options.mode == Mode::kMultiTurn && !session.is_prompt) {
+    if (i > 0 && options.chat && options.mode == SessionMode::kMultiTurn && !session.is_prompt) {
       prompt.lead = task.released.follow_up_lead;
     }
     prompt.target = task.released.answers_are_a_list && !session.is_prompt

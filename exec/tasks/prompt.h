@@ -1,7 +1,7 @@
 // Sessions put into words, cut where what is shared ends and what is asked begins.
 //
 //   PromptPlan plan = plan_prompts(session, {.style = PromptStyle::kReleased,
-//                                            .mode = Mode::kMultiRequest, .chat = true});
+//                                            .mode = SessionMode::kMultiRequest, .chat = true});
 //   ids = encode(plan.context);                        // once
 //   for (const TurnPrompt& turn : plan.turns) encode(turn.prompt), ...
 //
@@ -66,8 +66,8 @@ PromptPlan plan_prompts(const TaskSession& session, const PromptOptions& options
 // --- Truncation, as released: the first prompt only, from the middle.
 
 // Tokens that the first prompt may have. Less than 2: it cannot be done.
-std::int64_t first_prompt_budget(const TaskEntry& task, Mode mode, std::int64_t max_seq_length,
-                                 std::size_t turns);
+std::int64_t first_prompt_budget(const TaskEntry& task, SessionMode mode,
+                                 std::int64_t max_seq_length, std::size_t turns);
 
 struct MiddleCut {
   std::vector<std::int32_t> tokens;  // what is kept

@@ -15,7 +15,7 @@ Expected<PromptStyle> parse_prompt_style(std::string_view name);
 
 struct PromptOptions {
   PromptStyle style = PromptStyle::kReleased;
-  Mode mode = Mode::kMultiTurn;
+  SessionMode mode = SessionMode::kMultiTurn;
   bool chat = true;            // a chat template will be around it; `plain` knows none
   bool golden_answers = true;  // stand for the model's own: without chat the wording depends on it
 };

@@ -24,11 +24,11 @@ bool contains_words(std::string_view text, std::string_view wanted) {
 
 }  // namespace
 
-std::int64_t first_prompt_budget(const TaskEntry& task, Mode mode, std::int64_t max_seq_length,
-                                 std::size_t turns) {
+std::int64_t first_prompt_budget(const TaskEntry& task, SessionMode mode,
+                                 std::int64_t max_seq_length, std::size_t turns) {
   const std::int64_t asked = task.max_new_tokens * static_cast<std::int64_t>(turns);
   const std::int64_t budget = max_seq_length - (task.sub_tasks.empty() ? asked : asked / 2);
-  return mode == Mode::kMultiRequest ? budget - 1000 : budget;
+  return mode == SessionMode::kMultiRequest ? budget - 1000 : budget;
 }
 
 MiddleCut cut_middle(std::span<const std::int32_t> tokens, std::int64_t budget) {

@@ -17,7 +17,7 @@ struct OwnedTurn {
   std::string task, prediction, subtask, language, function_name;
   Texts answers, options;
   std::vector<Needle> needles;
-  Mode mode = Mode::kMultiTurn;
+  SessionMode mode = SessionMode::kMultiTurn;
 
   ScoredTurn view() const {
     return {.prediction = prediction,
@@ -43,7 +43,7 @@ OwnedTurn turn_of(const nlohmann::json& row) {
   for (const auto& needle : row.value("needles", nlohmann::json::array())) {
     turn.needles.push_back({needle[0], needle[1]});
   }
-  if (row.value("mode", "") == "multi_request") turn.mode = Mode::kMultiRequest;
+  if (row.value("mode", "") == "multi_request") turn.mode = SessionMode::kMultiRequest;
   return turn;
 }
 

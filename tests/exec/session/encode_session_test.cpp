@@ -71,7 +71,7 @@ TEST_CASE("a request behind the context is the single question that the template
   const auto encoded = encode_session(session, tokenizer, &*chat, options);
   REQUIRE(encoded.has_value());
   const PromptPlan plan =
-      plan_prompts(session, {.style = PromptStyle::kReleased, .mode = Mode::kMultiRequest});
+      plan_prompts(session, {.style = PromptStyle::kReleased, .mode = SessionMode::kMultiRequest});
   for (std::size_t t = 0; t < plan.turns.size(); ++t) {
     const std::vector<Message> messages = {
         {.role = Role::kUser, .text = plan.context + plan.turns[t].prompt}};

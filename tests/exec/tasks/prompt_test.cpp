@@ -43,8 +43,8 @@ TEST_CASE("released without golden answers: nothing before a later question", "[
 TEST_CASE("released in multi-request mode: questions follow the context directly",
           "[exec][tasks]") {
   for (const bool chat : {false, true}) {
-    const PromptPlan plan =
-        plan_prompts(session_of("kv", {"Q0", "Q1"}), {.mode = Mode::kMultiRequest, .chat = chat});
+    const PromptPlan plan = plan_prompts(session_of("kv", {"Q0", "Q1"}),
+                                         {.mode = SessionMode::kMultiRequest, .chat = chat});
     CHECK(plan.context ==
           "Extract the value corresponding to the specified key in the JSON object "
           "below.\n\nCONTEXT");
@@ -68,7 +68,7 @@ TEST_CASE("released mf: hints, and with a chat template the last turn's for all"
   CHECK(raw.turns[1].prompt ==
         "\n\nWhat is the second largest number of the list?\n\n"
         "Only one. The second largest number of the list is");
-  const PromptPlan requests = plan_prompts(session, {.mode = Mode::kMultiRequest});
+  const PromptPlan requests = plan_prompts(session, {.mode = SessionMode::kMultiRequest});
   CHECK(requests.context == "Only one. The largest number of the list is\n\nCONTEXT");
   CHECK(requests.turns[1].prompt ==
         "What is the second largest number of the list?\n\n"

@@ -16,7 +16,7 @@ TEST_CASE("qa_chn: released words", "[exec][tasks]") {
   const SampleMaterial sample;
   const TaskSession session =
       check_laws(task("qa_chn"), sample.material(), {.tokens = 2500, .turns = 2});
-  const PromptPlan plan = plan_prompts(session, {.mode = Mode::kMultiRequest});
+  const PromptPlan plan = plan_prompts(session, {.mode = SessionMode::kMultiRequest});
   CHECK(plan.context == "阅读以下书籍然后回答问题。\n\n" + session.context);
   CHECK(plan.turns[0].prompt == "问题：" + session.turns[0].question + "\n答案：");
 }

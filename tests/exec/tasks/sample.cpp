@@ -85,7 +85,7 @@ TaskSession check_laws(const TaskEntry& task, const Material& material,
 
   // Released: what is shared does not depend on the question in multi-request mode.
   const PromptPlan released =
-      plan_prompts(session, {.style = PromptStyle::kReleased, .mode = Mode::kMultiRequest});
+      plan_prompts(session, {.style = PromptStyle::kReleased, .mode = SessionMode::kMultiRequest});
   CHECK(released.context.ends_with(session.context));
   CHECK(released.chat);
   for (const TurnPrompt& turn : released.turns) CHECK(turn.lead.empty());

@@ -29,14 +29,14 @@ TEST_CASE("the middle goes: a prefix and a suffix of half the budget each stay",
 
 TEST_CASE("budgets are those of the released code", "[exec][tasks]") {
   // 131,072 less the limit for each of five turns; mixed: less half of five times both limits.
-  const auto budget = [](std::string_view name, Mode mode) {
+  const auto budget = [](std::string_view name, SessionMode mode) {
     return first_prompt_budget(task(name), mode, 131072, 5);
   };
-  CHECK(budget("kv", Mode::kMultiTurn) == 130322);
-  CHECK(budget("repoqa", Mode::kMultiTurn) == 125952);
-  CHECK(budget("summary_with_needles", Mode::kMultiTurn) == 129035);
-  CHECK(budget("repoqa_and_kv", Mode::kMultiTurn) == 128312);
-  CHECK(budget("kv", Mode::kMultiRequest) == 129322);
+  CHECK(budget("kv", SessionMode::kMultiTurn) == 130322);
+  CHECK(budget("repoqa", SessionMode::kMultiTurn) == 125952);
+  CHECK(budget("summary_with_needles", SessionMode::kMultiTurn) == 129035);
+  CHECK(budget("repoqa_and_kv", SessionMode::kMultiTurn) == 128312);
+  CHECK(budget("kv", SessionMode::kMultiRequest) == 129322);
 }
 
 TEST_CASE("an answer survives on one side of the cut, not across it", "[exec][tasks]") {
