@@ -13,18 +13,18 @@
 namespace scsim::exec {
 namespace {
 
-Expected<c10::Device> open_cuda(const std::string& name, c10::DeviceIndex index) {
+Expected<c10::Device> open_cuda(const std::string& name, int index) {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     const char* why = dlerror();
     return Error{"device " + name + ": libtorch's CUDA half cannot be loaded: " +
                  (why != nullptr ? why : "no reason given")};
   }
-  const int devices = at::detail::getCUDAHooks().deviceCount();
+  const int devices = static_cast<unsigned char>(at::detail::getCUDAHooks().deviceCount());
   if (devices <= index) {
     return Error{"device " + name + ": this machine has " + std::to_string(devices) +
                  " CUDA devices"};
   }
-  return c10::Device(c10::kCUDA, index);
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 // "model name : AMD EPYC ..." of /proc/cpuinfo.
@@ -47,7 +47,7 @@ Expected<c10::Device> open_device(const std::string& name) {
   if (name == "cuda") return open_cuda(name, 0);
   if (name.starts_with("cuda:")) {
     const auto index = parse_unsigned(std::string_view(name).substr(5));
-    if (index && *index < 64) return open_cuda(name, static_cast<c10::DeviceIndex>(*index));
+    if (index && *index < 64) return open_cuda(name, static_cast<int>(*index));
   }
   return Error{
       unknown_name("device", name, std::vector<std::string>{"cpu", "cuda", "cuda:0", "cuda:1"})};
