@@ -2,7 +2,7 @@
 // libtorch) and its execution (runtime.cpp), one test, and one line `add_method(x)` in
 // methods/CMakeLists.txt. methods/full is the smallest and the one to copy.
 //
-//   auto choice = parse_method("snapkv:budget=2048,window=32");   // as people write it
+//   auto choice = parse_method("snapkv:preset=released,budget=2048");   // as people write it
 //   auto contract = make_contract(*choice);
 #pragma once
 
@@ -17,38 +17,67 @@
 
 namespace scsim::methods {
 
+// A number between two others; or, where `choices` has names, one of them, whose value is its index
+// (`heads=kv`); or, where `is_text`, words such as a file's name, empty unless given.
 struct MethodParameter {
   std::string name;
   double default_value = 0, min = 0, max = 0;
-  std::string sentence;
+  std::string sentence = "";
+  std::vector<std::string> choices = {};
+  bool is_text = false;
 };
-using MethodParameters = std::map<std::string, double>;
 
-// What people choose: a method with all of its parameters, those not given at their defaults.
+// What a method is made with: every one of its parameters.
+struct MethodParameters {
+  std::map<std::string, double> numbers = {};
+  std::map<std::string, std::string> texts = {};
+
+  double at(const std::string& name) const { return numbers.at(name); }
+  const std::string& text(const std::string& name) const { return texts.at(name); }
+  friend bool operator==(const MethodParameters&, const MethodParameters&) = default;
+};
+
+// Values that belong together under a name, "paper" and "released" where the two differ; parameters
+// that it does not mention are at their defaults.
+struct MethodPreset {
+  std::string name, sentence = "";
+  std::map<std::string, double> numbers = {};
+};
+
+// What people choose: a method with all of its parameters, those not given at their defaults or as
+// the preset has them.
 struct MethodChoice {
   std::string name;
-  MethodParameters parameters;
+  std::string preset = "";  // empty: none was asked for
+  MethodParameters parameters = {};
   friend bool operator==(const MethodChoice&, const MethodChoice&) = default;
 };
 
 struct MethodEntry {
-  std::string name, sentence;
-  std::string category;  // SCBench's: "baseline", "sparse attention", "KV dropping", ...
-  std::string source;    // paper and repository
-  std::vector<MethodParameter> parameters;
+  std::string name, sentence = "";
+  std::string category = "";  // SCBench's: "baseline", "sparse attention", "KV dropping", ...
+  std::string source = "";    // paper and repository
+  std::vector<MethodParameter> parameters = {};
   std::unique_ptr<KvContract> (*make_contract)(const MethodParameters&) = nullptr;
+  std::vector<MethodPreset> presets = {};
 };
 
 const std::vector<MethodEntry>& method_table();
 Expected<const MethodEntry*> find_method(const std::string& name);
 
-// "name" or "name:key=value,key=value". The error names what is unknown, with the nearest name, or
-// what is out of range.
+// "name" or "name:key=value,key=value"; `preset=x` counts first, wherever it stands. The error
+// names what is unknown, with the nearest name, or what is out of range.
 Expected<MethodChoice> parse_method(std::string_view text);
+// What stands behind the colon, for one method.
+Expected<MethodChoice> parse_parameters(const MethodEntry& entry, std::string_view text);
 // Several, separated by commas; a piece "key=value" belongs to the method before it.
 Expected<std::vector<MethodChoice>> parse_methods(std::string_view text);
-// As it is written: only the parameters that differ from their defaults.
+// As it is written: the preset, and the parameters that differ from it or from their defaults.
 std::string method_text(const MethodChoice& choice);
+std::string method_text(const MethodEntry& entry, const MethodChoice& choice);
+
+// A parameter's value as it is written: a number, the name of a choice, words.
+std::string parameter_text(const MethodParameter& parameter, const MethodParameters& values);
 
 // REQUIRES: `choice` was made by parse_method().
 std::unique_ptr<KvContract> make_contract(const MethodChoice& choice);

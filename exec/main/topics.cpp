@@ -21,6 +21,18 @@ std::string tasks_text() {
   return text;
 }
 
+// The default, and what there is besides.
+std::string values_text(const methods::MethodParameter& parameter) {
+  if (parameter.is_text) return "none unless given";
+  if (parameter.choices.empty()) {
+    return format_shortest(parameter.default_value) + "; " + format_shortest(parameter.min) +
+           " to " + format_shortest(parameter.max);
+  }
+  std::string text = parameter.choices.at(static_cast<std::size_t>(parameter.default_value)) + ";";
+  for (const std::string& choice : parameter.choices) text += " " + choice;
+  return text;
+}
+
 std::string methods_text() {
   std::string text;
   for (const methods::MethodEntry& method : methods::method_table()) {
@@ -28,9 +40,10 @@ std::string methods_text() {
                     method.sentence + " (" + method.category + "; " + method.source + ")");
     for (const methods::MethodParameter& parameter : method.parameters) {
       text += wrapped("    " + parameter.name + "  ",
-                      parameter.sentence + " (" + format_shortest(parameter.default_value) + "; " +
-                          format_shortest(parameter.min) + " to " + format_shortest(parameter.max) +
-                          ")");
+                      parameter.sentence + " (" + values_text(parameter) + ")");
+    }
+    for (const methods::MethodPreset& preset : method.presets) {
+      text += wrapped("    preset=" + preset.name + "  ", preset.sentence);
     }
   }
   return text;

@@ -243,9 +243,12 @@ class Calibrator {
 };
 
 CalibrationMethod describe(const methods::MethodChoice& choice) {
-  CalibrationMethod method{.name = choice.name, .preset = "", .parameters = {}, .emulated = false};
-  for (const auto& [name, value] : choice.parameters) {
-    method.parameters.emplace_back(name, format_shortest(value));
+  CalibrationMethod method{
+      .name = choice.name, .preset = choice.preset, .parameters = {}, .emulated = false};
+  for (const methods::MethodParameter& parameter :
+       (*methods::find_method(choice.name))->parameters) {
+    method.parameters.emplace_back(parameter.name,
+                                   methods::parameter_text(parameter, choice.parameters));
   }
   return method;
 }

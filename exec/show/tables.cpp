@@ -92,10 +92,22 @@ std::vector<std::string> method_labels(const CalibrationDesign& design) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (std::ranges::count(labels, labels[i]) < 2) continue;
     const std::string same = labels[i];
-    for (std::size_t j = i; j < labels.size(); ++j) {  // told apart by what they were given
-      if (labels[j] != same) continue;
-      for (const auto& [name, value] : design.methods[j].parameters)
-        labels[j].append(" ").append(name).append("=").append(value);
+    std::vector<std::size_t> alike;
+    for (std::size_t j = i; j < labels.size(); ++j) {
+      if (labels[j] == same) alike.push_back(j);
+    }
+    for (const auto& parameter : design.methods[i].parameters) {  // by what tells them apart
+      if (std::ranges::all_of(alike, [&](std::size_t j) {
+            return std::ranges::count(design.methods[j].parameters, parameter) > 0;
+          })) {
+        continue;
+      }
+      for (const std::size_t j : alike) {
+        const auto given = std::ranges::find(design.methods[j].parameters, parameter.first,
+                                             &std::pair<std::string, std::string>::first);
+        if (given == design.methods[j].parameters.end()) continue;
+        labels[j].append(" ").append(given->first).append("=").append(given->second);
+      }
     }
   }
   return labels;
