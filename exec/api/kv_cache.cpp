@@ -17,10 +17,11 @@ std::int64_t pages_for(std::int64_t tokens, std::int64_t page_tokens) {
   return (tokens + page_tokens - 1) / page_tokens;
 }
 
-// Copies rows[i][h], one head's key or value of one token, to row `to[h * tokens + i]` of a pool
+// Copies rows[i][h / repeat], the key or value of one token, to row `to[h * tokens + i]` of a pool
 // seen as rows.
-void write_rows(const at::Tensor& pool, std::span<const std::int64_t> to, const at::Tensor& rows) {
-  const std::int64_t tokens = rows.size(0), heads = rows.size(1), dim = rows.size(2);
+void copy_rows(const at::Tensor& pool, std::span<const std::int64_t> to, const at::Tensor& rows,
+               std::int64_t repeat) {
+  const std::int64_t tokens = rows.size(0), heads = rows.size(1) * repeat, dim = rows.size(2);
   if (pool.is_cpu() && rows.stride(2) == 1) {
     const std::size_t width = at_index(dim) * pool.element_size();
     char* const base = static_cast<char*>(pool.mutable_data_ptr());
@@ -29,15 +30,16 @@ void write_rows(const at::Tensor& pool, std::span<const std::int64_t> to, const 
     for (std::int64_t h = 0; h < heads; ++h) {
       for (std::int64_t i = 0; i < tokens; ++i) {
         std::memcpy(base + at_index(to[at_index(h * tokens + i)]) * width,
-                    from + (i * rows.stride(0) + h * rows.stride(1)) * element, width);
+                    from + (i * rows.stride(0) + h / repeat * rows.stride(1)) * element, width);
       }
     }
     return;
   }
   at::Tensor index = at::empty({tokens * heads}, at::kLong);
   std::copy(to.begin(), to.end(), index.mutable_data_ptr<std::int64_t>());
-  pool.view({-1, dim}).index_copy_(0, index.to(pool.device()),
-                                   rows.transpose(0, 1).reshape({-1, dim}));
+  pool.view({-1, dim}).index_copy_(
+      0, index.to(pool.device()),
+      rows.transpose(0, 1).repeat_interleave(repeat, 0).reshape({-1, dim}));
 }
 
 }  // namespace
@@ -60,6 +62,16 @@ void KvCache::Layer::set_pages(std::size_t head, std::vector<PageRef> pages, std
   }
   table.set_length(number, length);
   heads[head] = {std::move(pages), length};
+}
+
+std::vector<PageRef> KvCache::Layer::distinct_pages() const {
+  std::vector<PageRef> pages;
+  for (const Head& head : heads) pages.insert(pages.end(), head.pages.begin(), head.pages.end());
+  const auto place = [](PageRef p) { return std::pair(p.pool, p.page); };
+  std::ranges::sort(pages, {}, place);
+  const auto repeated = std::ranges::unique(pages);
+  pages.erase(repeated.begin(), repeated.end());
+  return pages;
 }
 
 KvCache::KvCache(std::shared_ptr<KvMemory> memory, const KvShape& shape)
@@ -100,6 +112,9 @@ void KvCache::release_all() {
 
 std::int64_t KvCache::layers() const { return static_cast<std::int64_t>(layers_.size()); }
 std::int64_t KvCache::kv_heads() const { return kv_heads_; }
+std::int64_t KvCache::heads(std::int64_t layer) const {
+  return std::ssize(layers_[at_index(layer)].heads);
+}
 std::int64_t KvCache::tokens_seen() const { return tokens_seen_; }
 void KvCache::advance(std::int64_t tokens) { tokens_seen_ += tokens; }
 
@@ -119,16 +134,14 @@ bool KvCache::dense() const {
 KvBytes KvCache::bytes() const {
   KvBytes bytes;
   for (const Layer& layer : layers_) {
-    for (const Layer::Head& head : layer.heads) {
-      for (const PageRef& page : head.pages) {
-        const std::int64_t size = memory_->pool(page.pool).page_bytes();
-        if (page.pool == KvMemory::kDevice) {
-          bytes.device += size;
-        } else if (page.pool == KvMemory::kHost) {
-          bytes.host += size;
-        } else {
-          bytes.quantised += size;
-        }
+    for (const PageRef& page : layer.distinct_pages()) {
+      const std::int64_t size = memory_->pool(page.pool).page_bytes();
+      if (page.pool == KvMemory::kDevice) {
+        bytes.device += size;
+      } else if (page.pool == KvMemory::kHost) {
+        bytes.host += size;
+      } else {
+        bytes.quantised += size;
       }
     }
     if (layer.state) bytes.recurrent += layer.state->bytes;
@@ -139,10 +152,37 @@ KvBytes KvCache::bytes() const {
 
 std::int64_t KvCache::pages() const {
   std::int64_t pages = 0;
-  for (const Layer& layer : layers_) {
-    for (const Layer::Head& head : layer.heads) pages += std::ssize(head.pages);
-  }
+  for (const Layer& layer : layers_) pages += std::ssize(layer.distinct_pages());
   return pages;
+}
+
+void KvCache::expand_heads(std::int64_t layer_number, std::int64_t query_heads) {
+  Layer& layer = layers_[at_index(layer_number)];
+  SCSIM_CHECK(layer.kind == LayerKind::kPaged);
+  const std::int64_t before = std::ssize(layer.heads), group = query_heads / before;
+  SCSIM_CHECK_EQ(group * before, query_heads);
+  if (group == 1) return;
+  std::vector<Layer::Head> heads = std::move(layer.heads);
+  layer.heads.assign(at_index(query_heads), {});
+  layer.table = BlockTable(query_heads);
+  layer.elsewhere = 0;
+  for (std::size_t h = 0; h < layer.heads.size(); ++h) {
+    const Layer::Head& from = heads[h / at_index(group)];
+    if (h % at_index(group) != 0) {
+      for (const PageRef& page : from.pages) memory_->share(page);
+    }
+    layer.set_pages(h, from.pages, from.length);
+  }
+}
+
+// Heads of one layer share pages only where expand_heads() made them, so at the same number.
+bool KvCache::shared_between_heads(const Layer& layer, std::size_t head, std::size_t number) {
+  const PageRef page = layer.heads[head].pages[number];
+  for (std::size_t other = 0; other < layer.heads.size(); ++other) {
+    const std::vector<PageRef>& pages = layer.heads[other].pages;
+    if (other != head && number < pages.size() && pages[number] == page) return true;
+  }
+  return false;
 }
 
 KvCache KvCache::fork() const {
@@ -186,17 +226,25 @@ std::int64_t KvCache::pages_to_append(std::int64_t tokens) const {
 }
 
 std::int64_t KvCache::pages_to_append(std::int64_t layer, std::int64_t tokens) const {
+  if (tokens == 0) return 0;
   const std::int64_t page_tokens = memory_->options().page_tokens;
   std::int64_t pages = 0;
+  std::vector<PageRef> begun;  // last pages that heads share: the last of these heads keeps it
   for (const Layer::Head& head : layers_[at_index(layer)].heads) {
     pages += pages_for(head.length + tokens, page_tokens) - std::ssize(head.pages);
-    if (head.length % page_tokens != 0 && copied_before_append(head.pages.back())) ++pages;
+    if (head.length % page_tokens == 0) continue;
+    const PageRef last = head.pages.back();
+    if (!copied_before_write(last)) continue;
+    ++pages;
+    if (last.pool != KvMemory::kDevice) continue;
+    begun.push_back(last);
+    if (std::ranges::count(begun, last) == memory_->pool(last.pool).owners(last.page)) --pages;
   }
   return pages;
 }
 
-// A partly filled page is changed by an append, so it must be on the device and this cache's own.
-bool KvCache::copied_before_append(PageRef page) const {
+// A page that is written to must be on the device and this cache's own.
+bool KvCache::copied_before_write(PageRef page) const {
   return page.pool != KvMemory::kDevice || memory_->pool(page.pool).owners(page.page) > 1;
 }
 
@@ -207,6 +255,7 @@ bool KvCache::append(std::int64_t layer_number, const at::Tensor& k, const at::T
   SCSIM_CHECK(layer.kind == LayerKind::kPaged);
   SCSIM_CHECK_EQ(k.size(1), kv_heads_);
   SCSIM_CHECK_EQ(k.size(2), options.head_dim);
+  const std::int64_t heads = std::ssize(layer.heads);
   SCSIM_CHECK(k.sizes() == v.sizes());
   SCSIM_CHECK(k.scalar_type() == options.type && v.scalar_type() == options.type);
   const std::int64_t tokens = k.size(0), page_tokens = options.page_tokens;
@@ -215,17 +264,11 @@ bool KvCache::append(std::int64_t layer_number, const at::Tensor& k, const at::T
   if (!pool.can_allocate(pages_to_append(layer_number, tokens))) return false;
 
   std::vector<std::int64_t> key_rows;
-  key_rows.reserve(at_index(kv_heads_ * tokens));
-  for (std::int64_t h = 0; h < kv_heads_; ++h) {
+  key_rows.reserve(at_index(heads * tokens));
+  for (std::int64_t h = 0; h < heads; ++h) {
     Layer::Head& head = layer.heads[at_index(h)];
-    if (head.length % page_tokens != 0 && copied_before_append(head.pages.back())) {
-      const PageRef old = head.pages.back(), own = memory_->take(KvMemory::kDevice, measure);
-      memory_->write({&own, 1}, memory_->read({&old, 1}));
-      measure.now().bytes_moved += pool.page_bytes();
-      if (old.pool != KvMemory::kDevice) --layer.elsewhere;
-      memory_->give_back(old, &measure);
-      head.pages.back() = own;
-      layer.table.set_page(h, std::ssize(head.pages) - 1, own.page);
+    if (head.length % page_tokens != 0 && copied_before_write(head.pages.back())) {
+      own_page(layer, at_index(h), head.pages.size() - 1, measure);
     }
     while (std::ssize(head.pages) < pages_for(head.length + tokens, page_tokens)) {
       head.pages.push_back(memory_->take(KvMemory::kDevice, measure));
@@ -238,10 +281,31 @@ bool KvCache::append(std::int64_t layer_number, const at::Tensor& k, const at::T
     head.length += tokens;
     layer.table.set_length(h, head.length);
   }
-  write_rows(pool.tensor(), key_rows, k);
-  for (std::int64_t& row : key_rows) row += page_tokens;  // a page's values follow its keys
-  write_rows(pool.tensor(), key_rows, v);
+  write_rows(layer, key_rows, k, v);
   return true;
+}
+
+// Gives a head a device page of its own with what the page holds.
+void KvCache::own_page(Layer& layer, std::size_t head, std::size_t number, Measure& measure) {
+  PageRef& page = layer.heads[head].pages[number];
+  const PageRef old = page, own = memory_->take(KvMemory::kDevice, measure);
+  memory_->write({&own, 1}, memory_->read({&old, 1}));
+  measure.now().bytes_moved += memory_->pool(KvMemory::kDevice).page_bytes();
+  if (old.pool != KvMemory::kDevice) --layer.elsewhere;
+  memory_->give_back(old, &measure);
+  page = own;
+  layer.table.set_page(static_cast<std::int64_t>(head), static_cast<std::int64_t>(number),
+                       own.page);
+}
+
+// Token i of head h to row key_rows[h * tokens + i] of the device pool; values follow their keys.
+void KvCache::write_rows(const Layer& layer, std::vector<std::int64_t>& key_rows,
+                         const at::Tensor& k, const at::Tensor& v) {
+  const at::Tensor& pool = memory_->pool(KvMemory::kDevice).tensor();
+  const std::int64_t repeat = std::ssize(layer.heads) / kv_heads_;
+  copy_rows(pool, key_rows, k, repeat);
+  for (std::int64_t& row : key_rows) row += memory_->options().page_tokens;
+  copy_rows(pool, key_rows, v, repeat);
 }
 
 std::optional<CacheView> KvCache::view(std::int64_t layer_number, Measure& measure) const {
@@ -290,7 +354,7 @@ std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
     memory_->write(staged->pages, memory_->read(away));
   }
 
-  BlockTable table(kv_heads_);
+  BlockTable table(std::ssize(layer.heads));
   std::size_t next = 0;
   for (std::size_t h = 0; h < chosen.size(); ++h) {
     const Layer::Head& head = layer.heads[h];
@@ -322,10 +386,21 @@ const PageRef& KvCache::page(std::int64_t layer, std::int64_t head, std::int64_t
 }
 
 std::pair<at::Tensor, at::Tensor> KvCache::rows(std::int64_t layer, std::int64_t head) const {
+  return rows(layer, head, 0, length(layer, head));
+}
+
+std::pair<at::Tensor, at::Tensor> KvCache::rows(std::int64_t layer, std::int64_t head,
+                                                std::int64_t first, std::int64_t count) const {
   const Layer::Head& held = layers_[at_index(layer)].heads[at_index(head)];
-  const at::Tensor pages = memory_->read(held.pages);
+  SCSIM_CHECK_LE(first + count, held.length);
+  const std::int64_t page_tokens = memory_->options().page_tokens, page = first / page_tokens;
+  const at::Tensor pages = memory_->read(
+      std::span(held.pages)
+          .subspan(at_index(page), at_index(pages_for(first + count, page_tokens) - page)));
   const auto part = [&](std::int64_t which) {
-    return pages.select(1, which).reshape({-1, pages.size(3)}).narrow(0, 0, held.length);
+    return pages.select(1, which)
+        .reshape({-1, pages.size(3)})
+        .narrow(0, first - page * page_tokens, count);
   };
   return {part(0), part(1)};
 }

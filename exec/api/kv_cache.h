@@ -14,6 +14,8 @@
 // head holds, from 0, not where they stood in the text; a method that must know the latter keeps it
 // in its MethodState. All pages of a head but its last are full.
 //
+// A layer has a head for each kv head of the model, or, behind expand_heads(), for each query head.
+//
 // A layer is paged or recurrent. A page of a paged layer is on the device, on the host, or
 // quantised on the device; view() brings what is not directly readable into pages of its own, which
 // live as long as the view. Methods that read only some pages take view_pages().
@@ -49,13 +51,14 @@ class StagedPages;
 // Arguments of the attention operators for one sequence: valid until the cache changes.
 struct CacheView {
   at::Tensor pool;          // [pages, 2, page_tokens, head_dim]
-  at::Tensor block_table;   // [1, kv_heads, max_pages] int32, on the device
-  at::Tensor kv_lengths;    // [1, kv_heads] int32, on the device
+  at::Tensor block_table;   // [1, heads, max_pages] int32, on the device
+  at::Tensor kv_lengths;    // [1, heads] int32, on the device
   at::Tensor host_lengths;  // the same on the CPU
   std::shared_ptr<StagedPages> staged;
+  std::int64_t heads() const { return host_lengths.size(1); }
 };
 
-// Bytes of the pages a cache refers to, shared ones in full, and of its states.
+// Bytes of the pages a cache refers to, those shared with forks in full, and of its states.
 struct KvBytes {
   std::int64_t device = 0, host = 0, quantised = 0, recurrent = 0, method = 0;
   std::int64_t total() const { return device + host + quantised + recurrent + method; }
@@ -70,13 +73,14 @@ class KvCache {
 
   // --- The sequence.
   std::int64_t layers() const;
-  std::int64_t kv_heads() const;
-  std::int64_t tokens_seen() const;   // also the position of the next token
-  void advance(std::int64_t tokens);  // called by the model behind its last layer
+  std::int64_t kv_heads() const;                 // of the model
+  std::int64_t heads(std::int64_t layer) const;  // that hold tokens of their own
+  std::int64_t tokens_seen() const;              // also the position of the next token
+  void advance(std::int64_t tokens);             // called by the model behind its last layer
   std::int64_t length(std::int64_t layer, std::int64_t head) const;  // tokens held
   bool dense() const;  // every head holds all tokens seen
   KvBytes bytes() const;
-  std::int64_t pages() const;  // that it refers to, in all pools
+  std::int64_t pages() const;  // that it refers to, in all pools, each once
   KvMemory& memory() const { return *memory_; }
 
   KvCache fork() const;
@@ -89,6 +93,11 @@ class KvCache {
   // Device pages that append() of `tokens` to every layer would take.
   std::int64_t pages_to_append(std::int64_t tokens) const;
 
+  // Gives every query head a head of its own, for methods that select by query head: the heads of a
+  // group begin with their kv head's pages, by reference, and append() repeats k and v for each
+  // from here on. REQUIRES: query_heads is a multiple of heads(layer).
+  void expand_heads(std::int64_t layer, std::int64_t query_heads);
+
   std::optional<CacheView> view(std::int64_t layer, Measure& measure) const;
   // Only some pages of each kv head: chosen[head] are their numbers in the head, ascending.
   std::optional<CacheView> view_pages(std::int64_t layer,
@@ -98,12 +107,21 @@ class KvCache {
   const PageRef& page(std::int64_t layer, std::int64_t head, std::int64_t number) const;
   // Keys and values held, [length, head_dim] each, gathered on the device.
   std::pair<at::Tensor, at::Tensor> rows(std::int64_t layer, std::int64_t head) const;
+  // Of the tokens first .. first + count.
+  std::pair<at::Tensor, at::Tensor> rows(std::int64_t layer, std::int64_t head, std::int64_t first,
+                                         std::int64_t count) const;
 
-  // Keeps the tokens at `positions`, ascending; everything else of the head is freed. Kept tokens
-  // of quantised or host pages come to plain pages on the device, but for leading pages that are
-  // kept whole: those stay as and where they are.
+  // Keeps the tokens at `positions`, in that order; everything else of the head is freed. Kept
+  // tokens of quantised or host pages come to plain pages on the device, but for leading pages that
+  // are kept whole and in place: those stay as and where they are. Behind expand_heads() what is
+  // kept is the head's own, and no page of it serves other heads, even if nothing is dropped.
   [[nodiscard]] bool keep(std::int64_t layer, std::int64_t head,
                           std::span<const std::int32_t> positions, Measure& measure);
+  // Puts k and v [n, kv_heads, head_dim] in the place of tokens that are held: token i of head h
+  // goes to positions[h * n + i]. Pages that others hold too are copied first, and those that are
+  // elsewhere come to the device.
+  [[nodiscard]] bool overwrite(std::int64_t layer, std::span<const std::int32_t> positions,
+                               const at::Tensor& k, const at::Tensor& v, Measure& measure);
   // Quantises the whole device pages among the first `tokens` tokens of each head.
   // There is no limit on quantised pages. REQUIRES: format.fits().
   void quantise(std::int64_t layer, std::int64_t tokens, const QuantisedFormat& format,
@@ -129,7 +147,11 @@ class KvCache {
   struct Layer;
   void release_all();
   std::int64_t pages_to_append(std::int64_t layer, std::int64_t tokens) const;
-  bool copied_before_append(PageRef page) const;
+  bool copied_before_write(PageRef page) const;
+  void own_page(Layer& layer, std::size_t head, std::size_t number, Measure& measure);
+  void write_rows(const Layer& layer, std::vector<std::int64_t>& key_rows, const at::Tensor& k,
+                  const at::Tensor& v);
+  static bool shared_between_heads(const Layer& layer, std::size_t head, std::size_t number);
   bool move_pages(Layer& layer, std::size_t head, std::uint8_t from, std::uint8_t to,
                   std::int64_t first_tokens, Measure& measure);
 

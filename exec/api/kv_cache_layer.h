@@ -49,6 +49,7 @@ struct KvCache::Layer {
 
   // Gives a head other pages, and the table their numbers.
   void set_pages(std::size_t head, std::vector<PageRef> pages, std::int64_t length);
+  std::vector<PageRef> distinct_pages() const;  // of all heads, each once
 };
 
 }  // namespace scsim::exec

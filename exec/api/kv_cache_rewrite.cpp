@@ -18,17 +18,26 @@ bool KvCache::keep(std::int64_t layer_number, std::int64_t head_number,
   Layer& layer = layers_[at_index(layer_number)];
   Layer::Head& head = layer.heads[at_index(head_number)];
   const std::int64_t page_tokens = memory_->options().page_tokens;
-  for (std::size_t i = 0; i < positions.size(); ++i) {
-    SCSIM_CHECK_LT(positions[i], head.length);
-    SCSIM_CHECK_GE(positions[i], i == 0 ? 0 : positions[i - 1] + 1);
+  std::vector<bool> chosen(at_index(head.length), false);
+  for (const std::int32_t position : positions) {
+    SCSIM_CHECK_GE(position, 0);
+    SCSIM_CHECK_LT(position, head.length);
+    SCSIM_CHECK(!chosen[at_index(position)]);  // each once
+    chosen[at_index(position)] = true;
   }
   const std::int64_t kept = std::ssize(positions);
-  if (kept == head.length) return true;
-  // Ascending, so the first n are the tokens 0 .. n-1 if the n-th is; whole pages of them stay.
+  const auto shared = [&](std::int64_t number) {
+    return shared_between_heads(layer, at_index(head_number), at_index(number));
+  };
+  // Leading tokens that stay where they are, and whole pages of them.
+  std::int64_t in_place = 0;
+  while (in_place < kept && positions[at_index(in_place)] == in_place) ++in_place;
   std::int64_t whole = 0;
-  while ((whole + 1) * page_tokens <= kept &&
-         positions[at_index((whole + 1) * page_tokens - 1)] == (whole + 1) * page_tokens - 1) {
-    ++whole;
+  while ((whole + 1) * page_tokens <= in_place && !shared(whole)) ++whole;
+  if (in_place == head.length) {  // nothing is dropped
+    bool own = true;
+    for (std::int64_t i = whole; own && i < std::ssize(head.pages); ++i) own = !shared(i);
+    if (own) return true;
   }
 
   PagePool& pool = memory_->pool(KvMemory::kDevice);
@@ -75,6 +84,45 @@ bool KvCache::keep(std::int64_t layer_number, std::int64_t head_number,
   measure.now().bytes_moved += (kept - whole * page_tokens) * pool.page_bytes() / page_tokens;
   pages.insert(pages.end(), taken.begin(), taken.end());
   layer.set_pages(at_index(head_number), std::move(pages), kept);
+  return true;
+}
+
+bool KvCache::overwrite(std::int64_t layer_number, std::span<const std::int32_t> positions,
+                        const at::Tensor& k, const at::Tensor& v, Measure& measure) {
+  Layer& layer = layers_[at_index(layer_number)];
+  const std::int64_t page_tokens = memory_->options().page_tokens, tokens = k.size(0);
+  const std::int64_t heads = std::ssize(layer.heads);
+  SCSIM_CHECK_EQ(std::ssize(positions), heads * tokens);
+  SCSIM_CHECK(k.sizes() == v.sizes() && k.size(1) == kv_heads_);
+  PagePool& pool = memory_->pool(KvMemory::kDevice);
+  // The pages to copy first: each head's own numbers, as it goes on with its copy.
+  std::vector<std::pair<std::size_t, std::size_t>> copied;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const Layer::Head& head = layer.heads[at_index(h)];
+    for (std::int64_t i = 0; i < tokens; ++i) {
+      const std::int32_t position = positions[at_index(h * tokens + i)];
+      SCSIM_CHECK_GE(position, 0);
+      SCSIM_CHECK_LT(position, head.length);
+      const std::pair place{at_index(h), at_index(position / page_tokens)};
+      if (!copied_before_write(head.pages[place.second])) continue;
+      if (std::ranges::find(copied, place) == copied.end()) copied.push_back(place);
+    }
+  }
+  if (!pool.can_allocate(std::ssize(copied))) return false;
+  for (const auto& [h, number] : copied) {
+    PageRef& page = layer.heads[h].pages[number];
+    if (!copied_before_write(page)) continue;  // the other heads that had it have copied theirs
+    own_page(layer, h, number, measure);
+  }
+  std::vector<std::int64_t> key_rows;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t i = 0; i < tokens; ++i) {
+      const std::int32_t position = positions[at_index(h * tokens + i)];
+      const PageRef page = layer.heads[at_index(h)].pages[at_index(position / page_tokens)];
+      key_rows.push_back(2 * page.page * page_tokens + position % page_tokens);
+    }
+  }
+  write_rows(layer, key_rows, k, v);
   return true;
 }
 

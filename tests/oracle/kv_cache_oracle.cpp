@@ -26,14 +26,21 @@ void quantise_group(std::vector<float*> group, int bits) {
 
 }  // namespace
 
+void KvCacheOracle::expand_heads(std::size_t layer, std::size_t heads) {
+  std::vector<OracleHead> expanded;
+  for (std::size_t h = 0; h < heads; ++h) {
+    expanded.push_back(layers[layer][h * layers[layer].size() / heads]);
+  }
+  layers[layer] = std::move(expanded);
+}
+
 void KvCacheOracle::keep(std::size_t layer, std::size_t head,
                          std::span<const std::int32_t> positions) {
   OracleHead& held = layers[layer][head];
-  if (positions.size() == held.rows.size()) return;
   std::vector<CacheRow> rows;
   std::size_t same = 0;  // leading rows that stay where they are
   for (std::size_t i = 0; i < positions.size(); ++i) {
-    if (positions[i] == static_cast<std::int32_t>(i)) same = i + 1;
+    if (same == i && positions[i] == static_cast<std::int32_t>(i)) same = i + 1;
     rows.push_back(held.rows[static_cast<std::size_t>(positions[i])]);
   }
   held.rows = std::move(rows);

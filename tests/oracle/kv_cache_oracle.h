@@ -24,6 +24,7 @@ struct KvCacheOracle {
   std::vector<std::vector<OracleHead>> layers;  // [layer][head]
   std::int64_t seen = 0;
 
+  void expand_heads(std::size_t layer, std::size_t heads);  // copies rows
   void keep(std::size_t layer, std::size_t head, std::span<const std::int32_t> positions);
   void quantise(std::size_t layer, std::int64_t tokens, const exec::QuantisedFormat& format);
 };

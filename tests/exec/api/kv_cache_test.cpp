@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
+#include <set>
 
 #include "tests/exec/api/measured.h"
 #include "tests/oracle/kv_cache_oracle.h"
@@ -17,7 +18,7 @@ using test::KvCacheOracle;
 using test::Measured;
 using test::OracleHead;
 
-constexpr std::int64_t kLayers = 2, kHeads = 3, kDim = 8, kPage = 8;
+constexpr std::int64_t kLayers = 2, kHeads = 3, kGroup = 2, kDim = 8, kPage = 8;
 const QuantisedFormat kFormats[] = {{.key_bits = 2, .value_bits = 2, .group = 8},
                                     {.key_bits = 4, .value_bits = 8, .group = 4},
                                     {.key_bits = 8, .value_bits = 4, .group = 2}};
@@ -61,10 +62,12 @@ bool append(Pair& pair, Rng& rng, std::int64_t tokens, Measure& measure) {
     const at::Tensor both = at::cat({random_rows(rng, tokens), random_rows(rng, tokens)}, 1);
     const at::Tensor k = both.narrow(1, 0, kHeads), v = both.narrow(1, kHeads, kHeads);
     if (!pair.cache.append(layer, k, v, measure)) return false;
-    for (std::int64_t h = 0; h < kHeads; ++h) {
-      const std::vector<float> keys = floats(k.select(1, h)), values = floats(v.select(1, h));
-      auto& rows =
-          pair.oracle.layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(h)].rows;
+    std::vector<OracleHead>& heads = pair.oracle.layers[static_cast<std::size_t>(layer)];
+    for (std::int64_t h = 0; h < std::ssize(heads); ++h) {
+      const std::int64_t kv_head = h * kHeads / std::ssize(heads);
+      const std::vector<float> keys = floats(k.select(1, kv_head));
+      const std::vector<float> values = floats(v.select(1, kv_head));
+      auto& rows = heads[static_cast<std::size_t>(h)].rows;
       for (std::int64_t i = 0; i < tokens; ++i) {
         const auto part = [&](const std::vector<float>& of) {
           return std::vector<float>(of.begin() + i * kDim, of.begin() + (i + 1) * kDim);
@@ -85,13 +88,16 @@ void check_holds(const Pair& pair, Measure& measure) {
     const std::optional<CacheView> view = pair.cache.view(layer, measure);
     if (!view) continue;  // no room to stage
     const std::int32_t* table = view->block_table.const_data_ptr<std::int32_t>();
-    for (std::int64_t h = 0; h < kHeads; ++h) {
+    REQUIRE(view->heads() == pair.cache.heads(layer));
+    for (std::int64_t h = 0; h < view->heads(); ++h) {
       const auto& rows =
           pair.oracle.layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(h)].rows;
       REQUIRE(view->kv_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows));
       REQUIRE(view->host_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows));
       REQUIRE(pair.cache.length(layer, h) == std::ssize(rows));
       const auto [k, v] = pair.cache.rows(layer, h);
+      const std::int64_t third = std::ssize(rows) / 3;
+      REQUIRE(at::equal(pair.cache.rows(layer, h, third, third).first, k.narrow(0, third, third)));
       const std::vector<float> keys = floats(k), values = floats(v);
       const auto equal = [](const std::vector<float>& row, const float* found) {
         return std::equal(row.begin(), row.end(), found);
@@ -115,18 +121,21 @@ void check_conserved(const KvMemory& memory, const std::vector<Pair>& pairs) {
   std::map<std::pair<int, std::int32_t>, std::int32_t> owners;
   for (const Pair& pair : pairs) {
     std::int64_t bytes = 0;
+    std::set<std::pair<int, std::int32_t>> counted;  // heads may share pages
     for (std::int64_t layer = 0; layer < kLayers; ++layer) {
-      for (std::int64_t h = 0; h < kHeads; ++h) {
+      for (std::int64_t h = 0; h < pair.cache.heads(layer); ++h) {
         const std::int64_t pages = pair.cache.num_pages(layer, h);
         REQUIRE(pages == (pair.cache.length(layer, h) + kPage - 1) / kPage);
         for (std::int64_t i = 0; i < pages; ++i) {
           const PageRef& page = pair.cache.page(layer, h, i);
           ++owners[{page.pool, page.page}];
+          if (!counted.emplace(page.pool, page.page).second) continue;
           bytes += memory.pool(page.pool).page_bytes();
         }
       }
     }
     REQUIRE(pair.cache.bytes().total() == bytes);
+    REQUIRE(pair.cache.pages() == std::ssize(counted));
   }
   std::vector<std::int64_t> live(memory.pools(), 0);
   for (const auto& [page, count] : owners) {
@@ -159,9 +168,10 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
   const std::size_t chosen = rng.below(pairs.size());
   Pair& pair = pairs[chosen];
   const std::int64_t layer = static_cast<std::int64_t>(rng.below(kLayers));
-  const std::int64_t head = static_cast<std::int64_t>(rng.below(kHeads));
+  const std::int64_t head =
+      static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(pair.cache.heads(layer))));
   const std::size_t l = static_cast<std::size_t>(layer), h = static_cast<std::size_t>(head);
-  switch (rng.below(9)) {
+  switch (rng.below(11)) {
     case 0:
     case 1:
     case 2: {
@@ -179,7 +189,8 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
       if (pairs.size() < 6) pairs.push_back({pair.cache.fork(), pair.oracle});
       break;
     case 4: {
-      const auto kept = random_positions(rng, pair.cache.length(layer, head));
+      auto kept = random_positions(rng, pair.cache.length(layer, head));
+      if (rng.chance(0.2)) std::ranges::reverse(kept);
       if (pair.cache.keep(layer, head, kept, measure)) pair.oracle.keep(l, h, kept);
       break;
     }
@@ -187,7 +198,7 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
       const QuantisedFormat& format = kFormats[rng.below(3)];
       const std::int64_t tokens = static_cast<std::int64_t>(rng.below(60));
       // Pages on the host are not quantised, and the oracle does not know hosts.
-      for (std::int64_t i = 0; i < kHeads; ++i) {
+      for (std::int64_t i = 0; i < pair.cache.heads(layer); ++i) {
         if (!pair.cache.move_to_device(layer, i, measure)) return;
       }
       pair.cache.quantise(layer, tokens, format, measure);
@@ -211,6 +222,44 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
           }
         }
         pairs.push_back(std::move(prefix));
+      }
+      break;
+    case 9: {
+      const std::int64_t tokens = static_cast<std::int64_t>(rng.below(4));
+      std::vector<OracleHead>& heads = pair.oracle.layers[l];
+      const auto shortest = std::ranges::min(heads, {}, [](const OracleHead& of) {
+                              return of.rows.size();
+                            }).rows.size();
+      // The oracle takes a whole page for quantised or not, so what is quantised stays as it is.
+      if (shortest == 0 || std::ranges::any_of(heads, [](const OracleHead& of) {
+            return std::ranges::count(of.quantised, true) > 0;
+          })) {
+        break;
+      }
+      std::vector<std::int32_t> positions;
+      for (const OracleHead& of : heads) {
+        for (std::int64_t i = 0; i < tokens; ++i) {
+          positions.push_back(static_cast<std::int32_t>(rng.below(of.rows.size())));
+        }
+      }
+      const at::Tensor k = random_rows(rng, tokens), v = random_rows(rng, tokens);
+      if (!pair.cache.overwrite(layer, positions, k, v, measure)) break;
+      for (std::size_t i = 0; i < positions.size(); ++i) {
+        const std::size_t of = i / static_cast<std::size_t>(tokens);
+        const std::int64_t token = static_cast<std::int64_t>(i) % tokens;
+        const std::int64_t kv_head = static_cast<std::int64_t>(of) * kHeads / std::ssize(heads);
+        heads[of].rows[static_cast<std::size_t>(positions[i])] = {floats(k[token][kv_head]),
+                                                                  floats(v[token][kv_head])};
+      }
+      break;
+    }
+    case 8:
+      // The oracle does not know which quantised pages heads share, so there are none to share.
+      if (rng.chance(0.3) && std::ranges::all_of(pair.oracle.layers[l], [](const OracleHead& of) {
+            return std::ranges::count(of.quantised, true) == 0;
+          })) {
+        pair.cache.expand_heads(layer, kGroup * kHeads);
+        pair.oracle.expand_heads(l, kGroup * kHeads);
       }
       break;
     default:
@@ -300,6 +349,44 @@ TEST_CASE("what keep drops is free again, and counted in the stage that dropped 
   CHECK(pair.cache.num_pages(1, 1) == 0);
   CHECK(pair.cache.bytes().device == live - 19 * page);
   CHECK(!pair.cache.dense());
+}
+
+TEST_CASE("expanded heads share all pages until each keeps its own", "[exec][api]") {
+  Rng rng(5, "tests.kv_cache.expand");
+  Measured measured;
+  const auto memory = make_memory();
+  Pair pair = make_pair(memory);
+  REQUIRE(append(pair, rng, 4 * kPage + 3, measured.measure));
+  const std::int64_t page = memory->pool(KvMemory::kDevice).page_bytes();
+  const std::int64_t live = memory->live_bytes();
+  const std::int64_t moved = measured.of(Stage::kOther).bytes_moved;
+  constexpr std::int64_t kQueryHeads = kGroup * kHeads;
+  pair.cache.expand_heads(0, kQueryHeads);
+  pair.oracle.expand_heads(0, kQueryHeads);
+  CHECK(pair.cache.heads(0) == kQueryHeads);
+  CHECK(pair.cache.heads(1) == kHeads);
+  CHECK(pair.cache.dense());
+  CHECK(memory->live_bytes() == live);
+  CHECK(pair.cache.bytes().total() == live);
+  CHECK(measured.of(Stage::kOther).bytes_moved == moved);
+  check_holds(pair, measured.measure);
+
+  // An append copies the begun page of one head of each group; the other goes on with the old one.
+  const std::int64_t foreseen = pair.cache.pages_to_append(1);
+  REQUIRE(append(pair, rng, 1, measured.measure));
+  CHECK(foreseen == kHeads);
+  CHECK(memory->live_bytes() == live + kHeads * page);
+  check_holds(pair, measured.measure);
+
+  // What each head keeps is its own, the leading pages too: 12 tokens are two pages.
+  std::vector<std::int32_t> kept;
+  for (std::int32_t i = 0; i < 12; ++i) kept.push_back(i);
+  for (std::int64_t h = 0; h < kQueryHeads; ++h) {
+    REQUIRE(pair.cache.keep(0, h, kept, measured.measure));
+    pair.oracle.keep(0, static_cast<std::size_t>(h), kept);
+  }
+  CHECK(pair.cache.bytes().total() == (kQueryHeads * 2 + kHeads * 5) * page);
+  check_holds(pair, measured.measure);
 }
 
 TEST_CASE("quantised pages take exactly their codes, minima and scales", "[exec][api]") {
