@@ -31,7 +31,7 @@ void count(LayerStep& step, std::int64_t pairs, std::int64_t keys) {
 }
 
 void count_causal(LayerStep& step, const CacheView& view, std::int64_t window) {
-  const std::int64_t kv_heads = step.k.size(1), group = step.q.size(1) / kv_heads;
+  const std::int64_t kv_heads = view.heads(), group = step.q.size(1) / kv_heads;
   const std::int64_t n = step.q.size(0);
   std::int64_t pairs = 0, keys = 0;
   for (std::int64_t h = 0; h < kv_heads; ++h) {
@@ -45,7 +45,7 @@ void count_causal(LayerStep& step, const CacheView& view, std::int64_t window) {
 // What the selection lists, less what causality masks of it: tiles and columns may reach beyond a
 // query. On the CPU, since a selection made on a device is small.
 void count_selection(LayerStep& step, const CacheView& view, const PrefillSelection& selection) {
-  const std::int64_t heads = step.q.size(1), group = heads / step.k.size(1), n = step.q.size(0);
+  const std::int64_t heads = step.q.size(1), group = heads / view.heads(), n = step.q.size(0);
   const std::int64_t tile = selection.tile, tiles = (n + tile - 1) / tile;
   const at::Tensor tile_offsets = selection.tile_offsets.cpu(), listed = selection.tiles.cpu();
   const bool columns = selection.columns.defined();
@@ -89,7 +89,7 @@ void count_selection(LayerStep& step, const CacheView& view, const PrefillSelect
 // attends. The window is the model's, so it is told from how many keys are held behind a key.
 Attention attend_window(LayerStep& step, const CacheView& view) {
   constexpr std::int64_t kBlock = 512;
-  const std::int64_t n = step.q.size(0), heads = step.q.size(1), kv_heads = step.k.size(1);
+  const std::int64_t n = step.q.size(0), heads = step.q.size(1), kv_heads = view.heads();
   const std::int64_t group = heads / kv_heads, dim = step.q.size(2), window = step.sliding_window;
   const std::int64_t page_tokens = view.pool.size(2);
   Attention result{at::empty({n, heads, dim}, step.q.options()),
@@ -134,7 +134,7 @@ Attention attend_window(LayerStep& step, const CacheView& view) {
 // The window hides something from the last query at least.
 bool window_matters(const LayerStep& step, const CacheView& view) {
   if (step.sliding_window == 0) return false;
-  for (std::int64_t h = 0; h < step.k.size(1); ++h) {
+  for (std::int64_t h = 0; h < view.heads(); ++h) {
     if (held(view, h) > step.sliding_window) return true;
   }
   return false;
@@ -171,6 +171,23 @@ Attention attend_one(LayerStep& step, const CacheView& view) {
   const auto [out, lse] =
       attention_decode(step.q, view.pool, view.block_table, view.kv_lengths, step.scale);
   return {out, lse};
+}
+
+KeyScores score_keys(LayerStep& step, const CacheView& view, const at::Tensor& queries,
+                     const at::Tensor& lse, bool with_diagonals) {
+  const std::int64_t rows = queries.size(0), group = queries.size(1) / view.heads();
+  const std::int64_t dim = queries.size(2), passes = lse.defined() ? 1 : 2;
+  StageCounts& counts = step.measure.now();
+  for (std::int64_t h = 0; h < view.heads(); ++h) {
+    const std::int64_t pairs = group * causal_pairs(rows, held(view, h), 0);
+    counts.operations += 2.0 * static_cast<double>(passes * dim * pairs);
+    counts.bytes_read +=
+        passes * held(view, h) * dim * static_cast<std::int64_t>(queries.element_size());
+  }
+  auto [columns, diagonals] =
+      window_scores(queries, view.pool, view.block_table, view.kv_lengths, step.scale,
+                    lse.defined() ? c10::optional<at::Tensor>(lse) : c10::nullopt, with_diagonals);
+  return {std::move(columns), std::move(diagonals)};
 }
 
 }  // namespace scsim::exec

@@ -24,4 +24,16 @@ Attention attend(LayerStep& step, const CacheView& view,
 // One new token over all that `view` holds, within the sliding window.
 Attention attend_one(LayerStep& step, const CacheView& view);
 
+struct KeyScores {
+  at::Tensor columns;    // [query_heads, longest]
+  at::Tensor diagonals;  // likewise, or of no columns
+};
+
+// How much attention the keys of `view` get from `queries` [rows, query_heads, head_dim], which are
+// those of its last tokens: window_scores() of exec/operators. Nothing is attended by it, so what
+// is counted is operations and the keys read. `lse` [rows, query_heads], where attend() gave it,
+// saves half of the work.
+KeyScores score_keys(LayerStep& step, const CacheView& view, const at::Tensor& queries,
+                     const at::Tensor& lse = {}, bool with_diagonals = false);
+
 }  // namespace scsim::exec

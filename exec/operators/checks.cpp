@@ -176,6 +176,25 @@ std::vector<std::int64_t> tile_starts(const at::Tensor& query_offsets, std::int6
   return starts;
 }
 
+AttentionShape check_scores(const at::Tensor& q, const at::Tensor& pool,
+                            const at::Tensor& block_table, const at::Tensor& kv_lengths,
+                            const OptionalTensor& lse) {
+  const char* name = "scsim::window_scores";
+  const AttentionShape shape = check_attention(name, q, pool, block_table, kv_lengths);
+  TORCH_CHECK(shape.sequences == 1, name, ": one sequence at a time; found ", shape.sequences);
+  check_pages(name, shape, block_table, kv_lengths);
+  for (std::int64_t h = 0; h < shape.kv_heads; ++h) {
+    const std::int32_t held = kv_lengths.const_data_ptr<std::int32_t>()[h];
+    TORCH_CHECK(held >= shape.rows, name, ": q has ", shape.rows, " rows, and kv head ", h,
+                " holds ", held, " tokens");
+  }
+  TORCH_CHECK(!lse || (lse->dim() == 2 && lse->size(0) == shape.rows &&
+                       lse->size(1) == shape.query_heads && lse->scalar_type() == at::kFloat),
+              name, ": lse must be float32 [", shape.rows, ", ", shape.query_heads, "]; found ",
+              lse->scalar_type(), " ", lse->sizes());
+  return shape;
+}
+
 void check_merge(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
                  const at::Tensor& lse_b) {
   TORCH_CHECK(out_a.dim() > 0 && out_a.sizes() == out_b.sizes() && lse_a.sizes() == lse_b.sizes() &&

@@ -45,6 +45,12 @@ void check_selection(const AttentionShape& shape, const at::Tensor& query_offset
 // Tiles of query rows of all sequences before sequence s, for s = 0 .. sequences.
 std::vector<std::int64_t> tile_starts(const at::Tensor& query_offsets, std::int64_t tile);
 
+// q, pool, block_table and kv_lengths are of one sequence whose heads all hold the rows of q, and
+// lse, if any, has their shape. The last two must be on the CPU.
+AttentionShape check_scores(const at::Tensor& q, const at::Tensor& pool,
+                            const at::Tensor& block_table, const at::Tensor& kv_lengths,
+                            const OptionalTensor& lse);
+
 // The other operators: shapes only.
 void check_merge(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
                  const at::Tensor& lse_b);

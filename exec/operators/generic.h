@@ -16,6 +16,10 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale);
+std::tuple<at::Tensor, at::Tensor> window_scores(const at::Tensor& q, const at::Tensor& pool,
+                                                 const at::Tensor& block_table,
+                                                 const at::Tensor& kv_lengths, double scale,
+                                                 const OptionalTensor& lse, bool with_diagonals);
 std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,
                                                const at::Tensor& out_b, const at::Tensor& lse_b);
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);

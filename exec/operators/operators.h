@@ -61,6 +61,20 @@ std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const a
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale);
 
+// How much attention the keys of one sequence get from some rows of queries, by key and by
+// distance: what SnapKV, H2O and TOVA choose tokens by, and MInference its columns and diagonals.
+// q, kv_lengths and scale as in attention_prefill of one sequence: row i of n attends the first
+// kv_lengths[0][g] - n + i + 1 tokens. The weight of key p in row i is exp(scale * q.k - lse).
+// lse           [rows, query_heads] as attention_prefill gives it; absent: a first pass makes it
+// Gives columns [query_heads, longest]: at p the sum over rows of the weight of key p, and
+// diagonals [query_heads, longest]: at o the sum over rows of the weight of the key o before the
+// row's own token; or, without with_diagonals, [query_heads, 0]. Where a head holds fewer than the
+// longest, zeros follow. Nothing of the size rows x keys is ever held.
+std::tuple<at::Tensor, at::Tensor> window_scores(
+    const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
+    const at::Tensor& kv_lengths, double scale, const c10::optional<at::Tensor>& lse = c10::nullopt,
+    bool with_diagonals = false);
+
 // Attention over the union of two disjoint sets of keys from the attention over each:
 // out_* [..., head_dim], lse_* [...]. Sets may be empty (lse -infinity).
 std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,

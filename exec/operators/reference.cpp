@@ -122,6 +122,45 @@ Tensors attention_decode(const at::Tensor& q, const at::Tensor& pool, const at::
   return {out, lse};
 }
 
+Tensors window_scores(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
+                      const at::Tensor& kv_lengths, double scale) {
+  const at::Tensor queries = wide(q), contents = wide(pool);
+  const std::int64_t rows = q.size(0), heads = q.size(1), head_dim = q.size(2);
+  const std::int64_t kv_heads = block_table.size(1), page_tokens = pool.size(2);
+  const std::int32_t* lengths = integers(kv_lengths);
+  const std::int64_t longest = *std::max_element(lengths, lengths + kv_heads);
+  at::Tensor columns = at::zeros({heads, longest}, at::kDouble);
+  at::Tensor diagonals = at::zeros({heads, longest}, at::kDouble);
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const std::int64_t kv_head = h / (heads / kv_heads);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const std::int64_t own = lengths[kv_head] - rows + i;
+      std::vector<double> weights;
+      for (std::int64_t p = 0; p <= own; ++p) {
+        const std::int64_t page =
+            integers(block_table)[kv_head * block_table.size(2) + p / page_tokens];
+        const double* key =
+            numbers(contents) + (page * 2 * page_tokens + p % page_tokens) * head_dim;
+        double logit = 0;
+        for (std::int64_t d = 0; d < head_dim; ++d) {
+          logit += numbers(queries)[(i * heads + h) * head_dim + d] * key[d];
+        }
+        weights.push_back(logit * scale);
+      }
+      const double top = *std::max_element(weights.begin(), weights.end());
+      if (top == -std::numeric_limits<double>::infinity()) continue;
+      double sum = 0;
+      for (double& weight : weights) sum += weight = std::exp(weight - top);
+      for (std::int64_t p = 0; p <= own; ++p) {
+        const double weight = weights[static_cast<std::size_t>(p)] / sum;
+        columns.mutable_data_ptr<double>()[h * longest + p] += weight;
+        diagonals.mutable_data_ptr<double>()[h * longest + own - p] += weight;
+      }
+    }
+  }
+  return {columns, diagonals};
+}
+
 Tensors merge_state(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
                     const at::Tensor& lse_b) {
   const at::Tensor a = wide(out_a), b = wide(out_b), of_a = wide(lse_a), of_b = wide(lse_b);

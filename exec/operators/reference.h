@@ -15,6 +15,8 @@ Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
                           const c10::optional<PrefillSelection>& selection = c10::nullopt);
 Tensors attention_decode(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
                          const at::Tensor& kv_lengths, double scale);
+Tensors window_scores(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
+                      const at::Tensor& kv_lengths, double scale);
 Tensors merge_state(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
                     const at::Tensor& lse_b);
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);

@@ -18,6 +18,9 @@ TORCH_LIBRARY(scsim, library) {
       "attention_decode(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale) "
       "-> (Tensor out, Tensor lse)");
   library.def(
+      "window_scores(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale, "
+      "Tensor? lse=None, bool with_diagonals=False) -> (Tensor columns, Tensor diagonals)");
+  library.def(
       "merge_state(Tensor out_a, Tensor lse_a, Tensor out_b, Tensor lse_b) "
       "-> (Tensor out, Tensor lse)");
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor");
@@ -63,6 +66,15 @@ std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const a
                                                     const at::Tensor& kv_lengths, double scale) {
   static const auto operation = find<decltype(attention_decode)>("scsim::attention_decode");
   return operation.call(q, pool, block_table, kv_lengths, scale);
+}
+
+std::tuple<at::Tensor, at::Tensor> window_scores(const at::Tensor& q, const at::Tensor& pool,
+                                                 const at::Tensor& block_table,
+                                                 const at::Tensor& kv_lengths, double scale,
+                                                 const c10::optional<at::Tensor>& lse,
+                                                 bool with_diagonals) {
+  static const auto operation = find<decltype(window_scores)>("scsim::window_scores");
+  return operation.call(q, pool, block_table, kv_lengths, scale, lse, with_diagonals);
 }
 
 std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,

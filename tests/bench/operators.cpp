@@ -1,7 +1,7 @@
-// How fast the operators are, beside what this machine can do: prefill in GFLOP/s against a matrix
-// product of libtorch's, decode and products of few rows in GB/s against reading a large buffer,
-// both peaks being measured in the same run. Every answer is checked first. Best and median of
-// five.
+// How fast the operators are, beside what this machine can do: prefill and window scores in GFLOP/s
+// against a matrix product of libtorch's, decode and products of few rows in GB/s against reading a
+// large buffer, both peaks being measured in the same run. Every answer is checked first. Best and
+// median of five.
 //
 //   bench_operators [--csv] [longest prompt, 4096 unless told]
 //
@@ -147,6 +147,38 @@ void bench_decode(const Heads& heads, std::int64_t tokens, double read_rate) {
         static_cast<double>(cache.keys.nbytes() + cache.values.nbytes()), ours, torch, read_rate);
 }
 
+// Libtorch's way holds all logits: a product, a softmax, a sum.
+void bench_scores(const Heads& heads, std::int64_t rows, std::int64_t tokens, double product_rate) {
+  const Cache cache(heads, tokens);
+  const double scale = 1 / std::sqrt(static_cast<double>(heads.dim));
+  const at::Tensor q = at::randn({rows, heads.query, heads.dim});
+  at::Tensor columns;
+  const auto score = [&] {
+    columns = std::get<0>(window_scores(q, cache.pool, cache.block_table, cache.kv_lengths, scale));
+  };
+  score();
+  check("scores " + heads.text(), columns,
+        std::get<0>(
+            reference::window_scores(q, cache.pool, cache.block_table, cache.kv_lengths, scale)));
+  const at::Tensor grouped =
+      q.transpose(0, 1).reshape({heads.kv, heads.query / heads.kv, rows, heads.dim});
+  const at::Tensor hidden = at::ones({rows, tokens}, at::kBool).triu(tokens - rows + 1);
+  const Taken ours = time_of(score);
+  const Taken torch = time_of([&] {
+    at::matmul(grouped, cache.keys[0].unsqueeze(1).transpose(2, 3))
+        .mul_(scale)
+        .masked_fill_(hidden, -INFINITY)
+        .softmax(-1)
+        .sum(2);
+  });
+  const double pairs = static_cast<double>(rows) *
+                       (static_cast<double>(tokens) - (static_cast<double>(rows) - 1) / 2);
+  // Two passes of one product each.
+  print("scores", heads.text() + ", " + std::to_string(rows) + " of " + std::to_string(tokens),
+        "GFLOP/s", 4.0 * static_cast<double>(heads.dim * heads.query) * pairs, ours, torch,
+        product_rate);
+}
+
 void bench_linear(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, double read_rate) {
   const at::Tensor x = at::randn({rows, inputs}), weight = at::randn({outputs, inputs});
   at::Tensor y;
@@ -207,6 +239,9 @@ void run(std::int64_t longest) {
   }
   for (const Heads& heads : {small, large}) {
     for (const std::int64_t tokens : {1000, 8000, 32000}) bench_decode(heads, tokens, read);
+  }
+  for (const Heads& heads : {small, large}) {
+    for (const std::int64_t tokens : {2000, 8000, 32000}) bench_scores(heads, 32, tokens, product);
   }
   for (const std::int64_t rows : {1, 2, 4, 8, 16}) bench_linear(rows, 576, 49152, read);
   for (const std::int64_t rows : {1, 2, 4, 8, 16}) bench_linear(rows, 4096, 4096, read);

@@ -54,6 +54,29 @@ struct DecodeItem {
   float* weight;  // [group]
 };
 
+// Rows of queries against keys [begin, end) of one kv head; what becomes of the weights is summed.
+struct ScoreItem {
+  PagedHead keys;
+  const float* q;  // row (i, g) at q + i * q_stride + g * head_dim
+  std::int64_t q_stride;
+  std::int64_t queries, group;
+  std::int64_t first_limit;  // query i attends the keys below first_limit + i
+  std::int64_t begin, end;
+  float scale;
+  // score_tops gives these, of row (i, g) at i * group + g; logits counted in powers of 2.
+  float* top;
+  float* weight;
+  // score_sums takes the rows' LSE, row (i, g) at lse + i * lse_stride + g, and gives the sums of
+  // weights: of key begin + k of head g at columns + g * column_stride + k; and, unless null, of
+  // all (i, k) with one k + queries - 1 - i at that place behind diagonals + g * diagonal_stride.
+  const float* lse;
+  std::int64_t lse_stride;
+  float* columns;
+  std::int64_t column_stride;
+  float* diagonals;
+  std::int64_t diagonal_stride;
+};
+
 struct CpuKernels {
   const char* name;
 
@@ -62,6 +85,10 @@ struct CpuKernels {
   void (*prefill)(const PrefillItem& item, float* scratch);
   std::int64_t (*decode_scratch)(std::int64_t group, std::int64_t head_dim);
   void (*decode)(const DecodeItem& item, float* scratch);
+
+  std::int64_t (*score_scratch)(std::int64_t head_dim);
+  void (*score_tops)(const ScoreItem& item, float* scratch);
+  void (*score_sums)(const ScoreItem& item, float* scratch);
 
   // y[r * y_stride + o] = x[r, :] . weight[o, :] + bias[o], reading each weight once. bias may be
   // null.

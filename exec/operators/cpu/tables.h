@@ -9,6 +9,9 @@ std::int64_t prefill_scratch(std::int64_t rows, std::int64_t head_dim);
 void prefill(const PrefillItem& item, float* scratch);
 std::int64_t decode_scratch(std::int64_t group, std::int64_t head_dim);
 void decode(const DecodeItem& item, float* scratch);
+std::int64_t score_scratch(std::int64_t head_dim);
+void score_tops(const ScoreItem& item, float* scratch);
+void score_sums(const ScoreItem& item, float* scratch);
 void dot_rows(const float* x, std::int64_t rows, std::int64_t x_stride, const float* weight,
               std::int64_t outputs, std::int64_t inputs, const float* bias, float* y,
               std::int64_t y_stride);
