@@ -4,6 +4,23 @@
 
 namespace scsim::methods {
 
+double KvContract::prefill_pairs_given(const AttentionLayer& layer, Tokens fresh, Tokens cached,
+                                       const RecordedSelection&) const {
+  const PairBounds pairs = prefill_pairs(layer, fresh, cached);
+  SCSIM_CHECK_EQ(pairs.least, pairs.most);
+  return pairs.least;
+}
+
+Bytes KvContract::kept_bytes_behind(const AttentionLayer& layer,
+                                    std::span<const Tokens> prompts) const {
+  Tokens all{0};
+  for (const Tokens prompt : prompts) all += prompt;
+  if (prompts.empty() || second_question() != SecondQuestion::kAppendsInFull) {
+    return kept_bytes(layer, all);
+  }
+  return kept_bytes(layer, prompts.front()) + dense_bytes(layer, all - prompts.front());
+}
+
 Bytes KvContract::metadata_bytes(const AttentionLayer&, Tokens) const { return Bytes{0}; }
 
 double KvContract::bits_per_element(const AttentionLayer& layer) const {

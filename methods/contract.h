@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct PairBounds {
   double least = 0, most = 0;  // (query, key) pairs over all query heads of the layer
   bool exact() const { return least == most; }
 };
+
+// What a method chose for one layer of one prefill where the data decided: a list of numbers a
+// query head, whose meaning is the method's own. Its execution records it (exec/api/measure.h).
+using RecordedSelection = std::vector<std::vector<std::int32_t>>;
 
 enum class Compresses : std::uint8_t { kNever, kOnce, kAtEveryAppend };
 
@@ -65,8 +70,15 @@ class KvContract {
   // Prefill: `fresh` new tokens behind `cached` ones.
   virtual PairBounds prefill_pairs(const AttentionLayer& layer, Tokens fresh,
                                    Tokens cached) const = 0;
+  // Exactly, given what was chosen. Default: where the bounds are exact nothing is.
+  virtual double prefill_pairs_given(const AttentionLayer& layer, Tokens fresh, Tokens cached,
+                                     const RecordedSelection& selection) const;
   // Bytes of a layer's cache behind a prompt of `tokens`, of which the method's own metadata.
   virtual Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const = 0;
+  // Behind several prompts, each prefilled behind those before it. Default: what second_question()
+  // says.
+  virtual Bytes kept_bytes_behind(const AttentionLayer& layer,
+                                  std::span<const Tokens> prompts) const;
   virtual Bytes metadata_bytes(const AttentionLayer& layer, Tokens tokens) const;  // default: none
   virtual double bits_per_element(const AttentionLayer& layer) const;  // default: as the model's
   // The most a layer holds while such a prompt is prefilled, before it is compressed.

@@ -60,6 +60,10 @@ struct MethodEntry {
   std::vector<MethodParameter> parameters = {};
   std::unique_ptr<KvContract> (*make_contract)(const MethodParameters&) = nullptr;
   std::vector<MethodPreset> presets = {};
+  // For tests/methods/conformance, parameters as people write them behind the colon: settings that
+  // act on prompts of 20 to 300 tokens, where defaults would keep all; and those that make the
+  // method full attention on prompts of any length there.
+  std::vector<std::string> small = {}, lossless = {};
 };
 
 const std::vector<MethodEntry>& method_table();

@@ -8,7 +8,11 @@
 //   }
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "exec/api/stage_clock.h"
 #include "traces/stage.h"
@@ -26,11 +30,20 @@ struct StageCounts {
   StageCounts& operator+=(const StageCounts& other);  // peaks: the larger one
 };
 
+// What a method chose for a layer of a prefill where the data decided: for each query head numbers
+// whose meaning is the method's (methods/contract.h).
+struct LayerSelection {
+  std::int64_t layer = 0, fresh = 0, cached = 0;
+  std::vector<std::vector<std::int32_t>> heads{};
+};
+
 // Handed down to everything that computes. REQUIRES: the clock is running while stages are entered.
 struct Measure {
   StageClock& clock;
   PerStage<StageCounts>& counts;
   Stage stage = Stage::kOther;  // the stage under way: what allocations are counted to
+  std::vector<LayerSelection>* selections = nullptr;  // null: nobody wants to know
+  std::map<std::string, double>* parts = nullptr;     // likewise: seconds of MeasuredPart by name
   StageCounts& now() { return counts[static_cast<std::size_t>(stage)]; }
 };
 
@@ -49,6 +62,27 @@ class MeasuredStage {
   StageScope scope_;
   Measure& measure_;
   Stage before_;
+};
+
+// A named part of a stage, for whoever asks (Measure::parts): on the host's clock, so on a device
+// what it queued is not in it. Parts do not change what stages take.
+class MeasuredPart {
+ public:
+  MeasuredPart(const Measure& measure, const char* name) : measure_(measure), name_(name) {
+    if (measure_.parts != nullptr) began_ = std::chrono::steady_clock::now();
+  }
+  ~MeasuredPart() {
+    if (measure_.parts == nullptr) return;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began_;
+    (*measure_.parts)[name_] += took.count();
+  }
+  MeasuredPart(const MeasuredPart&) = delete;
+  MeasuredPart& operator=(const MeasuredPart&) = delete;
+
+ private:
+  const Measure& measure_;
+  const char* name_;
+  std::chrono::steady_clock::time_point began_;
 };
 
 }  // namespace scsim::exec

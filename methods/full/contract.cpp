@@ -34,7 +34,8 @@ MethodEntry full_method() {
           .parameters = {},
           .make_contract = [](const MethodParameters&) -> std::unique_ptr<KvContract> {
             return std::make_unique<FullContract>();
-          }};
+          },
+          .lossless = {""}};
 }
 
 }  // namespace scsim::methods

@@ -1,0 +1,172 @@
+#include "tests/methods/conformance/subject.h"
+
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/temporary_folder.h"
+#include "tests/support/tiny_model.h"
+#include "traces/rng.h"
+
+namespace scsim::test {
+namespace {
+
+exec::LoadedModel load(const TinyModel& shape, const exec::ModelOptions& options) {
+  static std::vector<std::unique_ptr<TemporaryFolder>> folders;  // a calibration hashes the weights
+  folders.push_back(std::make_unique<TemporaryFolder>());
+  const std::string path = folders.back()->path();
+  write_tiny_model(path, shape);
+  Expected<exec::LoadedModel> model = exec::load_model(path, options);
+  INFO((model ? "" : model.error().message));
+  REQUIRE(model.has_value());
+  return *std::move(model);
+}
+
+constexpr std::int64_t kTextTokens = 256;  // a tiny model's vocabulary without the special ones
+
+}  // namespace
+
+std::span<exec::LoadedModel> tiny_models() {
+  static std::vector<exec::LoadedModel> models = [] {
+    std::vector<exec::LoadedModel> loaded;
+    loaded.push_back(load({}, {.page_tokens = 16}));
+    loaded.push_back(load({.layers = 3,
+                           .query_heads = 6,
+                           .kv_heads = 2,
+                           .head_dim = 32,
+                           .hidden = 96,
+                           .intermediate = 64,
+                           .seed = 2},
+                          {.page_tokens = 32}));
+    return loaded;
+  }();
+  return models;
+}
+
+exec::LoadedModel& tiny_model_in_chunks() {
+  static exec::LoadedModel model = load({}, {.page_tokens = 16, .chunk_tokens = 48});
+  return model;
+}
+
+Subject::Subject(const std::string& method, exec::LoadedModel& tiny)
+    : title(method), loaded(tiny), model(*tiny.model) {
+  const Expected<methods::MethodChoice> parsed = methods::parse_method(method);
+  INFO((parsed ? "" : parsed.error().message));
+  REQUIRE(parsed.has_value());
+  choice = *parsed;
+  title += " on " + std::to_string(model.config().layers) + " layers of " +
+           std::to_string(model.config().attention.query_heads) + " heads";
+  contract = methods::make_contract(choice);
+  runtime = methods::make_runtime(choice);
+}
+
+methods::AttentionLayer Subject::layer(std::int64_t number) const {
+  const exec::AttentionConfig& heads = model.config().attention;
+  return {.layer = number,
+          .num_layers = layers(),
+          .query_heads = heads.query_heads,
+          .kv_heads = heads.kv_heads,
+          .head_dim = heads.head_dim,
+          .element_bytes = 4};
+}
+
+double Subject::kept_bytes(std::span<const Tokens> prompts) const {
+  double bytes = 0;
+  for (std::int64_t i = 0; i < layers(); ++i) {
+    bytes += contract->kept_bytes_behind(layer(i), prompts).value();
+  }
+  return bytes;
+}
+
+double Subject::allocated_bytes(const exec::KvCache& cache) const {
+  const std::int64_t row = 2 * model.config().attention.head_dim * 4;
+  std::int64_t empty = 0;
+  for (std::int64_t l = 0; l < cache.layers(); ++l) {
+    for (std::int64_t h = 0; h < cache.kv_heads(); ++h) {
+      empty += cache.num_pages(l, h) * model.options().page_tokens - cache.length(l, h);
+    }
+  }
+  return static_cast<double>(cache.bytes().total() - empty * row);
+}
+
+std::string written(const methods::MethodEntry& entry, const std::string& setting) {
+  return setting.empty() ? entry.name : entry.name + ":" + setting;
+}
+
+std::vector<Subject> subjects(const methods::MethodEntry& entry,
+                              const std::vector<std::string>& settings) {
+  std::vector<Subject> all;
+  for (const std::string& setting : settings) {
+    for (exec::LoadedModel& model : tiny_models()) all.emplace_back(written(entry, setting), model);
+  }
+  return all;
+}
+
+std::vector<std::string> every_setting(const methods::MethodEntry& entry) {
+  std::vector<std::string> settings = {""};
+  settings.insert(settings.end(), entry.small.begin(), entry.small.end());
+  settings.insert(settings.end(), entry.lossless.begin(), entry.lossless.end());
+  return settings;
+}
+
+Ids random_ids(std::int64_t count, const std::string& purpose) {
+  Rng rng(5, "test.conformance." + purpose);
+  Ids ids;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ids.push_back(static_cast<std::int32_t>(rng.below(kTextTokens)));
+  }
+  return ids;
+}
+
+Script some_script(std::int64_t context_tokens) {
+  Script script{.context = random_ids(context_tokens, "context"), .turns = {}};
+  for (const std::int64_t question : {9, 1, 23}) {
+    const std::string number = std::to_string(question);
+    script.turns.push_back({random_ids(question, "question" + number), random_ids(6, number)});
+  }
+  return script;
+}
+
+at::Tensor value(Expected<at::Tensor> logits) {
+  INFO((logits ? "" : logits.error().message));
+  REQUIRE(logits.has_value());
+  return *logits;
+}
+
+double distance(const at::Tensor& a, const at::Tensor& b) {
+  REQUIRE(a.sizes() == b.sizes());
+  return (a - b).abs().max().item<double>();
+}
+
+Dialogue::Dialogue(Subject& subject, const Script& script, SessionMode mode)
+    : subject_(subject), script_(script), mode_(mode), cache_(subject.model.make_cache()) {
+  if (mode == SessionMode::kMultiTurn || script_.context.empty()) return;
+  logits_.push_back(
+      value(subject.model.prefill(script_.context, cache_, *subject.runtime, measured_.measure)));
+}
+
+void Dialogue::next_turn() {
+  exec::Model& model = subject_.model;
+  const Script::Turn& turn = script_.turns[turn_];
+  Ids prompt = turn.question;
+  exec::KvCache working = cache_.fork();
+  if (mode_ == SessionMode::kMultiTurn) {
+    const Ids& before = turn_ == 0 ? script_.context : script_.turns[turn_ - 1].answer;
+    prompt.insert(prompt.begin(), before.begin(), before.end());
+  }
+  logits_.push_back(value(model.prefill(prompt, working, *subject_.runtime, measured_.measure)));
+  exec::KvCache answer = working.fork();
+  for (const std::int32_t token : turn.answer) {
+    logits_.push_back(value(model.decode(token, answer, *subject_.runtime, measured_.measure)));
+  }
+  if (mode_ == SessionMode::kMultiTurn) cache_ = std::move(working);
+  ++turn_;
+}
+
+std::vector<at::Tensor> dialogue_logits(Subject& subject, const Script& script, SessionMode mode) {
+  Dialogue dialogue(subject, script, mode);
+  while (!dialogue.done()) dialogue.next_turn();
+  return dialogue.logits();
+}
+
+}  // namespace scsim::test
