@@ -45,42 +45,55 @@ void count_causal(LayerStep& step, const CacheView& view, std::int64_t window) {
 // What the selection lists, less what causality masks of it: tiles and columns may reach beyond a
 // query. On the CPU, since a selection made on a device is small.
 void count_selection(LayerStep& step, const CacheView& view, const PrefillSelection& selection) {
-  const std::int64_t heads = step.q.size(1), group = heads / view.heads(), n = step.q.size(0);
+  const std::int64_t heads = step.q.size(1), kv_heads = view.heads(), n = step.q.size(0);
   const std::int64_t tile = selection.tile, tiles = (n + tile - 1) / tile;
+  const std::int64_t stride = selection.stride == 0 ? tile : selection.stride;
+  const at::Tensor none = at::zeros({0}, at::kInt);
+  const auto on_cpu = [&](const at::Tensor& t) { return t.defined() ? t.cpu() : none; };
   const at::Tensor tile_offsets = selection.tile_offsets.cpu(), listed = selection.tiles.cpu();
-  const bool columns = selection.columns.defined();
-  const at::Tensor column_offsets = columns ? selection.column_offsets.cpu() : at::Tensor();
-  const at::Tensor single = columns ? selection.columns.cpu() : at::Tensor();
-  // Pairs of queries [from, to) with keys [begin, end) when query i attends those below first + i.
-  const auto masked = [](std::int64_t from, std::int64_t to, std::int64_t first, std::int64_t begin,
-                         std::int64_t end) {
-    std::int64_t pairs = 0;
-    for (std::int64_t i = from; i < to; ++i) {
-      pairs += std::max<std::int64_t>(0, std::min(end, first + i) - begin);
-    }
-    return pairs;
-  };
+  const at::Tensor column_offsets = on_cpu(selection.column_offsets);
+  const at::Tensor columns = on_cpu(selection.columns), bands = on_cpu(selection.bands);
+  const auto numbers = [](const at::Tensor& t) { return t.const_data_ptr<std::int32_t>(); };
+  const bool by_kv_head = tile_offsets.numel() - 1 == kv_heads * tiles;
+  const std::int64_t lists_of = by_kv_head ? kv_heads : heads;
   std::int64_t pairs = 0, keys = 0;
-  for (std::int64_t h = 0; h < heads; ++h) {
-    const std::int64_t first = held(view, h / group) - n + 1;
+  for (std::int64_t h = 0; h < lists_of; ++h) {
+    const std::int64_t first = held(view, by_kv_head ? h : h / (heads / kv_heads)) - n + 1;
+    std::int64_t of_head = 0;
     for (std::int64_t t = 0; t < tiles; ++t) {
       const std::int64_t from = t * tile, to = std::min(n, from + tile), e = h * tiles + t;
-      const std::int32_t* offsets = tile_offsets.const_data_ptr<std::int32_t>();
-      for (std::int64_t i = offsets[e]; i < offsets[e + 1]; ++i) {
-        const std::int64_t begin = listed.const_data_ptr<std::int32_t>()[i] * tile;
+      // Pairs of these queries with keys [begin, end); query i attends those below first + i.
+      const auto masked = [&](std::int64_t begin, std::int64_t end) {
+        if (end <= first + from) return (end - begin) * (to - from);
+        std::int64_t found = 0;
+        for (std::int64_t i = from; i < to; ++i) {
+          found += std::max<std::int64_t>(0, std::min(end, first + i) - begin);
+        }
+        return found;
+      };
+      for (std::int64_t i = numbers(tile_offsets)[e]; i < numbers(tile_offsets)[e + 1]; ++i) {
+        const std::int64_t begin = numbers(listed)[i] * stride;
         const std::int64_t end = std::min(begin + tile, first + to - 1);
-        keys += std::max<std::int64_t>(0, end - begin);
-        pairs += end <= first + from ? std::max<std::int64_t>(0, end - begin) * (to - from)
-                                     : masked(from, to, first, begin, end);
+        if (end <= begin) continue;
+        keys += end - begin;
+        of_head += masked(begin, end);
       }
-      if (!columns) continue;
-      offsets = column_offsets.const_data_ptr<std::int32_t>();
-      for (std::int64_t i = offsets[e]; i < offsets[e + 1]; ++i) {
-        const std::int64_t column = single.const_data_ptr<std::int32_t>()[i];
-        pairs += masked(from, to, first, column, column + 1);
+      for (std::int64_t i = columns.numel() == 0 ? 0 : numbers(column_offsets)[e];
+           columns.numel() > 0 && i < numbers(column_offsets)[e + 1]; ++i) {
+        const std::int64_t column = numbers(columns)[i];
+        of_head += masked(column, column + 1);
         ++keys;
       }
+      const std::int64_t width = bands.numel() == 0 ? 0 : numbers(bands)[2 * e + 1];
+      if (width == 0) continue;
+      const std::int64_t begin = numbers(bands)[2 * e];
+      const auto lowest = [&](std::int64_t i) { return std::max(begin, first + i - width); };
+      for (std::int64_t i = from; i < to; ++i) {
+        of_head += std::max<std::int64_t>(0, first + i - lowest(i));
+      }
+      keys += std::max<std::int64_t>(0, first + to - 1 - lowest(from));
     }
+    pairs += of_head * (heads / lists_of);
   }
   count(step, pairs, keys);
 }

@@ -47,24 +47,27 @@ std::tuple<at::Tensor, at::Tensor> prefill(
     const at::Tensor& q_given, const at::Tensor& query_offsets, const at::Tensor& pool,
     const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale,
     const OptionalTensor& tile_offsets, const OptionalTensor& tiles,
-    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile) {
+    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile,
+    const OptionalTensor& bands, std::int64_t given_stride) {
   const char* name = "scsim::attention_prefill";
   const AttentionShape shape = check_attention(name, q_given, pool, block_table, kv_lengths);
   check_cpu(name, q_given, block_table, kv_lengths);
   check_pages(name, shape, block_table, kv_lengths);
   check_offsets(shape, query_offsets, kv_lengths);
-  const SelectionTensors selection = {tile_offsets, tiles, column_offsets, columns, tile};
+  const std::int64_t stride = given_stride == 0 ? tile : given_stride;
+  const SelectionTensors selection = {tile_offsets, tiles, column_offsets, columns,
+                                      bands,        tile,  stride};
   check_selection(shape, query_offsets, kv_lengths, selection);
 
   const at::Tensor q = q_given.contiguous();
   at::Tensor out = at::empty_like(q);
   at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options());
   const bool dense = selection.empty();
-  // A dense item is a tile of queries of all heads of one group; a sparse one, of one head, as
-  // every head has its own selection.
-  const std::int64_t heads = dense ? shape.group : 1;
   const std::int64_t rows = dense ? std::max<std::int64_t>(kPrefillRows / shape.group, 1) : tile;
   const std::vector<std::int64_t> starts = tile_starts(query_offsets, rows);
+  // An item is a tile of queries of all heads of one group, or of one head where every head has a
+  // selection of its own.
+  const std::int64_t heads = dense ? shape.group : heads_per_list(shape, selection, starts.back());
 
   struct Part {
     std::int64_t keys, sequence, first_head, tile;
@@ -79,9 +82,18 @@ std::tuple<at::Tensor, at::Tensor> prefill(
         if (dense) {
           keys -= std::max<std::int64_t>(offsets[s + 1] - offsets[s] - (t + 1) * rows, 0);
         } else {
-          const std::int64_t e = h * starts.back() + starts[s] + t;
+          const std::int64_t e = h / heads * starts.back() + starts[s] + t;
           const std::int32_t* at = tile_offsets->const_data_ptr<std::int32_t>() + e;
-          keys = (at[1] - at[0]) * tile;
+          std::int64_t listed = (at[1] - at[0]) * tile;
+          if (columns) {
+            at = column_offsets->const_data_ptr<std::int32_t>() + e;
+            listed += at[1] - at[0];
+          }
+          if (bands) {
+            const std::int32_t* band = bands->const_data_ptr<std::int32_t>() + 2 * e;
+            listed += band[1] == 0 ? 0 : std::min<std::int64_t>(band[1] + rows, keys);
+          }
+          keys = std::min(keys, listed);
         }
         parts.push_back({keys, s, h, t});
       }
@@ -112,11 +124,17 @@ std::tuple<at::Tensor, at::Tensor> prefill(
         item.scale = static_cast<float>(scale);
         if (!dense) {
           const std::int64_t e =
-              part.first_head * starts.back() + starts[part.sequence] + part.tile;
+              part.first_head / heads * starts.back() + starts[part.sequence] + part.tile;
           const std::int32_t* at = tile_offsets->const_data_ptr<std::int32_t>() + e;
           item.tiles = tiles->const_data_ptr<std::int32_t>() + at[0];
           item.num_tiles = at[1] - at[0];
           item.tile = tile;
+          item.stride = stride;
+          if (bands) {
+            const std::int32_t* band = bands->const_data_ptr<std::int32_t>() + 2 * e;
+            item.band_begin = band[0];
+            item.band_width = band[1];
+          }
           if (columns) {
             const std::int32_t* column_at = column_offsets->const_data_ptr<std::int32_t>() + e;
             item.columns = columns->const_data_ptr<std::int32_t>() + column_at[0];

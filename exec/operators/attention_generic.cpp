@@ -72,7 +72,7 @@ at::Tensor selected(const SelectionTensors& selection, std::int64_t heads, std::
     for (std::int64_t t = first; t < end; ++t, to += tokens) {
       const std::int64_t list = h * total_tiles + t;
       each(*selection.tile_offsets, *selection.tiles, list, [&](std::int64_t number) {
-        const std::int64_t begin = std::min(number * selection.tile, tokens);
+        const std::int64_t begin = std::min(number * selection.stride, tokens);
         std::fill(to + begin, to + std::min(begin + selection.tile, tokens), true);
       });
       if (!selection.columns) continue;
@@ -91,14 +91,16 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
     const at::Tensor& q, const at::Tensor& query_offsets, const at::Tensor& pool,
     const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale,
     const OptionalTensor& tile_offsets, const OptionalTensor& tiles,
-    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile) {
+    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile,
+    const OptionalTensor& bands, std::int64_t stride) {
   const char* name = "scsim::attention_prefill";
   const AttentionShape shape = check_attention(name, q, pool, block_table, kv_lengths);
   const at::Tensor lengths = kv_lengths.cpu();
   check_pages(name, shape, block_table.cpu(), lengths);
   check_offsets(shape, query_offsets, lengths);
-  const SelectionTensors selection = {on_cpu(tile_offsets), on_cpu(tiles), on_cpu(column_offsets),
-                                      on_cpu(columns), tile};
+  const SelectionTensors selection = {
+      on_cpu(tile_offsets), on_cpu(tiles), on_cpu(column_offsets),     on_cpu(columns),
+      on_cpu(bands),        tile,          stride == 0 ? tile : stride};
   check_selection(shape, query_offsets, lengths, selection);
 
   at::Tensor out = at::empty_like(q, at::MemoryFormat::Contiguous);
@@ -123,12 +125,24 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
       at::Tensor hidden = gathered.positions >= limits;
       if (!selection.empty()) {
         const std::int64_t first_tile = first / tile, end_tile = (first + count - 1) / tile + 1;
-        const at::Tensor by_tile = selected(selection, shape.query_heads, starts.back(),
-                                            starts[s] + first_tile, starts[s] + end_tile, tokens);
-        const at::Tensor by_row =
-            by_tile.to(q.device()).index_select(1, at::floor_divide(i, tile) - first_tile);
-        hidden = hidden.logical_or(
-            by_row.logical_not().view({1, shape.kv_heads, shape.group, count, tokens}));
+        const std::int64_t group = heads_per_list(shape, selection, starts.back());
+        const std::int64_t lists = shape.query_heads / group;
+        const at::Tensor by_tile = selected(selection, lists, starts.back(), starts[s] + first_tile,
+                                            starts[s] + end_tile, tokens);
+        const at::Tensor row_tiles = at::floor_divide(i, tile) - first_tile;
+        const at::Tensor by_row = by_tile.to(q.device()).index_select(1, row_tiles);
+        at::Tensor shown = by_row.view({1, shape.kv_heads, shape.group / group, count, tokens});
+        if (selection.bands) {
+          const at::Tensor band = selection.bands->view({lists, starts.back(), 2})
+                                      .narrow(1, starts[s] + first_tile, end_tile - first_tile)
+                                      .to(integers)
+                                      .index_select(1, row_tiles)
+                                      .view({1, shape.kv_heads, shape.group / group, count, 2});
+          const at::Tensor begin = band.narrow(-1, 0, 1), width = band.narrow(-1, 1, 1);
+          shown = shown.logical_or(
+              (gathered.positions >= at::maximum(begin, limits - width)).logical_and(width > 0));
+        }
+        hidden = hidden.logical_or(shown.logical_not());
       }
       const at::Tensor queries = q.narrow(0, offsets[s] + first, count)
                                      .reshape({count, shape.kv_heads, shape.group, shape.head_dim})

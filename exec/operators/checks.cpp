@@ -22,9 +22,10 @@ void check_lists(const char* what, const at::Tensor& offsets, const at::Tensor& 
   check_int32(name, what, entries, 1);
   TORCH_CHECK(offsets.is_contiguous() && entries.is_contiguous(), name, ": ", what,
               " must be contiguous");
-  TORCH_CHECK(offsets.size(0) == lists + 1, name, ": offsets of ", what,
-              " must have one entry per query head and tile of queries, and one more: ", lists + 1,
-              "; found ", offsets.sizes());
+  TORCH_CHECK(
+      offsets.size(0) == lists + 1, name, ": offsets of ", what,
+      " must have one entry per query head (or kv head) and tile of queries, and one more: ",
+      lists + 1, "; found ", offsets.sizes());
   const std::int32_t* at = offsets.const_data_ptr<std::int32_t>();
   TORCH_CHECK(at[0] == 0 && at[lists] <= entries.size(0), name, ": offsets of ", what,
               " must begin with 0 and end within the ", entries.size(0), " entries; found ", at[0],
@@ -35,7 +36,56 @@ void check_lists(const char* what, const at::Tensor& offsets, const at::Tensor& 
   }
 }
 
+// The list `e` of a selection, of query head `h` and sequence `s`, whose kv head holds `held`.
+void check_list(const SelectionTensors& selection, std::int64_t e, std::int64_t h, std::int64_t s,
+                std::int64_t held) {
+  const char* name = "scsim::attention_prefill";
+  const auto list = [e](const OptionalTensor& offsets, const OptionalTensor& entries) {
+    const std::int32_t* at = offsets->const_data_ptr<std::int32_t>();
+    return std::span(entries->const_data_ptr<std::int32_t>() + at[e],
+                     static_cast<std::size_t>(at[e + 1] - at[e]));
+  };
+  const std::span tiles = list(selection.tile_offsets, selection.tiles);
+  const auto begins = [&](std::int32_t tile) { return tile * selection.stride; };
+  std::int64_t end = 0;  // of the tile before
+  for (const std::int32_t tile : tiles) {
+    TORCH_CHECK(tile >= 0 && begins(tile) >= end, name, ": key tiles of query head ", h,
+                ", sequence ", s, " must ascend from 0 on and not overlap; found ", tile,
+                " where the one before ends at key ", end);
+    end = begins(tile) + selection.tile;
+  }
+  std::int64_t last = -1;  // column
+  if (selection.columns) {
+    auto next_tile = tiles.begin();
+    for (const std::int32_t column : list(selection.column_offsets, selection.columns)) {
+      TORCH_CHECK(column > last && column < held, name, ": columns of query head ", h,
+                  ", sequence ", s, " must ascend within the ", held, " tokens held; found ",
+                  column, " after ", last);
+      last = column;
+      while (next_tile != tiles.end() && begins(*next_tile) + selection.tile <= column) {
+        ++next_tile;
+      }
+      TORCH_CHECK(next_tile == tiles.end() || begins(*next_tile) > column, name, ": column ",
+                  column, " of query head ", h, ", sequence ", s, " lies in its key tile ",
+                  next_tile == tiles.end() ? -1 : *next_tile);
+    }
+  }
+  if (!selection.bands) return;
+  const std::int32_t* band = selection.bands->const_data_ptr<std::int32_t>() + 2 * e;
+  TORCH_CHECK(band[0] >= 0 && band[1] >= 0, name, ": a band's begin and width must not be ",
+              "negative; found ", band[0], " and ", band[1]);
+  TORCH_CHECK(band[1] == 0 || (end <= band[0] && last < band[0]), name, ": tiles and columns of ",
+              "query head ", h, ", sequence ", s, " must lie below its band, which begins at key ",
+              band[0], "; found a tile that ends at ", end, " and column ", last);
+}
+
 }  // namespace
+
+std::int64_t heads_per_list(const AttentionShape& shape, const SelectionTensors& selection,
+                            std::int64_t tiles) {
+  const std::int64_t lists = selection.tile_offsets->numel() - 1;
+  return lists == shape.kv_heads * tiles ? shape.group : 1;
+}
 
 AttentionShape check_attention(const char* name, const at::Tensor& q, const at::Tensor& pool,
                                const at::Tensor& block_table, const at::Tensor& kv_lengths) {
@@ -125,43 +175,26 @@ void check_selection(const AttentionShape& shape, const at::Tensor& query_offset
   TORCH_CHECK(selection.tiles, name, ": tile_offsets need tiles");
   TORCH_CHECK(selection.column_offsets.has_value() == selection.columns.has_value(), name,
               ": column_offsets and columns need each other");
+  TORCH_CHECK(selection.stride > 0, name, ": stride must be positive; found ", selection.stride);
   const std::vector<std::int64_t> starts = tile_starts(query_offsets, selection.tile);
-  const std::int64_t lists = shape.query_heads * starts.back();
+  const std::int64_t group = heads_per_list(shape, selection, starts.back());
+  const std::int64_t lists = shape.query_heads / group * starts.back();
   check_lists("tiles", *selection.tile_offsets, *selection.tiles, lists);
   const bool has_columns = selection.columns.has_value();
   if (has_columns) check_lists("columns", *selection.column_offsets, *selection.columns, lists);
-  const auto list = [](const OptionalTensor& offsets, const OptionalTensor& entries,
-                       std::int64_t e) {
-    const std::int32_t* at = offsets->const_data_ptr<std::int32_t>();
-    return std::span(entries->const_data_ptr<std::int32_t>() + at[e],
-                     static_cast<std::size_t>(at[e + 1] - at[e]));
-  };
+  if (selection.bands) {
+    check_int32(name, "bands", *selection.bands, 2);
+    TORCH_CHECK(selection.bands->is_contiguous() && selection.bands->size(0) == lists &&
+                    selection.bands->size(1) == 2,
+                name, ": bands must be contiguous [", lists, ", 2], one per list; found ",
+                selection.bands->sizes());
+  }
   const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
-  for (std::int64_t h = 0; h < shape.query_heads; ++h) {
+  for (std::int64_t h = 0; h < shape.query_heads; h += group) {
     for (std::int64_t s = 0; s < shape.sequences; ++s) {
       const std::int32_t held = lengths[s * shape.kv_heads + h / shape.group];
       for (std::int64_t t = starts[s]; t < starts[s + 1]; ++t) {
-        const std::int64_t e = h * starts.back() + t;
-        const std::span tiles = list(selection.tile_offsets, selection.tiles, e);
-        std::int64_t before = -1;
-        for (const std::int32_t tile : tiles) {
-          TORCH_CHECK(tile > before, name, ": key tiles of query head ", h, ", sequence ", s,
-                      " must ascend from 0 on; found ", tile, " after ", before);
-          before = tile;
-        }
-        if (!has_columns) continue;
-        before = -1;
-        auto next_tile = tiles.begin();
-        for (const std::int32_t column : list(selection.column_offsets, selection.columns, e)) {
-          TORCH_CHECK(column > before && column < held, name, ": columns of query head ", h,
-                      ", sequence ", s, " must ascend within the ", held, " tokens held; found ",
-                      column, " after ", before);
-          before = column;
-          while (next_tile != tiles.end() && *next_tile < column / selection.tile) ++next_tile;
-          TORCH_CHECK(next_tile == tiles.end() || *next_tile != column / selection.tile, name,
-                      ": column ", column, " of query head ", h, ", sequence ", s,
-                      " lies in its key tile ", column / selection.tile);
-        }
+        check_list(selection, h / group * starts.back() + t, h, s, held);
       }
     }
   }

@@ -32,13 +32,19 @@ void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
 
 // A selection as the operator's schema takes it; empty() means all keys.
 struct SelectionTensors {
-  OptionalTensor tile_offsets, tiles, column_offsets, columns;
-  std::int64_t tile;
+  OptionalTensor tile_offsets, tiles, column_offsets, columns, bands;
+  std::int64_t tile, stride;
   bool empty() const { return !tile_offsets.has_value(); }
 };
 
-// Offsets ascend and fit the number of tiles of queries; tiles of one list ascend; so do columns,
-// which are held by the kv head and lie in none of the list's tiles. Tensors must be on the CPU.
+// Query heads that share a list of a selection: 1, or all of a group where lists are those of kv
+// heads. `tiles` are the tiles of queries of all sequences.
+std::int64_t heads_per_list(const AttentionShape& shape, const SelectionTensors& selection,
+                            std::int64_t tiles);
+
+// Offsets ascend and fit the number of tiles of queries; tiles of one list ascend and do not
+// overlap; columns ascend, are held by the kv head and lie in none of the list's tiles; both lie
+// below the list's band. Tensors must be on the CPU.
 void check_selection(const AttentionShape& shape, const at::Tensor& query_offsets,
                      const at::Tensor& kv_lengths, const SelectionTensors& selection);
 

@@ -12,7 +12,8 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
     const at::Tensor& q, const at::Tensor& query_offsets, const at::Tensor& pool,
     const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale,
     const OptionalTensor& tile_offsets, const OptionalTensor& tiles,
-    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile);
+    const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile,
+    const OptionalTensor& bands, std::int64_t stride);
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale);

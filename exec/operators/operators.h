@@ -34,15 +34,21 @@ namespace scsim::exec {
 // tiles of `tile` queries per sequence (the last may be shorter); tile_start[s] tiles belong to the
 // sequences before s. For query head h and tile t of sequence s, list e = h * total_tiles +
 // tile_start[s] + t names
-//   key tiles  tiles[tile_offsets[e] .. tile_offsets[e+1]), ascending: tile i is the keys
-//              i * tile .. (i + 1) * tile
+//   key tiles  tiles[tile_offsets[e] .. tile_offsets[e+1]), ascending: tile i is the `tile` keys
+//              from i * stride on. No two of them overlap
 //   columns    columns[column_offsets[e] .. column_offsets[e+1]), ascending: single keys, none of
 //              which lies in a listed key tile
+//   a band     bands[e] = (begin, width): of the keys from `begin` on, each query's last `width`,
+//              its own included. Listed tiles and columns lie below `begin`. Width 0: no band
+// Where all query heads of a kv head attend the same, lists are those of kv heads (h is a kv head),
+// and the keys are read once for all of the group.
 // Key positions count the tokens held by the kv head, from 0. Keys after the query are masked.
 struct PrefillSelection {
   std::int64_t tile = 64;
+  std::int64_t stride = 0;                 // 0: as `tile`
   at::Tensor tile_offsets{}, tiles{};      // int32 [heads * total_tiles + 1], [...]
   at::Tensor column_offsets{}, columns{};  // int32, likewise; undefined: no columns
+  at::Tensor bands{};                      // int32 [heads * total_tiles, 2]; undefined: none
 };
 
 // q             [total_queries, query_heads, head_dim], the sequences' new tokens one after another

@@ -77,10 +77,13 @@ Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
         if (!selection) {
           for (std::int64_t p = 0; p < end; ++p) positions.push_back(p);
         } else {
-          const std::int64_t list = h * total_tiles + tiles_before + i / selection->tile;
+          const std::int64_t lists = selection->tile_offsets.numel() - 1;
+          const std::int64_t of = lists == kv_heads * total_tiles ? h / (heads / kv_heads) : h;
+          const std::int64_t list = of * total_tiles + tiles_before + i / selection->tile;
+          const std::int64_t stride = selection->stride == 0 ? selection->tile : selection->stride;
           const std::int32_t* at = integers(selection->tile_offsets) + list;
           for (std::int64_t t = at[0]; t < at[1]; ++t) {
-            const std::int64_t first = integers(selection->tiles)[t] * selection->tile;
+            const std::int64_t first = integers(selection->tiles)[t] * stride;
             for (std::int64_t p = first; p < std::min(first + selection->tile, end); ++p) {
               positions.push_back(p);
             }
@@ -90,6 +93,13 @@ Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
             for (std::int64_t c = at[0]; c < at[1]; ++c) {
               const std::int64_t p = integers(selection->columns)[c];
               if (p < end) positions.push_back(p);
+            }
+          }
+          if (selection->bands.defined()) {
+            const std::int64_t begin = integers(selection->bands)[2 * list];
+            const std::int64_t width = integers(selection->bands)[2 * list + 1];
+            for (std::int64_t p = begin; p < end; ++p) {
+              if (p >= end - width) positions.push_back(p);
             }
           }
         }

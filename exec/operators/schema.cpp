@@ -12,8 +12,8 @@ TORCH_LIBRARY(scsim, library) {
   library.def(
       "attention_prefill(Tensor q, Tensor query_offsets, Tensor pool, Tensor block_table, "
       "Tensor kv_lengths, float scale, Tensor? tile_offsets=None, Tensor? tiles=None, "
-      "Tensor? column_offsets=None, Tensor? columns=None, int tile=64) -> (Tensor out, Tensor "
-      "lse)");
+      "Tensor? column_offsets=None, Tensor? columns=None, int tile=64, Tensor? bands=None, "
+      "int stride=0) -> (Tensor out, Tensor lse)");
   library.def(
       "attention_decode(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale) "
       "-> (Tensor out, Tensor lse)");
@@ -48,8 +48,8 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
   static const auto operation =
       find<Tensors(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
                    const at::Tensor&, double, const OptionalTensor&, const OptionalTensor&,
-                   const OptionalTensor&, const OptionalTensor&, std::int64_t)>(
-          "scsim::attention_prefill");
+                   const OptionalTensor&, const OptionalTensor&, std::int64_t,
+                   const OptionalTensor&, std::int64_t)>("scsim::attention_prefill");
   const auto defined = [](const at::Tensor& t) {
     return t.defined() ? OptionalTensor(t) : OptionalTensor();
   };
@@ -58,7 +58,8 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
               "scsim::attention_prefill: a selection needs tile_offsets");
   return operation.call(q, query_offsets, pool, block_table, kv_lengths, scale,
                         defined(chosen.tile_offsets), defined(chosen.tiles),
-                        defined(chosen.column_offsets), defined(chosen.columns), chosen.tile);
+                        defined(chosen.column_offsets), defined(chosen.columns), chosen.tile,
+                        defined(chosen.bands), chosen.stride);
 }
 
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,

@@ -30,12 +30,14 @@ struct PrefillItem {
   std::int64_t queries, group;
   std::int64_t first_limit;  // query i attends the keys below first_limit + i
   float scale;               // of the logits
-  // Which keys: all of them, or those of the listed tiles of `tile` keys and single columns.
+  // Which keys: all of them, or those of the listed tiles of `tile` keys (tile i from key
+  // i * stride on), single columns and, from key band_begin on, each query's last band_width.
   bool dense;
   const std::int32_t* tiles;
-  std::int64_t num_tiles, tile;
+  std::int64_t num_tiles, tile, stride;
   const std::int32_t* columns;
   std::int64_t num_columns;
+  std::int64_t band_begin, band_width;
   float* out;  // row (i, g) at out + i * out_stride + g * head_dim
   std::int64_t out_stride;
   float* lse;  // row (i, g) at lse + i * lse_stride + g

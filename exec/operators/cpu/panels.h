@@ -53,24 +53,26 @@ SCSIM_INLINE void multiply(const float* a, std::int64_t a_stride, const float* b
   }
 }
 
-// Turns a row of logits into weights relative to the row's largest logit so far; gives the factor
-// that brings what was summed before to the new scale.
-SCSIM_INLINE float soften(float* logits, std::int64_t valid, std::int64_t padded, float& top,
-                          float& weight) {
-  if (valid == 0) {
-    for (std::int64_t i = 0; i < padded; i += 8) store(logits + i, Float8{});
+// Turns the logits [skipped, valid) of a row, of those from `begin` to `padded`, into weights
+// relative to the row's largest logit so far, the others into 0; gives the factor that brings what
+// was summed before to the new scale.
+SCSIM_INLINE float soften(float* logits, std::int64_t begin, std::int64_t skipped,
+                          std::int64_t valid, std::int64_t padded, float& top, float& weight) {
+  if (valid <= skipped) {
+    for (std::int64_t i = begin; i < padded; i += 8) store(logits + i, Float8{});
     return 1;
   }
+  for (std::int64_t i = begin; i < skipped; ++i) logits[i] = kMinusInfinity;
   for (std::int64_t i = valid; i < padded; ++i) logits[i] = kMinusInfinity;
-  Float8 high = load(logits);
-  for (std::int64_t i = 8; i < padded; i += 8) high = larger(load(logits + i), high);
+  Float8 high = load(logits + begin);
+  for (std::int64_t i = begin + 8; i < padded; i += 8) high = larger(load(logits + i), high);
   const float largest = largest_lane(high);
   const float new_top = largest > top ? largest : top;
   // Where every logit so far is -infinity, all weights are 0 relative to anything finite.
   const float base = new_top == kMinusInfinity ? 0 : new_top;
   const float factor = power_of_two(all(top - base))[0];
   Float8 sum = {};
-  for (std::int64_t i = 0; i < padded; i += 8) {
+  for (std::int64_t i = begin; i < padded; i += 8) {
     const Float8 w = power_of_two(load(logits + i) - base);
     store(logits + i, w);
     sum += w;

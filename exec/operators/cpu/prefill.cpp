@@ -41,10 +41,12 @@ struct Scratch {
   }
 };
 
-// Up to 64 keys: contiguous from `first`, or the given columns.
+// Up to 64 keys: contiguous from `first`, or the given columns. Contiguous ones may belong to a
+// band: then each query attends no more than its last `width` keys.
 struct Chunk {
   std::int64_t count, first;
   const std::int32_t* columns;
+  std::int64_t width;
 
   std::int64_t position(std::int64_t i) const { return columns ? columns[i] : first + i; }
   // How many of them lie below `limit`; positions ascend, so these come first.
@@ -53,6 +55,11 @@ struct Chunk {
     std::int64_t n = count;
     while (n > 0 && columns[n - 1] >= limit) --n;
     return n;
+  }
+  // How many of them a query that attends those below `limit` leaves out from the start.
+  std::int64_t left_out(std::int64_t limit) const {
+    const std::int64_t lowest = limit - width;
+    return width == 0 || lowest <= first ? 0 : lowest - first;
   }
 };
 
@@ -92,12 +99,16 @@ class Item {
       attend_range(0, held);
     } else {
       for (std::int64_t t = 0; t < item_.num_tiles; ++t) {
-        const std::int64_t first = item_.tiles[t] * item_.tile;
+        const std::int64_t first = item_.tiles[t] * item_.stride;
         attend_range(first, first + item_.tile < held ? first + item_.tile : held);
       }
       for (std::int64_t i = 0; i < item_.num_columns; i += kKeys) {
         const std::int64_t left = item_.num_columns - i;
-        attend({left < kKeys ? left : kKeys, 0, item_.columns + i});
+        attend({left < kKeys ? left : kKeys, 0, item_.columns + i, 0});
+      }
+      if (item_.band_width > 0) {
+        const std::int64_t lowest = item_.first_limit - item_.band_width;  // of the first query
+        attend_range(lowest < item_.band_begin ? item_.band_begin : lowest, held, item_.band_width);
       }
     }
     give_results();
@@ -117,9 +128,9 @@ class Item {
     for (std::int64_t i = 0; i < padded * width_; ++i) scratch_.out[i] = 0;
   }
 
-  void attend_range(std::int64_t first, std::int64_t end) {
+  void attend_range(std::int64_t first, std::int64_t end, std::int64_t width = 0) {
     for (; first < end; first += kKeys) {
-      attend({end - first < kKeys ? end - first : kKeys, first, nullptr});
+      attend({end - first < kKeys ? end - first : kKeys, first, nullptr, width});
     }
   }
 
@@ -139,17 +150,22 @@ class Item {
   }
 
   void attend_block(const Chunk& chunk, std::int64_t row) {
-    std::int64_t valid[kRows];
-    std::int64_t depth = 0;
+    std::int64_t skipped[kRows], valid[kRows];
+    std::int64_t begin = kKeys, depth = 0;
     for (std::int64_t r = 0; r < kRows; ++r) {
-      valid[r] = row + r < rows_ ? chunk.below(item_.first_limit + (row + r) / item_.group) : 0;
+      const std::int64_t limit = item_.first_limit + (row + r) / item_.group;
+      valid[r] = row + r < rows_ ? chunk.below(limit) : 0;
+      skipped[r] = chunk.left_out(limit);
+      if (valid[r] <= skipped[r]) continue;
       depth = valid[r] > depth ? valid[r] : depth;
+      begin = skipped[r] < begin ? skipped[r] : begin;
     }
     if (depth == 0) return;
+    begin = begin / kPanel * kPanel;
     float* logits = scratch_.logits;
     const std::int64_t padded = up_to(depth, kPanel);
     const float* q = scratch_.q + row * head_dim_;
-    for (std::int64_t k = 0; k < padded; k += kPanel) {
+    for (std::int64_t k = begin; k < padded; k += kPanel) {
       Float8 c[kRows][2] = {};
       multiply(q, head_dim_, scratch_.keys + k * head_dim_, head_dim_, c);
 #pragma GCC unroll 6
@@ -160,8 +176,8 @@ class Item {
     }
     float factor[kRows];
     for (std::int64_t r = 0; r < kRows; ++r) {
-      factor[r] = soften(logits + r * kKeys, valid[r], padded, scratch_.top[row + r],
-                         scratch_.weight[row + r]);
+      factor[r] = soften(logits + r * kKeys, begin, skipped[r], valid[r], padded,
+                         scratch_.top[row + r], scratch_.weight[row + r]);
     }
     for (std::int64_t d = 0; d < width_; d += kPanel) {
       float* out = scratch_.out + row * width_ + d;
@@ -171,7 +187,8 @@ class Item {
         c[r][0] = load(out + r * width_) * factor[r];
         c[r][1] = load(out + r * width_ + 8) * factor[r];
       }
-      multiply(logits, kKeys, scratch_.values + d * kKeys, depth, c);
+      multiply(logits + begin, kKeys, scratch_.values + d * kKeys + begin * kPanel, depth - begin,
+               c);
 #pragma GCC unroll 6
       for (int r = 0; r < kRows; ++r) {
         store(out + r * width_, c[r][0]);

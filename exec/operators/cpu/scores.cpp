@@ -99,7 +99,8 @@ void score_tops(const ScoreItem& item, float* scratch) {
   each_block(item, scratch, [&](const Block& block) {
     for (std::int64_t r = 0; r < block.rows; ++r) {
       const std::int64_t at = (block.row + r) * item.group + block.head;
-      soften(block.logits + r * kKeys, block.valid[r], block.padded, item.top[at], item.weight[at]);
+      soften(block.logits + r * kKeys, 0, 0, block.valid[r], block.padded, item.top[at],
+             item.weight[at]);
     }
   });
 }

@@ -66,6 +66,39 @@ TEST_CASE("prefill of selected tiles and columns is attention to just those keys
   }
 }
 
+TEST_CASE(
+    "prefill of bands, of tiles from any key on and of lists by kv head is attention to just "
+    "those keys",
+    "[exec][operators]") {
+  const std::vector<std::int64_t> tiles = {64, 16, 128, 7};
+  for (std::uint64_t n = 0; n < 80; ++n) {
+    Rng rng(kSeed, "bands", n);
+    const PagedCase c(random_shape(rng), rng);
+    const std::int64_t tile = tiles[n % tiles.size()];
+    const bool by_kv_head = n % 2 == 0;
+    PrefillSelection selection = n % 5 == 0 ? random_selection(c, tile, rng, by_kv_head)
+                                            : random_bands(c, tile, rng, by_kv_head);
+    const Tensors expected = expected_prefill(c, selection);
+    for (const Implementation& i : implementations()) {
+      INFO(i.name << ", case " << n << ", tiles of " << tile);
+      CHECK(difference(i.prefill(c, selection), expected) < kTolerance);
+    }
+  }
+}
+
+// A band from key 0 on that is wider than the prompt.
+TEST_CASE("prefill of a band over everything is dense prefill", "[exec][operators]") {
+  Rng rng(kSeed, "whole band");
+  const PagedCase c = prompt(300, 16, rng);
+  PrefillSelection selection = all_tiles(c, 64);
+  selection.tiles = int32s({});
+  selection.tile_offsets = at::zeros_like(selection.tile_offsets);
+  selection.bands = int32s({0, 300}).repeat({selection.tile_offsets.size(0) - 1, 1});
+  for (const Implementation& i : implementations()) {
+    CHECK(difference(i.prefill(c, selection), expected_prefill(c)) < kTolerance);
+  }
+}
+
 TEST_CASE("prefill of all tiles is dense prefill", "[exec][operators]") {
   for (std::uint64_t n = 0; n < 10; ++n) {
     Rng rng(kSeed, "all tiles", n);
@@ -219,13 +252,20 @@ TEST_CASE("prefill refuses what does not fit, by name", "[exec][operators]") {
                     Catch::Contains("the CPU computes in float32; found BFloat16 q [100, 6, 64]"));
   PrefillSelection selection = all_tiles(good, 64);
   selection.tiles[1] = 0;
-  refused(good, "key tiles of query head 0, sequence 0 must ascend from 0 on; found 0 after 0",
+  refused(good,
+          "key tiles of query head 0, sequence 0 must ascend from 0 on and not overlap; "
+          "found 0 where the one before ends at key 64",
           selection);
   selection = all_tiles(good, 64);
   selection.column_offsets = at::zeros_like(selection.tile_offsets);
   selection.column_offsets.narrow(0, 1, selection.column_offsets.size(0) - 1).fill_(1);
   selection.columns = int32s({70});
   refused(good, "column 70 of query head 0, sequence 0 lies in its key tile 1", selection);
+  selection = all_tiles(good, 64);
+  selection.bands = int32s({64, 10}).repeat({selection.tile_offsets.size(0) - 1, 1});
+  refused(good, "below its band, which begins at key 64; found a tile that ends at 128", selection);
+  selection.bands = selection.bands.narrow(0, 0, 2).contiguous();
+  refused(good, "bands must be contiguous [12, 2], one per list; found [2, 2]", selection);
 }
 
 TEST_CASE("the generic prefill takes half precision and computes in float32", "[exec][operators]") {

@@ -28,7 +28,7 @@ Tensors generic_prefill(const PagedCase& c, const c10::optional<PrefillSelection
   return generic::attention_prefill(c.q, c.query_offsets, c.pool, c.block_table, c.kv_lengths,
                                     c.scale, given(chosen.tile_offsets), given(chosen.tiles),
                                     given(chosen.column_offsets), given(chosen.columns),
-                                    chosen.tile);
+                                    chosen.tile, given(chosen.bands), chosen.stride);
 }
 
 Tensors generic_decode(const PagedCase& c) {
@@ -129,9 +129,11 @@ PagedShape random_shape(Rng& rng) {
   return shape;
 }
 
-PrefillSelection random_selection(const PagedCase& c, std::int64_t tile, Rng& rng) {
+PrefillSelection random_selection(const PagedCase& c, std::int64_t tile, Rng& rng,
+                                  bool by_kv_head) {
   std::vector<std::int64_t> tile_offsets = {0}, tiles, column_offsets = {0}, columns;
-  const std::int64_t heads = c.q.size(1), kv_heads = c.block_table.size(1);
+  const std::int64_t kv_heads = c.block_table.size(1);
+  const std::int64_t heads = by_kv_head ? kv_heads : c.q.size(1);
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::int64_t s = 0; s < c.block_table.size(0); ++s) {
       const std::int64_t rows = (c.query_offsets[s + 1] - c.query_offsets[s]).item<std::int64_t>();
@@ -156,6 +158,43 @@ PrefillSelection random_selection(const PagedCase& c, std::int64_t tile, Rng& rn
           .tiles = int32s(tiles),
           .column_offsets = int32s(column_offsets),
           .columns = int32s(columns)};
+}
+
+PrefillSelection random_bands(const PagedCase& c, std::int64_t tile, Rng& rng, bool by_kv_head) {
+  std::vector<std::int64_t> tile_offsets = {0}, tiles, column_offsets = {0}, columns, bands;
+  const std::int64_t kv_heads = c.block_table.size(1);
+  const std::int64_t heads = by_kv_head ? kv_heads : c.q.size(1);
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t s = 0; s < c.block_table.size(0); ++s) {
+      const std::int64_t rows = (c.query_offsets[s + 1] - c.query_offsets[s]).item<std::int64_t>();
+      const std::int64_t held = c.kv_lengths[s][h / (heads / kv_heads)].item<std::int64_t>();
+      for (std::int64_t t = 0; t * tile < rows; ++t) {
+        // Where the band begins: behind it a band, below it tiles at any key and columns.
+        const auto begin =
+            static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(held) + 1));
+        bands.push_back(begin);
+        bands.push_back(rng.chance(0.2) ? 0 : static_cast<std::int64_t>(1 + rng.below(120)));
+        for (std::int64_t p = 0; p < begin;) {
+          if (rng.chance(0.05) && p + tile <= begin) {
+            tiles.push_back(p);
+            p += tile;
+            continue;
+          }
+          if (rng.chance(0.2)) columns.push_back(p);
+          ++p;
+        }
+        tile_offsets.push_back(static_cast<std::int64_t>(tiles.size()));
+        column_offsets.push_back(static_cast<std::int64_t>(columns.size()));
+      }
+    }
+  }
+  return {.tile = tile,
+          .stride = 1,
+          .tile_offsets = int32s(tile_offsets),
+          .tiles = int32s(tiles),
+          .column_offsets = int32s(column_offsets),
+          .columns = int32s(columns),
+          .bands = int32s(bands).view({-1, 2})};
 }
 
 const std::vector<Implementation>& implementations() {

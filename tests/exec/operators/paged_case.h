@@ -41,7 +41,10 @@ struct PagedCase {
 PagedShape random_shape(Rng& rng);
 
 // A random selection for `tile`: some key tiles and, of what is left, some columns.
-PrefillSelection random_selection(const PagedCase& c, std::int64_t tile, Rng& rng);
+PrefillSelection random_selection(const PagedCase& c, std::int64_t tile, Rng& rng,
+                                  bool by_kv_head = false);
+// Tiles from any key on and columns, below a band.
+PrefillSelection random_bands(const PagedCase& c, std::int64_t tile, Rng& rng, bool by_kv_head);
 
 // The implementations that must agree: the CPU's (behind the dispatcher) and the generic one.
 struct Implementation {
