@@ -18,6 +18,8 @@ inline constexpr std::string_view kResultFormat = "scsim.result";
 inline constexpr std::uint32_t kResultVersion = 2;
 inline constexpr std::string_view kCalibrationFormat = "scsim.calibration";
 inline constexpr std::uint32_t kCalibrationVersion = 1;
+inline constexpr std::string_view kProfileFormat = "scsim.profile";
+inline constexpr std::uint32_t kProfileVersion = 1;
 
 proto::FileHeader to_file_header(const TraceHeader& header, std::string_view format,
                                  std::uint32_t version);

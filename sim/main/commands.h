@@ -14,5 +14,6 @@ Command trace_dump_command();
 Command cache_command();
 Command steps_command();
 Command compare_command();
+Command fit_command();
 
 }  // namespace scsim::program

@@ -82,6 +82,8 @@ TEST_CASE("an input that is wrong is named with exit code 1, and leaves no file"
        "\"block_tokens\"?"},
       {"trace cut cut.pb -o made", "cut.pb"},
       {"compare missing small.pb", "missing"},
+      {"fit missing.pb -o made", "missing.pb"},
+      {"fit small.pb -o made", "small.pb: "},
       {"steps missing.json", "missing.json"},
   }));
   INFO(typed);
@@ -141,7 +143,7 @@ try scsim --trace
 )");
   INFO(ran.err);
   CHECK(ran.exit_code == 0);
-  CHECK_THAT(ran.out, Contains("scsim: cache compare completion help steps trace\n"));
+  CHECK_THAT(ran.out, Contains("scsim: cache compare completion fit help steps trace\n"));
   CHECK_THAT(ran.out, Contains("scsim trace: cut dump generate import stat\n"));
   CHECK_THAT(ran.out, Contains("import --from: ") && Contains(" mooncake"));
   CHECK_THAT(ran.out, Contains("stat -: --help --block-tokens --json --quiet\n"));
