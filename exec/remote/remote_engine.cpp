@@ -1,6 +1,7 @@
 // Operations are asynchronous one at a time, because only those can time out.
 #include "exec/remote/remote_engine.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -44,7 +45,9 @@ class Exchange {
                                 [done](boost::system::error_code e, const auto&) { done(e); });
         },
         error);
-    if (error) return Error{name() + ": no connection: " + error.message()};
+    if (error)
+      return Error{name() + ": no connection: " + error.message() +
+                   "; is a server listening there?"};
     stream_.socket().set_option(asio::ip::tcp::no_delay(true), error);
     return {};
   }
@@ -76,6 +79,13 @@ class Exchange {
         error);
     if (error) return Error{name() + ": no answer: " + error.message()};
     return parser_.get().result();
+  }
+
+  // Of the head that was read; empty: it is not there.
+  std::string software() const {
+    const auto& head = parser_.get();
+    const auto found = head.find(http::field::server);
+    return found == head.end() ? "" : std::string(found->value());
   }
 
   // The next bytes of the body; nothing at its end.
@@ -153,10 +163,11 @@ std::string text_at(const json& object, const char* key) {
 // Takes the answer out of the events of its stream.
 class AnswerReader {
  public:
-  AnswerReader(RemoteAnswer& answer, double started)
-      : answer_(answer), started_(started), last_(started) {}
+  AnswerReader(RemoteAnswer& answer, const std::vector<std::string>& stops, double started)
+      : answer_(answer), stops_(stops), started_(started), last_(started) {}
 
   bool done() const { return done_; }
+  double last() const { return last_; }  // when the last piece that counts came
 
   Expected<void> take(const std::string& data, double now) {
     if (data == "[DONE]") {
@@ -177,7 +188,12 @@ class AnswerReader {
     if (const std::string reason = text_at(choice, "finish_reason"); !reason.empty())
       answer_.finish_reason = reason;
     if (piece.empty()) return {};
+    if (stopped_) {
+      answer_.went_on = true;
+      return {};
+    }
     answer_.text += piece;
+    cut_at_stop();
     if (answer_.ttft_seconds) {
       answer_.itl_seconds.push_back(now - last_);
     } else {
@@ -188,6 +204,14 @@ class AnswerReader {
   }
 
  private:
+  void cut_at_stop() {
+    std::size_t end = std::string::npos;
+    for (const std::string& stop : stops_) end = std::min(end, answer_.text.find(stop));
+    if (end == std::string::npos) return;
+    answer_.text.resize(end);
+    stopped_ = true;
+  }
+
   void take_usage(const json& usage) {
     RemoteUsage said;
     said.prompt_tokens = integer_at(usage, "prompt_tokens").value_or(0);
@@ -199,9 +223,21 @@ class AnswerReader {
   }
 
   RemoteAnswer& answer_;
+  const std::vector<std::string>& stops_;
   double started_, last_;
-  bool done_ = false;
+  bool done_ = false, stopped_ = false;
 };
+
+// Of a list of models; none where it is no such list.
+std::vector<std::string> model_names(const std::string& body) {
+  std::vector<std::string> names;
+  const json list = json::parse(body, nullptr, false);
+  if (!list.is_object() || !list.contains("data") || !list["data"].is_array()) return names;
+  for (const json& model : list["data"]) {
+    if (std::string name = text_at(model, "id"); !name.empty()) names.push_back(std::move(name));
+  }
+  return names;
+}
 
 json body_of(const RemoteRequest& request, const std::string& model) {
   json body = {{"model", model},
@@ -267,24 +303,33 @@ Expected<RemoteEngine> RemoteEngine::connect(const RemoteOptions& options, Remot
   const Expected<Address> address = parse_url(options.url);
   if (!address) return address.error();
   RemoteEngine engine(options, *address, std::move(clock));
-  if (!options.model.empty()) return engine;
   Exchange exchange(address->host, address->port, options.timeout_seconds);
   if (const auto done = exchange.connect(); !done) return done.error();
   auto request = make_request(http::verb::get, address->path + "/models", options.api_key);
   if (const auto done = exchange.send(request); !done) return done.error();
   const Expected<http::status> status = exchange.read_head();
   if (!status) return status.error();
+  engine.software_ = exchange.software();
   const Expected<std::string> body = exchange.read_rest();
   if (!body) return body.error();
-  const json models = json::parse(*body, nullptr, false);
-  if (*status != http::status::ok || models.is_discarded() || !models.contains("data") ||
-      !models["data"].is_array() || models["data"].empty() ||
-      text_at(models["data"][0], "id").empty()) {
+  if (*status == http::status::ok) engine.listed_ = model_names(*body);
+  if (!options.model.empty()) return engine;
+  if (engine.listed_.empty()) {
     return Error{exchange.name() + address->path + "/models lists no model (status " +
-                 std::to_string(static_cast<unsigned>(*status)) + "): " + start_of(*body)};
+                 std::to_string(static_cast<unsigned>(*status)) + "): " + start_of(*body) +
+                 "; the address of an OpenAI-compatible server is wanted, http://HOST:PORT/v1"};
   }
-  engine.options_.model = text_at(models["data"][0], "id");
+  engine.options_.model = engine.listed_.front();
   return engine;
+}
+
+std::string RemoteEngine::advice(unsigned status, const std::string& target) const {
+  if (status < 400 || status >= 500) return "";
+  if (!listed_.empty() && std::ranges::find(listed_, options_.model) == listed_.end())
+    return "; " + unknown_name("model", options_.model, listed_);
+  if (status == 404 || status == 405)
+    return "; this server may not have " + target + ", or not have it there";
+  return "";
 }
 
 Expected<RemoteAnswer> RemoteEngine::complete(const RemoteRequest& request) const {
@@ -302,12 +347,12 @@ Expected<RemoteAnswer> RemoteEngine::complete(const RemoteRequest& request) cons
   if (!status) return status.error();
   if (*status != http::status::ok) {
     const Expected<std::string> body = exchange.read_rest();
-    return Error{exchange.name() + target + ": status " +
-                 std::to_string(static_cast<unsigned>(*status)) +
-                 (body ? ": " + start_of(*body) : "")};
+    return Error{
+        exchange.name() + target + ": status " + std::to_string(static_cast<unsigned>(*status)) +
+        (body ? ": " + start_of(*body) : "") + advice(static_cast<unsigned>(*status), target)};
   }
   EventStream events;
-  AnswerReader reader(answer, started);
+  AnswerReader reader(answer, request.stop, started);
   while (!reader.done()) {
     const Expected<std::string_view> bytes = exchange.read_some();
     if (!bytes) return bytes.error();
@@ -319,7 +364,7 @@ Expected<RemoteAnswer> RemoteEngine::complete(const RemoteRequest& request) cons
       }
     }
   }
-  answer.total_seconds = clock_() - started;
+  answer.total_seconds = (answer.went_on ? reader.last() : clock_()) - started;
   if (!reader.done() && answer.finish_reason.empty()) {
     return Error{exchange.name() + target + ": the stream ended without [DONE] or a finish_reason"};
   }
