@@ -1,14 +1,18 @@
-// scexec calibrate: methods, tasks, modes and lengths crossed on a real model, into a Calibration.
+// scexec calibrate: methods, tasks, modes and lengths crossed on a real model, into a Calibration;
+// or the same sessions asked of a server.
 #include "exec/session/calibrate.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "exec/main/commands.h"
 #include "exec/main/lists.h"
 #include "exec/main/model_arguments.h"
+#include "exec/session/calibrate_server.h"
 #include "exec/session/commit.h"
 #include "traces/program/command_line.h"
 #include "traces/program/terminal.h"
@@ -24,7 +28,8 @@ using program::fail;
 
 struct Arguments {
   ModelArguments model;
-  std::string methods = "full", tasks = "all", lengths = "512,1024,2048", style = "plain", out;
+  std::string server, server_model, api_key_env;
+  std::string methods, tasks = "all", lengths = "512,1024,2048", style = "plain", out;
   std::string modes = "multi_turn,multi_request";
   std::vector<std::string> data;
   std::optional<std::int64_t> turns, sessions, repeat, seed, max_new_tokens;
@@ -61,11 +66,22 @@ Expected<std::vector<SessionMode>> mode_list(const std::string& text) {
   return modes;
 }
 
+std::string methods_of(const Arguments& arguments) {
+  return arguments.methods.empty() ? "full" : arguments.methods;
+}
+
 // How the file was made: without what does not change it.
 std::string made_by(const Arguments& arguments) {
-  std::vector<std::string> words = {"calibrate",     "--methods", arguments.methods, "--tasks",
-                                    arguments.tasks, "--lengths", arguments.lengths, "--modes",
-                                    arguments.modes, "--style",   arguments.style};
+  std::vector<std::string> words = {"calibrate"};
+  if (arguments.server.empty()) {
+    words.insert(words.end(), {"--methods", methods_of(arguments)});
+  } else {
+    words.insert(words.end(), {"--server", arguments.server});
+    if (!arguments.server_model.empty())
+      words.insert(words.end(), {"--server-model", arguments.server_model});
+  }
+  words.insert(words.end(), {"--tasks", arguments.tasks, "--lengths", arguments.lengths, "--modes",
+                             arguments.modes, "--style", arguments.style});
   const auto add = [&words](const char* name, const std::optional<std::int64_t>& value) {
     if (value) words.insert(words.end(), {name, std::to_string(*value)});
   };
@@ -82,9 +98,12 @@ std::string made_by(const Arguments& arguments) {
 
 Expected<CalibrateOptions> options_of(const Arguments& arguments) {
   CalibrateOptions options;
-  Expected<std::vector<methods::MethodChoice>> methods = methods::parse_methods(arguments.methods);
-  if (!methods) return methods.error();
-  options.methods = *std::move(methods);
+  if (arguments.server.empty()) {
+    Expected<std::vector<methods::MethodChoice>> methods =
+        methods::parse_methods(methods_of(arguments));
+    if (!methods) return methods.error();
+    options.methods = *std::move(methods);
+  }
   Expected<std::vector<std::string>> tasks = task_names(arguments.tasks);
   if (!tasks) return tasks.error();
   options.sessions.tasks = *std::move(tasks);
@@ -118,18 +137,63 @@ Expected<CalibrateOptions> options_of(const Arguments& arguments) {
   return options;
 }
 
+// What a server does is not chosen here, and what is of servers goes with one.
+Expected<void> check_server(const Arguments& arguments) {
+  if (arguments.server.empty()) {
+    if (!arguments.server_model.empty() || !arguments.api_key_env.empty())
+      return Error{"--server-model and --api-key-env are of --server, which is not given"};
+    return {};
+  }
+  if (!arguments.methods.empty() || arguments.model.threads || arguments.model.device != "cpu") {
+    return Error{
+        "--methods, --device and --threads are of models that run here; --server runs its own"};
+  }
+  if (!arguments.api_key_env.empty() && std::getenv(arguments.api_key_env.c_str()) == nullptr) {
+    return Error{"--api-key-env: there is no variable " + arguments.api_key_env +
+                 " in the environment"};
+  }
+  return {};
+}
+
+using Hear = std::function<void(const CalibrateNews&)>;
+
+Expected<CalibrationReport> measure_model(const Arguments& arguments,
+                                          const CalibrateOptions& options, const Hear& hear) {
+  Expected<LoadedModel> model = load(arguments.model);
+  if (!model) return model.error();
+  std::fprintf(stderr, "scexec: %s\n", describe_model(*model).c_str());
+  return calibrate(*model, options, arguments.out, hear);
+}
+
+Expected<CalibrationReport> measure_server(const Arguments& arguments,
+                                           const CalibrateOptions& options, const Hear& hear) {
+  const Expected<TokenCounter> counter = load_token_counter(arguments.model.model);
+  if (!counter) return counter.error();
+  RemoteOptions remote{.url = arguments.server, .model = arguments.server_model};
+  if (!arguments.api_key_env.empty()) {
+    const char* key = std::getenv(arguments.api_key_env.c_str());
+    if (key != nullptr) remote.api_key = key;
+  }
+  const Expected<RemoteEngine> engine = RemoteEngine::connect(remote, steady_seconds());
+  if (!engine) return engine.error();
+  std::fprintf(stderr, "scexec: %s at %s, lengths by the tokenizer of %s\n",
+               engine->model().c_str(), engine->url().c_str(), counter->name.c_str());
+  return calibrate_server(*engine, *counter, options, arguments.out, hear);
+}
+
 ExitCode run(const Arguments& arguments) {
+  if (const auto checked = check_server(arguments); !checked)
+    return fail(checked.error().message, ExitCode::kUsageError);
   const Expected<CalibrateOptions> options = options_of(arguments);
   if (!options) return fail(options.error().message, ExitCode::kUsageError);
-  Expected<LoadedModel> model = load(arguments.model);
-  if (!model) return fail(model.error());
-  std::fprintf(stderr, "scexec: %s\n", describe_model(*model).c_str());
   program::Progress progress("calibrating", "samples", true);
-  const Expected<CalibrationReport> report =
-      calibrate(*model, *options, arguments.out, [&progress](const CalibrateNews& news) {
-        if (!news.sentence.empty()) std::fprintf(stderr, "scexec: %s\n", news.sentence.c_str());
-        progress.update(news.fraction, static_cast<std::uint64_t>(news.samples));
-      });
+  const Hear hear = [&progress](const CalibrateNews& news) {
+    if (!news.sentence.empty()) std::fprintf(stderr, "scexec: %s\n", news.sentence.c_str());
+    progress.update(news.fraction, static_cast<std::uint64_t>(news.samples));
+  };
+  const Expected<CalibrationReport> report = arguments.server.empty()
+                                                 ? measure_model(arguments, *options, hear)
+                                                 : measure_server(arguments, *options, hear);
   progress.done();
   if (!report) return fail(report.error());
   std::printf("%s: %s samples, %s of them measured now, in %s; `scexec show %s` has the tables\n",
@@ -151,7 +215,10 @@ Command calibrate_command() {
       .run = [arguments] { return run(*arguments); },
       .details =
           "Killed at any moment, the same command goes on where it was (OUT.partial).\n"
-          "Methods with parameters: full,snapkv:budget=1024,window=32"};
+          "Methods with parameters: full,snapkv:budget=1024,window=32\n"
+          "A server is asked for completions (--style plain) or chats (--style released); its "
+          "tokens\n"
+          "are counted by the tokenizer of --model."};
   const auto add = [&command](Argument argument) {
     command.arguments.push_back(std::move(argument));
   };
@@ -165,6 +232,19 @@ Command calibrate_command() {
        .value_name = "A,B",
        .into = &a.methods,
        .sentence = "long-context methods (full)"});
+  add({.name = "--server",
+       .value_name = "URL",
+       .into = &a.server,
+       .sentence =
+           "ask an OpenAI-compatible server, http://HOST:PORT/v1, in place of a model here"});
+  add({.name = "--server-model",
+       .value_name = "NAME",
+       .into = &a.server_model,
+       .sentence = "its model (the first that it lists)"});
+  add({.name = "--api-key-env",
+       .value_name = "VAR",
+       .into = &a.api_key_env,
+       .sentence = "the variable of the environment that has the key for it"});
   add({.name = "--tasks",
        .value_name = "A,B",
        .into = &a.tasks,

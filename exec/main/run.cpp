@@ -191,12 +191,13 @@ ExitCode run(const Arguments& arguments) {
   const auto timeline = timeline_for(model->model->options().device);
   std::printf("%s, %s, %s\n", describe_model(*model).c_str(), methods::method_text(*method).c_str(),
               arguments.mode.c_str());
+  const auto energy = std::make_shared<EnergyMeter>(energy_meter(model->model->options().device));
   for (const Work& work : *all) {
     std::printf("%s\n", work.title.c_str());
     SessionOptions options;
     options.golden_answers = work.golden;
     options.measure_likelihood = work.task.has_value();
-    attach_meters(options);
+    attach_meters(options, energy);
     std::size_t asked = 0;
     const auto ask = [&](std::size_t turn) {
       for (; asked <= turn && asked < work.questions.size(); ++asked) {

@@ -1,13 +1,10 @@
 #include "exec/session/calibrate.h"
 
 #include <algorithm>
-#include <chrono>
-#include <map>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "exec/api/device_timeline.h"
-#include "exec/session/calibration_plan.h"
 #include "exec/session/device.h"
 #include "exec/session/meters.h"
 #include "exec/session/session_sample.h"
@@ -18,39 +15,36 @@
 namespace scsim::exec {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+class ModelTaker : public SampleTaker {
+ public:
+  ModelTaker(LoadedModel& model, const CalibrateOptions& options, const SessionSource& source,
+             CalibrationDesign design)
+      : model_(model),
+        options_(options),
+        source_(source),
+        design_(std::move(design)),
+        timeline_(timeline_for(model.model->options().device)),
+        energy_(std::make_shared<EnergyMeter>(energy_meter(model.model->options().device))) {}
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-// Rates of this machine and model, from the session that warms up: good enough to say how long the
-// rest will take.
-struct Pace {
-  double seconds_per_prefilled = 0, seconds_per_decoded = 0;
-
-  void learn(const SessionRecord& record) {
-    double prefill = 0, decode = 0;
-    std::int64_t prefilled = 0, decoded = 0;
-    const auto hear = [&](const TurnRecord& turn) {
-      prefilled += turn.fresh_tokens;
-      prefill += turn.times.total - turn.decode_seconds;
-      decode += turn.decode_seconds;
-      decoded += std::max<std::int64_t>(0, std::ssize(turn.output) - 1);
+  Expected<void> warm_up(const SampleKey& block) override {
+    const Expected<Ready> ready = get_ready(block);
+    if (!ready) return ready.error();
+    const Expected<SessionRecord> record = run_one(*ready, options_.methods.front(), {});
+    if (!record) return record.error();
+    const auto hear = [this](const TurnRecord& turn) {
+      pace_.hear(turn.fresh_tokens, turn.times.total - turn.decode_seconds,
+                 std::max<std::int64_t>(0, std::ssize(turn.output) - 1), turn.decode_seconds);
     };
-    if (record.context) hear(*record.context);
-    for (const TurnRecord& turn : record.turns) hear(turn);
-    if (prefilled > 0) seconds_per_prefilled = prefill / static_cast<double>(prefilled);
-    if (decoded > 0) seconds_per_decoded = decode / static_cast<double>(decoded);
+    if (record->context) hear(*record->context);
+    for (const TurnRecord& turn : record->turns) hear(turn);
+    return {};
   }
-  // At most: every answer as long as it may be.
-  double most_seconds(const TokenSession& session) const {
+
+  // Every answer as long as it may be.
+  Expected<double> most_seconds(const SampleKey& block) override {
+    const Expected<Ready> ready = get_ready(block);
+    if (!ready) return ready.error();
+    const TokenSession& session = ready->encoded.tokens;
     auto prefilled = static_cast<double>(session.context.size());
     double decoded = 0;
     for (const TokenTurn& turn : session.turns) {
@@ -59,37 +53,35 @@ struct Pace {
       prefilled += static_cast<double>(turn.prompt.size() + 2 * turn.golden.size());
       decoded += static_cast<double>(turn.max_new_tokens);
     }
-    return prefilled * seconds_per_prefilled + decoded * seconds_per_decoded;
+    return pace_.seconds(prefilled, decoded);
   }
-};
 
-class Calibrator {
- public:
-  Calibrator(LoadedModel& model, const CalibrateOptions& options, const SessionSource& source,
-             CalibrationDesign design, CalibrationWriter& writer,
-             const std::function<void(const CalibrateNews&)>& hear)
-      : model_(model),
-        options_(options),
-        source_(source),
-        design_(std::move(design)),
-        writer_(writer),
-        hear_(hear),
-        timeline_(timeline_for(model.model->options().device)) {}
-
-  Expected<CalibrationReport> run() {
-    const Clock::time_point started = Clock::now();
-    const std::vector<PlannedBlock> blocks = plan_blocks(design_);
-    CalibrationReport report{.resumed = static_cast<std::int64_t>(writer_.resumed())};
-    if (const auto warm = warm_up(blocks.front()); !warm) return warm.error();
-    if (const auto estimated = estimate(blocks); !estimated) return estimated.error();
-    for (const PlannedBlock& block : blocks) {
-      const Expected<std::int64_t> measured = run_block(block);
-      if (!measured) return measured.error();
-      report.measured += *measured;
+  Expected<void> begin_block(const SampleKey& block, std::span<const SampleKey> samples) override {
+    Expected<Ready> ready = get_ready(block);
+    if (!ready) return ready.error();
+    ready_ = *std::move(ready);
+    reference_.clear();
+    // Behind the models' own answers a method and full attention are in two conversations, and what
+    // they predict is not compared.
+    if (!design_.golden_answers || std::ranges::all_of(samples, [this](const SampleKey& key) {
+          return method_of(key).name == design_.full_method;
+        })) {
+      return {};
     }
-    if (const auto finished = writer_.finish(); !finished) return finished.error();
-    report.seconds = seconds_since(started);
-    return report;
+    Expected<std::vector<at::Tensor>> logits = full_logits();
+    if (!logits) return logits.error();
+    reference_ = *std::move(logits);
+    return {};
+  }
+
+  Expected<SessionSample> take(const SampleKey& key) override {
+    const methods::MethodChoice& method = method_of(key);
+    SessionOptions options;
+    attach_meters(options, energy_);
+    if (!reference_.empty() && method.name != design_.full_method) options.reference = &reference_;
+    const Expected<SessionRecord> record = run_one(ready_, method, options);
+    if (!record) return record.error();
+    return make_sample(ready_.session, ready_.encoded, *record);
   }
 
  private:
@@ -98,9 +90,6 @@ class Calibrator {
     EncodedSession encoded;
   };
 
-  SessionMode mode_of(const SampleKey& key) const {
-    return design_.modes[static_cast<std::size_t>(key.mode)];
-  }
   const methods::MethodChoice& method_of(const SampleKey& key) const {
     return options_.methods[static_cast<std::size_t>(key.method)];
   }
@@ -108,11 +97,12 @@ class Calibrator {
   Expected<Ready> get_ready(const SampleKey& key) const {
     const std::string& task = options_.sessions.tasks[static_cast<std::size_t>(key.task)];
     const std::int64_t length = design_.lengths[static_cast<std::size_t>(key.length)];
+    const SessionMode mode = design_.modes[static_cast<std::size_t>(key.mode)];
     Expected<TaskSession> session = source_.get(task, length, key.session);
     if (!session) return session.error();
     Expected<EncodedSession> encoded =
-        source_.encode(*session, model_.tokenizer, model_.chat ? &*model_.chat : nullptr,
-                       mode_of(key), length, model_.model->config().max_positions);
+        source_.encode(*session, model_.tokenizer, model_.chat ? &*model_.chat : nullptr, mode,
+                       length, model_.model->config().max_positions);
     if (!encoded) return encoded.error();
     return Ready{.session = *std::move(session), .encoded = *std::move(encoded)};
   }
@@ -125,121 +115,28 @@ class Calibrator {
                        options);
   }
 
-  Expected<void> warm_up(const PlannedBlock& block) {
-    const Expected<Ready> ready = get_ready(block.key);
-    if (!ready) return ready.error();
-    const Expected<SessionRecord> record = run_one(*ready, options_.methods.front(), {});
-    if (!record) return record.error();
-    pace_.learn(*record);
-    return {};
-  }
-
-  // Every session is made once before anything is measured: what is missing is said at once, and
-  // how long it will take.
-  Expected<void> estimate(const std::vector<PlannedBlock>& blocks) {
-    std::map<SampleKey, double> seconds_of;  // of a session, whichever its repeat
-    double left = 0;
-    std::int64_t samples = 0;
-    for (const PlannedBlock& block : blocks) {
-      SampleKey key = block.key;
-      key.repeat = 0;
-      auto known = seconds_of.find(key);
-      if (known == seconds_of.end()) {
-        const Expected<Ready> ready = get_ready(key);
-        if (!ready) return ready.error();
-        known = seconds_of.emplace(key, pace_.most_seconds(ready->encoded.tokens)).first;
-      }
-      const double each = known->second;
-      block_seconds_.push_back(each);
-      total_seconds_ += each * static_cast<double>(block.samples.size());
-      for (const PlannedSample& sample : block.samples) {
-        if (writer_.has(sample.key)) {
-          done_seconds_ += each;
-        } else {
-          left += each;
-          ++samples;
-        }
-      }
-    }
-    hear_({.fraction = fraction(),
-           .samples = static_cast<std::int64_t>(writer_.sessions()),
-           .sentence =
-               format_integer(samples) + " samples to take, in at most " + format_seconds(left)});
-    return {};
-  }
-
-  double fraction() const { return total_seconds_ > 0 ? done_seconds_ / total_seconds_ : 0; }
-
-  Expected<std::int64_t> run_block(const PlannedBlock& block) {
-    const double each = block_seconds_[static_cast<std::size_t>(blocks_done_++)];
-    const auto missing = [this](const PlannedSample& sample) { return !writer_.has(sample.key); };
-    if (std::ranges::none_of(block.samples, missing)) return 0;
-    const Expected<Ready> ready = get_ready(block.key);
-    if (!ready) return ready.error();
-    std::vector<at::Tensor> reference;
-    // Behind the models' own answers a method and full attention are in two conversations, and what
-    // they predict is not compared.
-    if (design_.golden_answers &&
-        std::ranges::any_of(block.samples, [&](const PlannedSample& sample) {
-          return missing(sample) && method_of(sample.key).name != design_.full_method;
-        })) {
-      Expected<std::vector<at::Tensor>> logits = full_logits(*ready);
-      if (!logits) return logits.error();
-      reference = *std::move(logits);
-    }
-    std::int64_t measured = 0;
-    for (const PlannedSample& planned : block.samples) {
-      if (!missing(planned)) continue;
-      if (const auto done = take(planned, *ready, reference); !done) return done.error();
-      ++measured;
-      done_seconds_ += each;
-      hear_({.fraction = fraction(),
-             .samples = static_cast<std::int64_t>(writer_.sessions()),
-             .sentence = ""});
-    }
-    return measured;
-  }
-
-  Expected<std::vector<at::Tensor>> full_logits(const Ready& ready) {
+  Expected<std::vector<at::Tensor>> full_logits() {
     SessionOptions options;
     options.keep_logits = true;
     options.decode = false;
     const auto full = methods::parse_method(design_.full_method);
-    Expected<SessionRecord> record = run_one(ready, *full, options);
+    Expected<SessionRecord> record = run_one(ready_, *full, options);
     if (!record) return record.error();
     std::vector<at::Tensor> logits;
     for (TurnRecord& turn : record->turns) logits.push_back(std::move(turn.target_logits));
     return logits;
   }
 
-  Expected<void> take(const PlannedSample& planned, const Ready& ready,
-                      const std::vector<at::Tensor>& reference) {
-    const methods::MethodChoice& method = method_of(planned.key);
-    SessionOptions options;
-    attach_meters(options);
-    if (!reference.empty() && method.name != design_.full_method) options.reference = &reference;
-    const std::int64_t began = unix_ns();
-    const Expected<SessionRecord> record = run_one(ready, method, options);
-    if (!record) return record.error();
-    Expected<SessionSample> sample = make_sample(ready.session, ready.encoded, *record);
-    if (!sample) return sample.error();
-    sample->key = planned.key;
-    sample->order = planned.order;
-    sample->began_unix_ns = began;
-    return writer_.append(*sample);
-  }
-
   LoadedModel& model_;
   const CalibrateOptions& options_;
   const SessionSource& source_;
   CalibrationDesign design_;
-  CalibrationWriter& writer_;
-  const std::function<void(const CalibrateNews&)>& hear_;
   std::unique_ptr<Timeline> timeline_;
+  std::shared_ptr<EnergyMeter> energy_;
   Pace pace_;
-  std::vector<double> block_seconds_;
-  std::size_t blocks_done_ = 0;
-  double total_seconds_ = 0, done_seconds_ = 0;
+  // Of the block under way.
+  Ready ready_;
+  std::vector<at::Tensor> reference_;  // logits of full attention
 };
 
 CalibrationMethod describe(const methods::MethodChoice& choice) {
@@ -255,14 +152,10 @@ CalibrationMethod describe(const methods::MethodChoice& choice) {
 
 }  // namespace
 
-CalibrationDesign make_design(const LoadedModel& model, const CalibrateOptions& options,
-                              const SessionSource& source) {
+CalibrationDesign make_design(const CalibrateOptions& options, const SessionSource& source) {
   CalibrationDesign design;
-  design.model = model.description;
-  design.device = describe_device(model.model->options().device);
   design.tool_version = std::string(tool_version());
   design.commit = options.commit;
-  design.clock = clock_description(model.model->options().device);
   design.seed = options.sessions.seed;
   for (const methods::MethodChoice& method : options.methods)
     design.methods.push_back(describe(method));
@@ -277,6 +170,15 @@ CalibrationDesign make_design(const LoadedModel& model, const CalibrateOptions& 
   design.warm_ups = 1;
   design.prompt_style = std::string(prompt_style_name(options.sessions.style));
   design.golden_answers = options.sessions.golden_answers;
+  return design;
+}
+
+CalibrationDesign make_design(const LoadedModel& model, const CalibrateOptions& options,
+                              const SessionSource& source) {
+  CalibrationDesign design = make_design(options, source);
+  design.model = model.description;
+  design.device = describe_device(model.model->options().device);
+  design.clock = clock_description(model.model->options().device);
   design.full_method = "full";
   return design;
 }
@@ -295,10 +197,11 @@ Expected<CalibrationReport> calibrate(LoadedModel& model, const CalibrateOptions
     if (!hash) return hash.error();
     model.description.weights_hash = *std::move(hash);
   }
-  CalibrationDesign design = make_design(model, options, *source);
+  const CalibrationDesign design = make_design(model, options, *source);
   Expected<CalibrationWriter> writer = CalibrationWriter::open(path, design, options.made_by);
   if (!writer) return writer.error();
-  return Calibrator(model, options, *source, std::move(design), *writer, hear).run();
+  ModelTaker taker(model, options, *source, design);
+  return run_calibration(design, taker, *writer, hear);
 }
 
 }  // namespace scsim::exec

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/session/calibration_run.h"
 #include "exec/session/loaded_model.h"
 #include "exec/session/session_source.h"
 #include "methods/method.h"
@@ -30,21 +31,12 @@ struct CalibrateOptions {
   std::string commit, made_by;  // of the program; the command line
 };
 
-// What the file says of it. All methods but full attention are compared with it token by token,
+// What the file says of the design, whatever is measured; not of model, device and clock.
+CalibrationDesign make_design(const CalibrateOptions& options, const SessionSource& source);
+// And of a model of our own. All methods but full attention are compared with it token by token,
 // whether or not it is among them, where golden answers make their conversations the same.
 CalibrationDesign make_design(const LoadedModel& model, const CalibrateOptions& options,
                               const SessionSource& source);
-
-struct CalibrateNews {
-  double fraction = 0;       // of all samples' estimated seconds
-  std::int64_t samples = 0;  // there
-  std::string sentence;      // not empty: to be told once
-};
-
-struct CalibrationReport {
-  std::int64_t measured = 0, resumed = 0;
-  double seconds = 0;  // of this start
-};
 
 Expected<CalibrationReport> calibrate(LoadedModel& model, const CalibrateOptions& options,
                                       const std::string& path,

@@ -7,6 +7,8 @@
 #include <torch/headeronly/version.h>
 #include <unistd.h>
 
+#include <array>
+
 #include "traces/files.h"
 #include "traces/text.h"
 
@@ -63,8 +65,30 @@ CalibrationDevice describe_device(c10::Device device) {
   if (device.is_cpu()) return described;
   described.kind = "cuda";
   described.name = device.str();
-  described.memory_bytes = 0;  // not asked for: the host's would be another number
+  described.memory_bytes = 0;  // the host's would be another number
+  if (const std::optional<Gpu> gpu = gpu_of(device)) {
+    described.name = gpu->name;
+    described.memory_bytes = gpu->memory_bytes;
+    described.driver = Nvml::open()->driver();
+  }
   return described;
+}
+
+std::optional<Gpu> gpu_of(c10::Device device) {
+  // CUDA numbers the devices it may see, NVML all of them: they meet in the PCI address. The
+  // function is of the CUDA runtime, which libtorch's CUDA half has loaded.
+  using GetAddress = int(char*, int, int);
+  auto* const get_address =
+      reinterpret_cast<GetAddress*>(dlsym(RTLD_DEFAULT, "cudaDeviceGetPCIBusId"));
+  std::array<char, 32> address{};
+  if (get_address == nullptr ||
+      get_address(address.data(), static_cast<int>(address.size()), device.index()) != 0) {
+    return std::nullopt;
+  }
+  const Expected<Nvml> nvml = Nvml::open();
+  if (!nvml) return std::nullopt;
+  const Gpu* gpu = nvml->find(address.data());
+  return gpu != nullptr ? std::optional(*gpu) : std::nullopt;
 }
 
 std::string clock_description(c10::Device device) {

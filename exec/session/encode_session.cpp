@@ -4,9 +4,9 @@
 #include "exec/session/encode_session.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
+#include "exec/session/cut_prompt.h"
 #include "traces/check.h"
 #include "traces/text.h"
 
@@ -134,22 +134,12 @@ Expected<EncodedSession> encode_session(const TaskSession& session, const Tokeni
   if (!words) return words.error();
   EncodedSession encoded = encode_words(*words, plan, tokenizer, options.mode);
   std::vector<std::int32_t>& prompt = first_prompt(encoded.tokens);
-  const Expected<TaskEntry> task = find_task(session.task);
-  if (!task) return task.error();
-  const std::int64_t budget =
-      first_prompt_budget(*task, options.mode, options.max_sequence, session.turns.size());
-  if (budget < 2) {
-    return Error{"task " + session.task + ": " + format_integer(options.max_sequence) +
-                 " tokens are too few for the answers of " + std::to_string(session.turns.size()) +
-                 " turns; fewer --turns, or a larger --max-sequence"};
-  }
-  MiddleCut cut = cut_middle(prompt, budget);
-  encoded.truncated_tokens = static_cast<std::int64_t>(prompt.size() - cut.tokens.size());
-  const std::span<const std::int32_t> kept(cut.tokens);
-  encoded.answer_survived =
-      answers_survived(session, tokenizer.decode(kept.first(cut.head), true),
-                       cut.cut ? tokenizer.decode(kept.subspan(cut.head), true) : "");
-  prompt = std::move(cut.tokens);
+  Expected<CutPrompt> cut =
+      cut_first_prompt(session, options.mode, options.max_sequence, prompt, tokenizer);
+  if (!cut) return cut.error();
+  encoded.truncated_tokens = cut->truncated_tokens;
+  encoded.answer_survived = std::move(cut->answer_survived);
+  prompt = std::move(cut->tokens);
   encoded.context_tokens = static_cast<std::int64_t>(prompt.size());
   return encoded;
 }

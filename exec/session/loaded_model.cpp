@@ -18,18 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Expected<Tokenizer> load_tokenizer(const std::string& path) {
-  if (!fs::is_directory(path)) {
-    Expected<GgufVocabulary> vocabulary = read_gguf_vocabulary(path);
-    if (!vocabulary) return vocabulary.error();
-    return make_gguf_tokenizer(*std::move(vocabulary));
-  }
-  const fs::path folder(path);
-  if (fs::exists(folder / "tokenizer.json")) return load_tokenizer_json(folder / "tokenizer.json");
-  if (fs::exists(folder / "tokenizer.model")) return load_sentencepiece(folder / "tokenizer.model");
-  return Error{path + ": neither tokenizer.json nor tokenizer.model is there"};
-}
-
 CalibrationModel describe(const Checkpoint& checkpoint, const Model& model) {
   const ModelConfig& config = checkpoint.config();
   return {.name = config.name,
@@ -64,6 +52,18 @@ Expected<void> digest_file(const std::string& path, EVP_MD_CTX* digest) {
 }
 
 }  // namespace
+
+Expected<Tokenizer> load_tokenizer(const std::string& path) {
+  if (!fs::is_directory(path)) {
+    Expected<GgufVocabulary> vocabulary = read_gguf_vocabulary(path);
+    if (!vocabulary) return vocabulary.error();
+    return make_gguf_tokenizer(*std::move(vocabulary));
+  }
+  const fs::path folder(path);
+  if (fs::exists(folder / "tokenizer.json")) return load_tokenizer_json(folder / "tokenizer.json");
+  if (fs::exists(folder / "tokenizer.model")) return load_sentencepiece(folder / "tokenizer.model");
+  return Error{path + ": neither tokenizer.json nor tokenizer.model is there"};
+}
 
 Expected<LoadedModel> load_model(const std::string& path, const ModelOptions& options) {
   Expected<Checkpoint> checkpoint = Checkpoint::open(path);

@@ -29,6 +29,9 @@ struct LoadedModel {
 // A folder of Hugging Face's or a .gguf file.
 Expected<LoadedModel> load_model(const std::string& path, const ModelOptions& options);
 
+// The tokenizer that came with the model there, without the model.
+Expected<Tokenizer> load_tokenizer(const std::string& path);
+
 // "sha256:..." of the file, or of the folder's safetensors files one after another in order of
 // their names: reads them whole.
 Expected<std::string> hash_weights(const std::string& path);

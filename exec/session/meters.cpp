@@ -2,7 +2,11 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "exec/session/device.h"
+#include "exec/session/rapl.h"
 #include "traces/files.h"
 #include "traces/text.h"
 
@@ -26,9 +30,24 @@ void reset_peak_memory() {
   }
 }
 
-void attach_meters(SessionOptions& options) {
-  options.before_turn = [] { reset_peak_memory(); };
-  options.after_turn = [](TurnRecord& record) { record.peak_memory_bytes = peak_memory(); };
+EnergyMeter energy_meter(c10::Device device) {
+  std::vector<EnergyCounter> counters = rapl_counters().counters;
+  if (device.is_cuda()) {
+    const std::optional<Gpu> gpu = gpu_of(device);
+    if (gpu && gpu->energy) counters.push_back(*gpu->energy);
+  }
+  return EnergyMeter(std::move(counters));
+}
+
+void attach_meters(SessionOptions& options, std::shared_ptr<EnergyMeter> energy) {
+  options.before_turn = [energy] {
+    reset_peak_memory();
+    energy->start();
+  };
+  options.after_turn = [energy](TurnRecord& record) {
+    record.energy_joules = energy->stop();
+    record.peak_memory_bytes = peak_memory();
+  };
 }
 
 }  // namespace scsim::exec

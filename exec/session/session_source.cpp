@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "exec/tasks/published_reader.h"
+#include "traces/check.h"
 #include "traces/text.h"
 
 namespace scsim::exec {
@@ -52,29 +53,34 @@ Expected<TaskSession> SessionSource::get(const std::string& task, std::int64_t l
                          material_, count_);
 }
 
+EncodeOptions SessionSource::options(const TaskSession& session, SessionMode mode,
+                                     std::int64_t length, std::int64_t max_positions) const {
+  EncodeOptions options{.style = design_.style,
+                        .mode = mode,
+                        .golden_answers = design_.golden_answers,
+                        .max_sequence = max_positions};
+  if (!published_.contains(session.task)) return options;
+  // So much that the first prompt is cut to `length`.
+  const Expected<TaskEntry> task = find_task(session.task);
+  SCSIM_CHECK(task.has_value());
+  const std::int64_t reserved = -first_prompt_budget(*task, mode, 0, session.turns.size());
+  options.max_sequence = std::min(max_positions, length + reserved);
+  return options;
+}
+
+std::int64_t SessionSource::bounded(std::int64_t max_new_tokens) const {
+  return design_.most_new_tokens > 0 ? std::min(max_new_tokens, design_.most_new_tokens)
+                                     : max_new_tokens;
+}
+
 Expected<EncodedSession> SessionSource::encode(const TaskSession& session,
                                                const Tokenizer& tokenizer, const ChatTemplate* chat,
                                                SessionMode mode, std::int64_t length,
                                                std::int64_t max_positions) const {
-  std::int64_t max_sequence = max_positions;
-  if (published_.contains(session.task)) {
-    // So much that the first prompt is cut to `length`.
-    const Expected<TaskEntry> task = find_task(session.task);
-    if (!task) return task.error();
-    const std::int64_t reserved = -first_prompt_budget(*task, mode, 0, session.turns.size());
-    max_sequence = std::min(max_positions, length + reserved);
-  }
-  Expected<EncodedSession> encoded = encode_session(session, tokenizer, chat,
-                                                    {.style = design_.style,
-                                                     .mode = mode,
-                                                     .golden_answers = design_.golden_answers,
-                                                     .max_sequence = max_sequence});
+  Expected<EncodedSession> encoded =
+      encode_session(session, tokenizer, chat, options(session, mode, length, max_positions));
   if (!encoded) return encoded.error();
-  for (TokenTurn& turn : encoded->tokens.turns) {
-    if (design_.most_new_tokens > 0) {
-      turn.max_new_tokens = std::min(turn.max_new_tokens, design_.most_new_tokens);
-    }
-  }
+  for (TokenTurn& turn : encoded->tokens.turns) turn.max_new_tokens = bounded(turn.max_new_tokens);
   const std::int64_t longest = longest_sequence(encoded->tokens, design_.golden_answers);
   if (longest > max_positions) {
     return Error{session.task + ", " + session.id + ": " + format_integer(longest) +
@@ -82,6 +88,16 @@ Expected<EncodedSession> SessionSource::encode(const TaskSession& session,
                  format_integer(max_positions) + "; take shorter lengths or fewer turns"};
   }
   return encoded;
+}
+
+Expected<WordedSession> SessionSource::word(const TaskSession& session, const Tokenizer& counter,
+                                            SessionMode mode, std::int64_t length) const {
+  constexpr std::int64_t kAnyLength = std::int64_t{1} << 40;  // the server refuses what is too long
+  Expected<WordedSession> worded =
+      word_session(session, counter, options(session, mode, length, kAnyLength));
+  if (!worded) return worded.error();
+  for (TurnPrompt& turn : worded->plan.turns) turn.max_new_tokens = bounded(turn.max_new_tokens);
+  return worded;
 }
 
 std::string SessionSource::description(const std::string& task) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/session/encode_session.h"
+#include "exec/session/word_session.h"
 #include "exec/tasks/material.h"
 #include "exec/tasks/task.h"
 #include "traces/expected.h"
@@ -35,10 +36,17 @@ class SessionSource {
   Expected<EncodedSession> encode(const TaskSession& session, const Tokenizer& tokenizer,
                                   const ChatTemplate* chat, SessionMode mode, std::int64_t length,
                                   std::int64_t max_positions) const;
+  // In words, for a server, which has its own tokenizer and limits; cut likewise.
+  Expected<WordedSession> word(const TaskSession& session, const Tokenizer& counter,
+                               SessionMode mode, std::int64_t length) const;
   // Where the text of a task's sessions comes from, for the calibration's design.
   std::string description(const std::string& task) const;
 
  private:
+  EncodeOptions options(const TaskSession& session, SessionMode mode, std::int64_t length,
+                        std::int64_t max_positions) const;
+  std::int64_t bounded(std::int64_t max_new_tokens) const;
+
   SessionDesign design_;
   CountTokens count_;
   Material material_;

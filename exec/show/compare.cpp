@@ -38,6 +38,7 @@ std::vector<std::string> differences(const CalibrationDesign& a, const Calibrati
   look("model", a.model.name, b.model.name);
   look("weights", a.model.weights_hash, b.model.weights_hash);
   look("device", a.device.name, b.device.name);
+  look("server", a.server, b.server);
   look("threads", std::to_string(a.device.threads), std::to_string(b.device.threads));
   look("commit", a.commit, b.commit);
   look("seed", std::to_string(a.seed), std::to_string(b.seed));

@@ -98,6 +98,8 @@ std::string costs_html(const Tables& tables, Charts& charts) {
   HtmlTable table({"mode", "tokens", "method", "turn", "total s (median)", "TTFT s", "generation s",
                    "tokens/s", "attended pairs", "compression s", "retrieval s", "loading s",
                    "decode s", "decoded/s", "bytes read to decode", "KV", "J"});
+  HtmlTable server({"mode", "tokens", "turn", "total s (median)", "TTFT s", "ITL s", "tokens/s",
+                    "prompt tokens", "cached tokens", "answer tokens", "requests"});
   std::map<std::string, std::map<std::string, std::map<std::int64_t, double>>> by_length;
   std::set<std::int64_t> lengths;
   for (const CostRow& row : tables.costs) {
@@ -118,6 +120,12 @@ std::string costs_html(const Tables& tables, Charts& charts) {
                seconds(stage(Stage::kDecode).seconds), format_rate(row.decode_tokens_per_second),
                format_bytes(stage(Stage::kDecode).bytes_read), format_bytes(row.kv_bytes),
                row.joules ? format_fixed(*row.joules, 2) : ""});
+    const auto mean = [](double tokens) { return format_fixed(tokens, 1); };
+    server.add({cell.mode, format_integer(cell.length), turn_name(cell.turn), seconds(row.total),
+                seconds(row.ttft), seconds(row.itl), format_rate(row.decode_tokens_per_second),
+                mean(row.new_tokens + row.cached_tokens),
+                row.said_cached ? mean(*row.said_cached) : "not said", mean(row.output_tokens),
+                std::to_string(row.total.count)});
     lengths.insert(cell.length);
     if (cell.turn == 0) by_length[cell.mode][cell.method][cell.length] = row.total.median;
   }
@@ -135,7 +143,9 @@ std::string costs_html(const Tables& tables, Charts& charts) {
     places += charts.add("First turn, " + mode, "line", "tokens of context", "seconds (median)",
                          labels, values);
   }
-  return section("Costs", places + table.html() + notes_html(tables.notes));
+  const bool of_server = !tables.design.server.empty();
+  return section(of_server ? "Server" : "Costs",
+                 places + (of_server ? server : table).html() + notes_html(tables.notes));
 }
 
 std::string operators_html(const Tables& tables) {

@@ -43,6 +43,7 @@ void use_costs(const CostRow& row, const Use& use) {
   give_spread("total_seconds", row.total);
   give_spread("ttft_seconds", row.ttft);
   give_spread("decode_seconds_after_first", row.decode);
+  give_spread("itl_seconds", row.itl);
   for (std::size_t i = 0; i < kNumStages; ++i) {
     const StageRow& stage = row.stages[i];
     const std::string name(kStageNames[i]);
@@ -64,6 +65,7 @@ void use_costs(const CostRow& row, const Use& use) {
   give("kv_bytes", row.kv_bytes);
   give("peak_kv_bytes", row.peak_kv_bytes);
   if (row.joules) give("joules", *row.joules);
+  if (row.said_cached) give("server_cached_tokens", *row.said_cached);
 }
 
 // JSON has no infinity, which a likelihood may be.
@@ -82,7 +84,8 @@ std::string file_json(const Tables& tables) {
   std::string json =
       "{\"path\": " + json_quote(tables.path) + ", \"model\": " + json_quote(design.model.name) +
       ", \"device\": " + json_quote(design.device.name) +
-      ", \"commit\": " + json_quote(design.commit) + ", \"seed\": " + std::to_string(design.seed) +
+      ", \"server\": " + json_quote(design.server) + ", \"commit\": " + json_quote(design.commit) +
+      ", \"seed\": " + std::to_string(design.seed) +
       ", \"samples\": " + std::to_string(tables.sessions) +
       ", \"planned\": " + std::to_string(tables.planned) + ",\n \"notes\": [";
   const std::vector<std::string> notes = score_notes(tables);

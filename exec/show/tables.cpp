@@ -170,6 +170,9 @@ struct CostSums {
   double new_tokens = 0, cached_tokens = 0, output_tokens = 0, kv_bytes = 0, peak_kv_bytes = 0;
   double decoded = 0, joules = 0;
   std::int64_t with_energy = 0;
+  std::vector<double> itl;
+  double said_cached = 0;
+  std::int64_t with_cached = 0;
   BySession by_session;
 };
 
@@ -193,6 +196,13 @@ void add_cost(const SampleCost& cost, std::int32_t session, CostSums& sums) {
   sums.peak_kv_bytes += static_cast<double>(cost.peak_kv_bytes);
   sums.with_energy += cost.energy_joules.empty() ? 0 : 1;
   for (const auto& [source, joules] : cost.energy_joules) sums.joules += joules;
+}
+
+void add_server(const ServerTurn& server, CostSums& sums) {
+  sums.itl.insert(sums.itl.end(), server.itl_seconds.begin(), server.itl_seconds.end());
+  if (!server.cached_tokens) return;
+  sums.said_cached += static_cast<double>(*server.cached_tokens);
+  ++sums.with_cached;
 }
 
 CostRow cost_row(CostSums& sums) {
@@ -222,6 +232,9 @@ CostRow cost_row(CostSums& sums) {
   row.kv_bytes = sums.kv_bytes / n;
   row.peak_kv_bytes = sums.peak_kv_bytes / n;
   if (sums.with_energy > 0) row.joules = sums.joules / static_cast<double>(sums.with_energy);
+  row.itl = spread(sums.itl);
+  if (sums.with_cached > 0)
+    row.said_cached = sums.said_cached / static_cast<double>(sums.with_cached);
   row.seconds = ratio_mean(values(sums.by_session));
   return row;
 }
@@ -246,6 +259,7 @@ std::vector<CostRow> cost_rows(const Calibration& calibration, const Tables& tab
       sums.new_tokens += static_cast<double>(turn.new_tokens);
       sums.cached_tokens += static_cast<double>(turn.cached_tokens);
       sums.output_tokens += static_cast<double>(turn.output_tokens);
+      if (turn.server) add_server(*turn.server, sums);
     }
   }
   std::vector<CostRow> rows;

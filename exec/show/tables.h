@@ -57,8 +57,12 @@ struct CostRow {
   PerStage<StageRow> stages{};
   double new_tokens = 0, cached_tokens = 0, output_tokens = 0;  // means
   double kv_bytes = 0, peak_kv_bytes = 0;                       // means
-  std::optional<double> joules;                                 // mean, all sources
-  std::optional<Mean> seconds;                                  // total, over sessions
+  // Of a server: seconds between two pieces of its stream, over all answers, and the mean of the
+  // cached tokens, where it says them.
+  Spread itl;
+  std::optional<double> said_cached;
+  std::optional<double> joules;  // mean, all sources
+  std::optional<Mean> seconds;   // total, over sessions
 };
 
 struct OperatorRow {

@@ -31,12 +31,22 @@ std::string notes_text(const std::vector<std::string>& notes) {
   return text;
 }
 
+// What was measured.
+std::string subject(const CalibrationDesign& design) {
+  if (!design.server.empty()) {
+    std::string text = design.model.name + " at " + design.server;
+    if (!design.device.library.empty()) text += " (" + design.device.library + ")";
+    return text + ", lengths by the tokenizer of " + design.model.tokenizer;
+  }
+  std::string text = design.model.name + " (" + design.model.weights_format + ") on " +
+                     design.device.name + ", " + design.device.kind;
+  if (design.device.threads > 0) text += ", " + std::to_string(design.device.threads) + " threads";
+  return text;
+}
+
 std::string head_text(const Tables& tables) {
   const CalibrationDesign& design = tables.design;
-  std::string text = tables.path + ": " + design.model.name + " (" + design.model.weights_format +
-                     ") on " + design.device.name + ", " + design.device.kind;
-  if (design.device.threads > 0) text += ", " + std::to_string(design.device.threads) + " threads";
-  text = wrapped("", text);
+  std::string text = wrapped("", tables.path + ": " + subject(design));
   text +=
       wrapped("", format_integer(static_cast<std::int64_t>(tables.sessions)) + " of " +
                       format_integer(static_cast<std::int64_t>(tables.planned)) +
@@ -118,7 +128,33 @@ std::string median(const Spread& spread) {
   return spread.count > 0 ? format_seconds(spread.median) : "-";
 }
 
+// What a client sees; what the server does inside is not there.
+std::string server_text(const Tables& tables) {
+  std::string text;
+  const auto& rows = tables.costs;
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && same_group(rows[begin].cell, rows[end].cell)) ++end;
+    const Cell& cell = rows[begin].cell;
+    text += "\nserver, " + cell.mode + ", " + format_integer(cell.length) +
+            " tokens: median seconds, mean tokens of a request\n";
+    TextTable table(
+        {"turn", "TTFT", "ITL", "tok/s", "in all", "prompt", "cached", "answer", "requests"});
+    const auto mean = [](double tokens) { return format_integer(std::llround(tokens)); };
+    for (std::size_t i = begin; i < end; ++i) {
+      const CostRow& row = rows[i];
+      table.add({turn_name(row.cell.turn), median(row.ttft), median(row.itl),
+                 rate(row.decode_tokens_per_second), median(row.total),
+                 mean(row.new_tokens + row.cached_tokens),
+                 row.said_cached ? mean(*row.said_cached) : "not said", mean(row.output_tokens),
+                 std::to_string(row.total.count)});
+    }
+    text += table.text(2) + notes_text(tables.notes);
+  }
+  return text;
+}
+
 std::string costs_text(const Tables& tables) {
+  if (!tables.design.server.empty()) return server_text(tables);
   std::string text;
   const auto& rows = tables.costs;
   for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {

@@ -1,4 +1,5 @@
 // scexec as a user meets it, on a model of two layers.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -25,6 +26,11 @@ TEST_CASE("a word that scexec does not know is one message with the nearest one"
                {"calibrate -o a.pb --modes multi_turn,multi_turn", "is listed twice"},
                {"calibrate -o a.pb --lengths 512,abc", "--lengths: "},
                {"calibrate", "--out"},
+               {"calibrate -o a.pb --server-model x", "are of --server, which is not given"},
+               {"calibrate -o a.pb --server http://127.0.0.1:1 --methods full", "runs its own"},
+               {"calibrate -o a.pb --server http://127.0.0.1:1 --threads 2", "runs its own"},
+               {"calibrate -o a.pb --server http://127.0.0.1:1 --api-key-env SCSIM_NOBODY",
+                "no variable SCSIM_NOBODY"},
                {"kernels --operators linaer", "did you mean \"linear\"?"}};
   for (const auto& given : cases) {
     const test::Ran ran = test::run(kProgram + " " + given.words, folder.path());
@@ -65,6 +71,39 @@ TEST_CASE("scexec runs, calibrates and shows a model from a folder", "[exec][mai
                                         model,
                                     folder.path());
   CHECK(again.exit_code == 1);  // a finished calibration is never written over
+}
+
+TEST_CASE("a server that is not there, or is none, is said in one line", "[exec][main]") {
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.file(""));
+  const auto told = [&folder](const std::string& url) {
+    const test::Ran ran =
+        test::run(kProgram + " calibrate -o a.pb --tasks kv --lengths 300 --server " + url +
+                      " --model " + folder.path(),
+                  folder.path());
+    CHECK(ran.exit_code == 1);
+    CHECK(ran.out.empty());
+    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') <= 4);
+    CHECK_FALSE(std::filesystem::exists(folder.file("a.pb.partial")));
+    return ran.err;
+  };
+  CHECK(told("http://127.0.0.1:1").find("is a server listening there?") != std::string::npos);
+  CHECK(told("https://127.0.0.1:1").find("expected http://HOST:PORT") != std::string::npos);
+}
+
+TEST_CASE("doctor says of each thing that it is there, or what to do", "[exec][main]") {
+  const test::TemporaryFolder folder;
+  const test::Ran ran = test::run("SCSIM_CACHE=nowhere " + kProgram + " doctor", folder.path());
+  CHECK(ran.exit_code == 0);
+  for (const char* head : {"program ", "cpu ", "threads ", "memory ", "libtorch ", "operators ",
+                           "energy ", "gpu ", "cuda ", "model ", "material "}) {
+    INFO(head << "\n" << ran.out);
+    CHECK(
+        (ran.out.starts_with(head) || ran.out.find(std::string("\n") + head) != std::string::npos));
+  }
+  CHECK(ran.out.find("libscsim_operators.so;") != std::string::npos);
+  CHECK(ran.out.find("libtorch_cpu.so;") != std::string::npos);
+  CHECK(ran.out.find("./scexec") != std::string::npos);  // fetches the model that is not there
 }
 
 }  // namespace

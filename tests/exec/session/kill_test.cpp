@@ -8,7 +8,9 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
+#include "tests/exec/remote/model_server.h"
 #include "tests/exec/session/untimed.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
@@ -17,18 +19,27 @@
 namespace scsim::exec {
 namespace {
 
-// Starts `scexec calibrate` on the folder's model.
-pid_t start(const test::TemporaryFolder& folder, const std::string& out) {
+// Starts `scexec calibrate` on what `target` names.
+pid_t start(const std::vector<std::string>& target, const std::string& out) {
+  std::vector<std::string> words = {"scexec",     "calibrate", "--tasks",          "kv,vt",
+                                    "--lengths",  "300,500",   "--turns",          "2",
+                                    "--sessions", "3",         "--max-new-tokens", "24",
+                                    "-o",         out};
+  words.insert(words.end(), target.begin(), target.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const int nowhere = open("/dev/null", O_WRONLY);
   const pid_t child = fork();
   REQUIRE(child >= 0);
-  if (child > 0) return child;
-  const int nowhere = open("/dev/null", O_WRONLY);
-  dup2(nowhere, STDOUT_FILENO);
-  dup2(nowhere, STDERR_FILENO);
-  execl(SCSIM_SCEXEC, "scexec", "calibrate", "--model", folder.path().c_str(), "--tasks", "kv,vt",
-        "--lengths", "300,500", "--turns", "2", "--sessions", "3", "--max-new-tokens", "24", "-o",
-        out.c_str(), nullptr);
-  _exit(127);
+  if (child == 0) {
+    dup2(nowhere, STDOUT_FILENO);
+    dup2(nowhere, STDERR_FILENO);
+    execv(SCSIM_SCEXEC, arguments.data());
+    _exit(127);
+  }
+  close(nowhere);
+  return child;
 }
 
 int wait_for(pid_t child) {
@@ -37,18 +48,23 @@ int wait_for(pid_t child) {
   return status;
 }
 
-TEST_CASE("a calibration killed at random moments ends as one that was never killed",
-          "[exec][session]") {
-  const test::TemporaryFolder folder;
-  test::write_tiny_model(folder.path());
-  REQUIRE(wait_for(start(folder, folder.file("whole.pb"))) == 0);
+// Calibrates once whole, and once killed at random moments until it is done; holds one against the
+// other.
+void check_killed(const test::TemporaryFolder& folder, const std::vector<std::string>& target) {
+  const auto started = std::chrono::steady_clock::now();
+  REQUIRE(wait_for(start(target, folder.file("whole.pb"))) == 0);
+  const auto whole_ms =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     std::chrono::steady_clock::now() - started)
+                                     .count());
   const std::string out = folder.file("killed.pb");
   Rng rng(7, "test.kill");
   int kills = 0;
   while (!std::filesystem::exists(out)) {
-    const pid_t child = start(folder, out);
+    const pid_t child = start(target, out);
     // The first starts are cut short, the later ones get the time to finish.
-    const auto patience = std::chrono::milliseconds(kills < 6 ? 250 + rng.below(900) : 60'000);
+    const auto patience =
+        std::chrono::milliseconds(kills < 6 ? whole_ms / 4 + rng.below(whole_ms / 2 + 1) : 60'000);
     const auto until = std::chrono::steady_clock::now() + patience;
     int status = 0;
     while (waitpid(child, &status, WNOHANG) == 0) {
@@ -70,6 +86,21 @@ TEST_CASE("a calibration killed at random moments ends as one that was never kil
   for (std::size_t i = 0; i < whole->sessions.size(); ++i) {
     CHECK(untimed(killed->sessions[i]) == untimed(whole->sessions[i]));
   }
+}
+
+TEST_CASE("a calibration killed at random moments ends as one that was never killed",
+          "[exec][session]") {
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.path());
+  check_killed(folder, {"--model", folder.path()});
+}
+
+TEST_CASE("a server's calibration killed at random moments ends as one that was never killed",
+          "[exec][session]") {
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.path());
+  const test::ModelServer server;
+  check_killed(folder, {"--model", folder.path(), "--server", server.url()});
 }
 
 }  // namespace

@@ -18,6 +18,9 @@ inline SessionSample untimed(SessionSample sample) {
     clear(turn.cost);
     turn.decode_seconds = 0;
     if (turn.ttft_seconds) turn.ttft_seconds = 0;
+    if (turn.server) {
+      turn.server->itl_seconds.assign(turn.server->itl_seconds.size(), 0);
+    }
   }
   return sample;
 }

@@ -284,4 +284,59 @@ TEST_CASE("methods of one name are told apart by what they were given", "[exec][
                                                    "snapkv released capacity=256"});
 }
 
+// Two requests of one turn, asked of a server; the second one's cached tokens are not said.
+Calibration of_server() {
+  Calibration calibration = with_scores({{{1}, {0}}});
+  calibration.design.methods.resize(1);
+  calibration.design.methods[0] = {};
+  calibration.design.methods[0].name = "server";
+  calibration.design.full_method = "";
+  calibration.design.server = "http://host:1/v1";
+  calibration.design.model = {};
+  calibration.design.model.name = "big";
+  calibration.design.model.tokenizer = "small";
+  calibration.design.device = {};
+  calibration.design.device.name = calibration.design.server;
+  calibration.design.device.kind = "server";
+  calibration.design.device.library = "engine";
+  for (std::size_t i = 0; i < 2; ++i) {
+    TurnSample& turn = calibration.sessions[i].turns[0];
+    turn.cost.stages = {};
+    turn.ttft_seconds = i == 0 ? 0.25 : 0.75;
+    turn.decode_seconds = 0.5;
+    turn.new_tokens = 100;
+    turn.cached_tokens = i == 0 ? 300 : 0;
+    turn.output_tokens = 11;
+    turn.server.emplace();
+    turn.server->itl_seconds = {0.1, 0.2, 0.2};
+    if (i == 0) turn.server->cached_tokens = 300;
+  }
+  return calibration;
+}
+
+TEST_CASE("of a server what a client sees is shown, and no stages", "[exec][show]") {
+  const Tables tables = make_tables(of_server(), "s.pb");
+  REQUIRE(tables.costs.size() == 1);
+  const CostRow& row = tables.costs[0];
+  CHECK(row.ttft.mean == 0.5);
+  CHECK(row.itl.count == 6);
+  CHECK(row.itl.median == 0.2);
+  CHECK(row.said_cached == 300.0);  // over those that say so
+  CHECK(row.decode_tokens_per_second == 20);
+  const std::string text = tables_text(tables);
+  INFO(text);
+  CHECK(text.find("s.pb: big at http://host:1/v1 (engine), lengths by the tokenizer of small") ==
+        0);
+  for (const char* word : {"TTFT", "ITL", "cached", "server, "})
+    CHECK(text.find(word) != std::string::npos);
+  for (const char* word : {"compr.", "  load", "  decode", "  KV"})
+    CHECK(text.find(word) == std::string::npos);
+  const std::string csv = tables_csv({tables});
+  CHECK(csv.find("itl_seconds_median,0.2") != std::string::npos);
+  CHECK(csv.find("server_cached_tokens,300") != std::string::npos);
+  CHECK(tables_html({tables}).find("cached tokens") != std::string::npos);
+  Calibration silent = of_server();
+  for (SessionSample& sample : silent.sessions) sample.turns[0].server->cached_tokens.reset();
+  CHECK(tables_text(make_tables(silent, "s.pb")).find("not said") != std::string::npos);
+}
 }  // namespace scsim::exec
