@@ -21,7 +21,7 @@ import time
 import urllib.request
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
-DESIGN = ["--lengths", "300,600", "--turns", "2", "--sessions", "3", "--max-new-tokens", "24"]
+DESIGN = ["--lengths", "300", "--turns", "2", "--sessions", "2", "--max-new-tokens", "16"]
 failed = False
 
 
@@ -129,7 +129,7 @@ def ask(scexec, url, folder):
     first = subprocess.Popen(plain, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 300
     size, grown = 0, 0
-    while time.monotonic() < until and first.poll() is None and grown < 6:
+    while time.monotonic() < until and first.poll() is None and grown < 4:
         now = os.path.getsize(path("plain.pb.partial")) if os.path.exists(path("plain.pb.partial")) else 0
         grown += now > size
         size = now
@@ -140,7 +140,7 @@ def ask(scexec, url, folder):
     print(done.stderr.strip())
     print(done.stdout.strip())
     check(done.returncode == 0, "the plain style, killed once, is done")
-    check(" 24 samples, " in done.stdout and "24 of them" not in done.stdout, "what was there was not asked again")
+    check(" 8 samples, " in done.stdout and " 8 of them" not in done.stdout, "what was there was not asked again")
 
     ours = subprocess.run(calibrate("ours.pb", "--tasks", "kv,vt"), capture_output=True, text=True)
     check(ours.returncode == 0, "our own runtime has measured the same sessions")
@@ -150,7 +150,7 @@ def ask(scexec, url, folder):
     check(len(same) == len(scores) > 0,
           f"{len(same)} of {len(scores)} mean scores are the same as on our own runtime")
     check(any(own[key] > 0 for key in scores), "and not all of them are zero")
-    for length in ("300", "600"):
+    for length in ("300",):
         cell = ("costs", "", "multi_turn", length, "1")
         words = [f"{name} {1000 * served[(*cell, name)]:.1f} ms"
                  for name in ("ttft_seconds_median", "itl_seconds_median")]
