@@ -62,48 +62,69 @@ bool same_group(const Cell& a, const Cell& b) {
   return a.task == b.task && a.mode == b.mode && a.length == b.length;
 }
 
+// Of several methods a table sets them side by side at one task; of one method the tasks, with the
+// likelihood of the golden answers beside them.
 std::string scores_text(const Tables& tables) {
+  const bool by_task = tables.methods.size() == 1;
+  const auto same_table = [&](const Cell& a, const Cell& b) {
+    return a.mode == b.mode && a.length == b.length && (by_task || a.task == b.task);
+  };
+  std::vector<std::vector<const ScoreRow*>> groups;
+  for (const ScoreRow& row : tables.scores) {
+    const auto group = std::ranges::find_if(
+        groups, [&](const auto& rows) { return same_table(rows.front()->cell, row.cell); });
+    if (group == groups.end()) {
+      groups.push_back({&row});
+    } else {
+      group->push_back(&row);
+    }
+  }
   const int turns = std::min(tables.design.turns, kMostTurns);
+  const std::size_t label_width = by_task ? 29 : turns > 5 ? 14 : 18;
   std::string text;
-  const auto& rows = tables.scores;
-  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-    while (end < rows.size() && same_group(rows[begin].cell, rows[end].cell)) ++end;
-    const Cell& cell = rows[begin].cell;
-    text += "\n" + wrapped("", cell.task + ", " + cell.mode + ", " + format_integer(cell.length) +
-                                   " tokens: strict score by turn");
-    std::vector<std::string> header = {"method"};
+  for (const auto& rows : groups) {
+    const Cell& cell = rows.front()->cell;
+    text += "\n" + wrapped("", (by_task ? cell.method : cell.task) + ", " + cell.mode + ", " +
+                                   format_integer(cell.length) + " tokens: strict score by turn");
+    std::vector<std::string> header = {by_task ? "task" : "method"};
     for (int turn = 0; turn < turns; ++turn) header.push_back(turn_name(turn));
-    for (const char* name : {"all, 95 %", "compat", "minus full, 95 %", "n"})
-      header.emplace_back(name);
+    header.insert(header.end(), {"all, 95 %", "compat"});
+    header.emplace_back(by_task ? "nats/token" : "minus full, 95 %");
+    header.emplace_back("n");
     TextTable table(header);
     bool any_cut = false;
-    for (std::size_t i = begin; i < end; ++i) {
-      if (rows[i].cell.turn != kAllTurns) continue;
-      std::vector<std::string> line = {shortened(rows[i].cell.method, turns > 5 ? 14 : 18)};
+    for (const ScoreRow* row : rows) {
+      if (row->cell.turn != kAllTurns) continue;
+      std::vector<std::string> line = {
+          shortened(by_task ? row->cell.task : row->cell.method, label_width)};
       for (int turn = 0; turn < turns; ++turn) {
-        const auto found =
-            std::find_if(rows.begin() + static_cast<std::ptrdiff_t>(begin),
-                         rows.begin() + static_cast<std::ptrdiff_t>(end), [&](const ScoreRow& row) {
-                           return row.cell.method == rows[i].cell.method && row.cell.turn == turn;
-                         });
-        const bool there = found != rows.begin() + static_cast<std::ptrdiff_t>(end);
-        line.push_back(there ? score(found->strict) : "-");
+        const auto found = std::ranges::find_if(rows, [&](const ScoreRow* other) {
+          return other->cell.method == row->cell.method && other->cell.task == row->cell.task &&
+                 other->cell.turn == turn;
+        });
+        line.push_back(found != rows.end() ? score((*found)->strict) : "-");
       }
-      line.push_back(with_interval(rows[i].strict, 2));
-      line.push_back(score(rows[i].compat));
-      line.push_back(with_interval(rows[i].strict_gain, 2));
-      line.push_back(std::to_string(rows[i].strict ? rows[i].strict->sessions : 0));
+      line.push_back(with_interval(row->strict, 2));
+      line.push_back(score(row->compat));
+      line.push_back(by_task ? score(row->nll) : with_interval(row->strict_gain, 2));
+      line.push_back(std::to_string(row->strict ? row->strict->sessions : 0));
       table.add(line);
-      any_cut |= rows[i].answers_cut > 0;
+      any_cut |= row->answers_cut > 0;
     }
     text += table.text(2);
     if (any_cut) text += "  note: some answers were cut away with the middle of their context\n";
-    text += notes_text(tables.notes) + notes_text(task_notes(tables.design, cell.task));
+    text += notes_text(tables.notes);
+    if (!by_task) text += notes_text(task_notes(tables.design, cell.task));
+  }
+  if (by_task && !text.empty()) {
+    for (const CalibrationTask& task : tables.design.tasks)
+      text += notes_text(task_notes(tables.design, task.name));
   }
   return text;
 }
 
 std::string likelihoods_text(const Tables& tables) {
+  if (tables.methods.size() == 1) return {};  // they stand with the scores
   TextTable table(
       {"method: task, tokens, mode", "NLL/token, 95 %", "minus full, 95 %", "agree", "KL/token"});
   bool any = false;

@@ -141,13 +141,39 @@ TEST_CASE("stages of a cost row add up to its total", "[exec][show]") {
   CHECK(plain.costs[0].stages[generation].tokens_per_second == 100);
 }
 
+// Without what is of other methods than the first.
+Calibration of_one_method(Calibration calibration) {
+  calibration.design.methods.resize(1);
+  std::erase_if(calibration.sessions,
+                [](const SessionSample& sample) { return sample.key.method != 0; });
+  return calibration;
+}
+
+TEST_CASE("the tasks of one method stand in one table, with their likelihoods", "[exec][show]") {
+  const std::string text = tables_text(make_tables(of_one_method(some_calibration()), "cal.pb"));
+  std::size_t tables = 0, kv = 0, notes = 0;
+  for (const std::string& line : lines_of(text)) {
+    tables += line.starts_with("  task ") && line.find("nats/token") != std::string::npos;
+    kv += line.starts_with("  kv ");
+    notes += line.find("note: vt: two chains") != std::string::npos;
+  }
+  CHECK(tables == 4);  // modes times lengths
+  CHECK(kv == 4);
+  CHECK(notes == 1);
+}
+
 TEST_CASE("the text fits a terminal and notes stand below every table", "[exec][show]") {
+  const bool one_method = GENERATE(false, true);
   Calibration calibration = some_calibration();
   calibration.design.tasks[0].name = "scbench_summary_with_needles";
   calibration.design.turns = 8;
   calibration.design.model.random_weights = true;
   calibration.design.methods[1].emulated = true;
   calibration.design.honesty = {"a note of the run"};
+  if (one_method) {
+    std::swap(calibration.design.methods[0], calibration.design.methods[1]);
+    calibration = of_one_method(calibration);
+  }
   const std::string text = tables_text(make_tables(calibration, "cal.pb"));
   for (const std::string& line : lines_of(text)) {
     INFO(line);
@@ -156,12 +182,12 @@ TEST_CASE("the text fits a terminal and notes stand below every table", "[exec][
   std::size_t tables = 0, random = 0, emulated = 0, own = 0;
   for (const std::string& line : lines_of(text)) {
     tables += line.starts_with("  method ") || line.starts_with("  method: ") ||
-              line.starts_with("  operator ");
+              line.starts_with("  task ") || line.starts_with("  operator ");
     random += line.find("random weights") != std::string::npos;
     emulated += line.find("emulated: snapkv") != std::string::npos;
     own += line.find("a note of the run") != std::string::npos;
   }
-  CHECK(tables > 10);
+  CHECK(tables > (one_method ? 8 : 10));
   CHECK(random == tables);
   CHECK(emulated == tables);
   CHECK(own == tables);
