@@ -15,6 +15,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,9 @@ struct LayerStep {
   bool first_prefill = false;       // nothing was cached before this prompt
   bool last_chunk = true;           // the prompt ends with these tokens
   Measure& measure;
+  // Turns keys [tokens, kv_heads, head_dim] as RoPE would have, had each stood so many tokens
+  // later.
+  std::function<at::Tensor(const at::Tensor& keys, std::int64_t by)> move_keys = nullptr;
 };
 
 class MethodRuntime {

@@ -55,7 +55,8 @@ struct Model::State {
   RopeTable::Rows rope_rows(std::span<const SequenceStep> steps);
   // Attention of every sequence [rows, query_heads * head_dim]; undefined: no page was left.
   at::Tensor attend(std::span<const SequenceStep> steps, std::int64_t layer, const at::Tensor& qkv,
-                    const RopeTable::Rows& rope_rows, Measure& measure) const;
+                    const RopeTable::Rows& rope_rows, Measure& measure);
+  at::Tensor move_keys(const at::Tensor& keys, std::int64_t by);
   Expected<at::Tensor> run(std::span<const SequenceStep> steps, bool all_logits, Measure& measure);
 
   ModelConfig config;
@@ -102,7 +103,7 @@ RopeTable::Rows Model::State::rope_rows(std::span<const SequenceStep> steps) {
 
 at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_t layer,
                                 const at::Tensor& qkv, const RopeTable::Rows& angles,
-                                Measure& measure) const {
+                                Measure& measure) {
   const AttentionConfig& shape = config.attention;
   const LayerWeights& of = weights.layers[static_cast<std::size_t>(layer)];
   const std::int64_t rows = qkv.size(0);
@@ -132,7 +133,10 @@ at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_
                    .sliding_window = shape.sliding_window,
                    .first_prefill = sequence.first_prefill,
                    .last_chunk = sequence.last_chunk,
-                   .measure = measure};
+                   .measure = measure,
+                   .move_keys = [this](const at::Tensor& keys, std::int64_t by) {
+                     return move_keys(keys, by);
+                   }};
     from += count;
     if (sequence.decode) {
       const MeasuredStage stage(measure, Stage::kLoading);
@@ -150,6 +154,19 @@ at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_
   }
   const at::Tensor out = outputs.size() == 1 ? outputs.front() : at::cat(outputs);
   return out.reshape({rows, shape.query_heads * shape.head_dim});
+}
+
+// A rotation by the angles of position |by|, one way or the other; keys have RoPE's factor already.
+at::Tensor Model::State::move_keys(const at::Tensor& keys, std::int64_t by) {
+  const RopeTable::Rows turn = rope.range(std::abs(by), 1);
+  const double factor = rope_attention_factor(config.rope);
+  const auto rows = [&](const at::Tensor& of, double divisor) {
+    return (of / divisor).expand({keys.size(0), -1}).contiguous();
+  };
+  at::Tensor moved = keys.clone(at::MemoryFormat::Contiguous);
+  apply_rope(moved, rows(turn.cos, factor), rows(turn.sin, by < 0 ? -factor : factor),
+             config.rope.interleaved);
+  return moved;
 }
 
 Expected<at::Tensor> Model::State::run(std::span<const SequenceStep> steps, bool all_logits,

@@ -102,6 +102,35 @@ TEST_CASE("a cache made earlier is worth the prompt's common beginning", "[exec]
   CHECK(full.retrieve(cache, cached, tiny.tokens, measured.measure) == 30);
 }
 
+TEST_CASE("keys turned to other positions are those that are computed there", "[exec][model]") {
+  // The first layer's keys depend on the token and its position only.
+  class Recorder final : public MethodRuntime {
+   public:
+    at::Tensor attend_prefill(LayerStep& step) override {
+      if (step.layer == 0) {
+        keys = step.k.clone();
+        later = step.move_keys(step.k, 7);
+        back = step.move_keys(later, -7);
+      }
+      return MethodRuntime::attend_prefill(step);
+    }
+    at::Tensor keys, later, back;
+  };
+  for (const std::string name : {"llama", "mistral", "glm4", "qwen3"}) {
+    INFO(name);
+    const TinyModel tiny = load_tiny(name, kSmallPages);
+    Measured measured;
+    Recorder here, there;
+    KvCache first = tiny.model->make_cache(), second = tiny.model->make_cache();
+    value(tiny.model->prefill(tiny.range(0, 12), first, here, measured.measure));
+    std::vector<std::int32_t> shifted(7, 3);
+    shifted.insert(shifted.end(), tiny.tokens.begin(), tiny.tokens.begin() + 12);
+    value(tiny.model->prefill(shifted, second, there, measured.measure));
+    CHECK(distance(here.later, there.keys.narrow(0, 7, 12)) < kSame);
+    CHECK(distance(here.back, here.keys) < kSame);
+  }
+}
+
 TEST_CASE("a token of another vocabulary and a lack of pages are said in a sentence",
           "[exec][model]") {
   const TinyModel tiny = load_tiny("llama", {.page_tokens = 8, .max_cached_tokens = 16});
