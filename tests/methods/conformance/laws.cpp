@@ -80,9 +80,9 @@ double held_pairs(const Subject& subject, const KvCache& cache, std::int64_t lay
                   std::int64_t fresh) {
   const std::int64_t heads = subject.model.config().attention.query_heads;
   double pairs = 0;
-  for (std::int64_t h = 0; h < cache.kv_heads(); ++h) {
+  for (std::int64_t h = 0; h < cache.heads(layer); ++h) {
     const auto held = static_cast<double>(cache.length(layer, h)), n = static_cast<double>(fresh);
-    pairs += static_cast<double>(heads / cache.kv_heads()) * (n * held + n * (n + 1) / 2);
+    pairs += static_cast<double>(heads / cache.heads(layer)) * (n * held + n * (n + 1) / 2);
   }
   return pairs;
 }

@@ -82,7 +82,7 @@ double Subject::allocated_bytes(const exec::KvCache& cache) const {
   const std::int64_t row = 2 * model.config().attention.head_dim * 4;
   std::int64_t empty = 0;
   for (std::int64_t l = 0; l < cache.layers(); ++l) {
-    for (std::int64_t h = 0; h < cache.kv_heads(); ++h) {
+    for (std::int64_t h = 0; h < cache.heads(l); ++h) {
       empty += cache.num_pages(l, h) * model.options().page_tokens - cache.length(l, h);
     }
   }
