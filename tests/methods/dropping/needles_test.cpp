@@ -1,5 +1,6 @@
 // What dropping does to answers of a real model: five needles in a thousand tokens of prose, asked
 // for one after the other. The first question is in view when SnapKV chooses; later ones are not.
+// Which questions are answered is printed; the test asserts only what a few sessions can show.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -83,7 +84,7 @@ std::array<int, kQuestions> answered(exec::LoadedModel& loaded, exec::MethodRunt
 
 }  // namespace
 
-TEST_CASE("half of the cache answers the first question as all of it does, and not the next ones",
+TEST_CASE("a quarter of the cache, chosen once, loses later questions that all of it answers",
           "[methods][dropping][slow]") {
   const auto path = exec::default_model_path();
   std::ifstream file("/usr/share/common-licenses/GPL-3");
@@ -94,33 +95,27 @@ TEST_CASE("half of the cache answers the first question as all of it does, and n
   }
   auto loaded = exec::load_model(*path, {});
   REQUIRE(loaded.has_value());
-  constexpr int kSessions = 8;
-  const std::vector<std::string> methods = {"full",
-                                            "snapkv:budget=512",
-                                            "snapkv:budget=256",
-                                            "snapkv:budget=512,group=each",
-                                            "snapkv:budget=512,compress=every_append",
-                                            "streaming_llm:sinks=4,window=508"};
+  constexpr int kSessions = 2;
+  const std::vector<std::string> methods = {"full", "snapkv:budget=512", "snapkv:budget=256",
+                                            "snapkv:budget=512,compress=every_append"};
   std::vector<std::array<int, kQuestions>> totals(methods.size());
   for (std::uint64_t session = 0; session < kSessions; ++session) {
     const Needles needles = make_needles(prose, 700, session);  // about a thousand tokens
     for (std::size_t m = 0; m < methods.size(); ++m) {
       const auto runtime = methods::make_runtime(*methods::parse_method(methods[m]));
       const std::array<int, kQuestions> right = answered(*loaded, *runtime, needles);
-      for (std::size_t i = 0; i < kQuestions; ++i) totals[m][i] += right[i];
+      std::cout << "session " << session << ", " << methods[m] << ":";
+      for (std::size_t i = 0; i < kQuestions; ++i) {
+        std::cout << " " << right[i];
+        totals[m][i] += right[i];
+      }
+      std::cout << std::endl;
     }
   }
   const auto later = [](const std::array<int, kQuestions>& total) {
     return total[1] + total[2] + total[3] + total[4];
   };
-  for (std::size_t m = 0; m < methods.size(); ++m) {
-    std::cout << methods[m] << ":";
-    for (const int right : totals[m]) std::cout << " " << right;
-    std::cout << " of " << kSessions << "\n";
-  }
-  // Of 8 sessions binomial noise is 1.4 at most: two apart is alike.
-  CHECK(totals[1][0] >= totals[0][0] - 2);
-  CHECK(totals[3][0] >= totals[0][0] - 2);
+  CHECK(totals[0][0] + later(totals[0]) > kSessions * 2);  // of five questions each
   CHECK(later(totals[2]) < later(totals[0]));
 }
 
