@@ -136,6 +136,11 @@ Expected<MethodChoice> parse_parameters(const MethodEntry& entry, std::string_vi
       return set.error();
     }
   }
+  if (entry.check != nullptr) {
+    if (const auto checked = entry.check(choice.parameters); !checked) {
+      return Error{"method " + entry.name + ": " + checked.error().message};
+    }
+  }
   return choice;
 }
 

@@ -64,6 +64,9 @@ struct MethodEntry {
   // act on prompts of 20 to 300 tokens, where defaults would keep all; and those that make the
   // method full attention on prompts of any length there.
   std::vector<std::string> small = {}, lossless = {};
+  // What else must hold of parameters within their ranges: that a file can be read, that two fit
+  // each other. parse_method() asks; null: nothing.
+  Expected<void> (*check)(const MethodParameters&) = nullptr;
 };
 
 const std::vector<MethodEntry>& method_table();

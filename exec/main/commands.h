@@ -9,6 +9,7 @@ program::Command run_command();
 program::Command calibrate_command();
 program::Command show_command();
 program::Command kernels_command();
+program::Command search_patterns_command();
 program::Command doctor_command();
 
 }  // namespace scsim::exec

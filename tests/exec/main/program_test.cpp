@@ -31,6 +31,7 @@ TEST_CASE("a word that scexec does not know is one message with the nearest one"
                {"calibrate -o a.pb --server http://127.0.0.1:1 --threads 2", "runs its own"},
                {"calibrate -o a.pb --server http://127.0.0.1:1 --api-key-env SCSIM_NOBODY",
                 "no variable SCSIM_NOBODY"},
+               {"search-patterns -o p.json --criterion recal", "did you mean \"recall\"?"},
                {"kernels --operators linaer", "did you mean \"linear\"?"}};
   for (const auto& given : cases) {
     const test::Ran ran = test::run(kProgram + " " + given.words, folder.path());
@@ -41,6 +42,31 @@ TEST_CASE("a word that scexec does not know is one message with the nearest one"
     CHECK(ran.err.find(given.message) != std::string::npos);
   }
   CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("scexec searches patterns that it then runs by", "[exec][main]") {
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.file(""));
+  const std::string model = " --model " + folder.path();
+  for (const std::string criterion : {"recall", "output"}) {
+    const test::Ran searched = test::run(
+        kProgram + " search-patterns -o p.json --length 400 --criterion " + criterion + model,
+        folder.path());
+    INFO(searched.err);
+    CHECK(searched.exit_code == 0);
+    CHECK(searched.out.find("8 heads on ") == 0);
+    CHECK_FALSE(std::filesystem::exists(folder.file("p.json.partial")));
+    const test::Ran ran =
+        test::run(kProgram + " run --task kv --length 400 --turns 2 --max-new-tokens 4" +
+                      " --method minference:patterns=p.json" + model,
+                  folder.path());
+    INFO(ran.err);
+    CHECK(ran.exit_code == 0);
+  }
+  const test::Ran missing =
+      test::run(kProgram + " run --method minference:patterns=q.json" + model, folder.path());
+  CHECK(missing.exit_code == 2);
+  CHECK(missing.err.find("q.json") != std::string::npos);
 }
 
 TEST_CASE("scexec runs, calibrates and shows a model from a folder", "[exec][main]") {

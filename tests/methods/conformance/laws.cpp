@@ -132,6 +132,36 @@ void attends_the_pairs_of_its_contract(const MethodEntry& entry) {
   }
 }
 
+// Of methods that leave the cache as it is and read all of it; what others read is for their own
+// tests to say.
+void decodes_reading_what_its_contract_says(const MethodEntry& entry) {
+  for (Subject& subject : subjects(entry, every_setting(entry))) {
+    const methods::DecodeReads first = subject.contract->decode_reads(subject.layer(0), Tokens{10});
+    if (subject.contract->compresses() != methods::Compresses::kNever ||
+        first.hbm != first.resident) {
+      continue;
+    }
+    INFO(subject.title);
+    const Script script = some_script(40);
+    KvCache cache = subject.model.make_cache();
+    {
+      Measured measured;
+      value(subject.model.prefill(script.context, cache, *subject.runtime, measured.measure));
+    }
+    for (const std::int32_t token : script.turns[0].answer) {
+      Measured measured;
+      value(subject.model.decode(token, cache, *subject.runtime, measured.measure));
+      double expected = 0;
+      for (std::int64_t i = 0; i < subject.layers(); ++i) {
+        const methods::DecodeReads reads =
+            subject.contract->decode_reads(subject.layer(i), Tokens{cache.tokens_seen()});
+        expected += reads.hbm.value() + reads.host.value();
+      }
+      CHECK(static_cast<double>(measured.of(Stage::kLoading).bytes_read) == expected);
+    }
+  }
+}
+
 void is_full_attention_where_it_says_so(const MethodEntry& entry) {
   for (Subject& subject : subjects(entry, entry.lossless)) {
     Subject full("full", subject.loaded);
@@ -402,6 +432,8 @@ std::span<const Law> laws() {
       {"keeps the bytes that its contract says", keeps_the_bytes_of_its_contract},
       {"attends the pairs that its contract says, given what it chose",
        attends_the_pairs_of_its_contract},
+      {"a decode step that reads the whole cache reads what its contract says",
+       decodes_reading_what_its_contract_says},
       {"is full attention at the settings that are lossless", is_full_attention_where_it_says_so},
       {"sequences in a batch get what each gets alone", does_in_a_batch_what_it_does_alone},
       {"a fork computes what a separate run computes", forks_compute_what_separate_runs_compute},

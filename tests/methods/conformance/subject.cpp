@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
@@ -82,8 +83,13 @@ double Subject::allocated_bytes(const exec::KvCache& cache) const {
   const std::int64_t row = 2 * model.config().attention.head_dim * 4;
   std::int64_t empty = 0;
   for (std::int64_t l = 0; l < cache.layers(); ++l) {
+    std::set<std::pair<std::uint8_t, std::int32_t>> seen;  // pages that heads share count once
     for (std::int64_t h = 0; h < cache.heads(l); ++h) {
-      empty += cache.num_pages(l, h) * model.options().page_tokens - cache.length(l, h);
+      const std::int64_t pages = cache.num_pages(l, h);
+      if (pages == 0) continue;
+      const exec::PageRef last = cache.page(l, h, pages - 1);
+      if (!seen.insert({last.pool, last.page}).second) continue;
+      empty += pages * model.options().page_tokens - cache.length(l, h);
     }
   }
   return static_cast<double>(cache.bytes().total() - empty * row);
