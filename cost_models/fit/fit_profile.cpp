@@ -196,7 +196,6 @@ class Merged {
       took(sample.began_unix_ns);
       add_operator(sample);
     }
-    sessions_before_ += design.sessions;
     profile.sources.push_back(std::move(source));
     return {};
   }
@@ -284,13 +283,20 @@ class Merged {
     return static_cast<int>(methods.size()) - 1;
   }
 
+  // One seed draws the same sessions again: in a second calibration they are no new ones.
+  int session_number(const CalibrationDesign& design, int number) {
+    return sessions_
+        .try_emplace({design.seed, design.prompt_style, number}, static_cast<int>(sessions_.size()))
+        .first->second;
+  }
+
   void add_session(const CalibrationDesign& design, const SessionSample& sample,
                    const std::vector<int>& methods) {
     const int method = methods[static_cast<std::size_t>(sample.key.method)];
     const std::string& task = design.tasks[static_cast<std::size_t>(sample.key.task)].name;
     const SessionMode mode = design.modes[static_cast<std::size_t>(sample.key.mode)];
     const std::int64_t tokens = design.lengths[static_cast<std::size_t>(sample.key.length)];
-    const int session = sessions_before_ + sample.key.session;
+    const int session = session_number(design, sample.key.session);
     const std::string where =
         task + ", " + std::string(kSessionModeNames[static_cast<std::size_t>(mode)]) + ", " +
         format_integer(tokens) + " tokens, session " + std::to_string(sample.key.session + 1);
@@ -386,8 +392,8 @@ class Merged {
   }
 
   std::vector<Residual>* residuals_;
-  int sessions_before_ = 0;
-  std::map<std::pair<int, std::size_t>, Rows> stages_;  // method, stage
+  std::map<std::tuple<std::uint64_t, std::string, int>, int> sessions_;  // seed, style, number
+  std::map<std::pair<int, std::size_t>, Rows> stages_;                   // method, stage
   std::map<std::string, Rows> operators_;
   std::map<std::tuple<int, std::string, int, int, std::int64_t>, std::map<int, ScoreSum>> accuracy_;
   std::map<std::pair<int, std::int64_t>, std::vector<double>> densities_;

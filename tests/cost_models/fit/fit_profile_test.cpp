@@ -110,6 +110,17 @@ TEST_CASE("two calibrations together say what one of both would", "[cost_models]
   }
 }
 
+TEST_CASE("a calibration taken twice has no more sessions than once", "[cost_models][fit]") {
+  const Calibration once = lawful(0.04);
+  Calibration other_seed = once;
+  other_seed.design.seed += 1;
+  const auto sessions = [](const auto& profile) { return profile->accuracy.front().sessions; };
+  CHECK(sessions(fit_profile({{"a.pb", once}, {"b.pb", once}})) ==
+        sessions(fit_profile({{"a.pb", once}})));
+  CHECK(sessions(fit_profile({{"a.pb", once}, {"b.pb", other_seed}})) ==
+        2 * sessions(fit_profile({{"a.pb", once}})));
+}
+
 TEST_CASE("calibrations of different models or devices are refused", "[cost_models][fit]") {
   const Calibration a = lawful(0);
   Calibration b = a;
