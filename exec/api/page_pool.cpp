@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "exec/api/large_pages.h"
 #include "traces/check.h"
 
 namespace scsim::exec {
@@ -29,6 +30,7 @@ PagePool::PagePool(const PagePoolOptions& options) : options_(options) {
   std::vector<std::int64_t> shape = {room};
   shape.insert(shape.end(), options.page_shape.begin(), options.page_shape.end());
   tensor_ = at::empty(shape, at::TensorOptions().dtype(options.type).device(options.device));
+  prefer_large_pages(tensor_);
 }
 
 bool PagePool::can_allocate(std::int64_t pages) const {
@@ -76,6 +78,7 @@ void PagePool::grow() {
   shape[0] *= 2;
   if (options_.max_pages > 0) shape[0] = std::min(shape[0], options_.max_pages);
   at::Tensor larger = at::empty(shape, tensor_.options());
+  prefer_large_pages(larger);
   larger.narrow(0, 0, before).copy_(tensor_);
   tensor_ = std::move(larger);
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "exec/api/large_pages.h"
 #include "traces/check.h"
 
 namespace scsim::exec {
@@ -28,7 +29,7 @@ class Loader {
         shape[0] += info->shape[0];
       }
     }
-    at::Tensor out = at::empty(shape, at::kFloat);
+    at::Tensor out = take(shape);
     float* to = out.mutable_data_ptr<float>();
     for (const std::string& name : names) {
       const std::int64_t elements = checkpoint_.find(name)->elements();
@@ -45,8 +46,32 @@ class Loader {
   std::int64_t bytes = 0;
 
  private:
+  // Memory for a tensor: a part of a large block, as most are too small for large pages of their
+  // own. Where they only pass through to a device or to another type, there is nothing to gain.
+  at::Tensor take(const std::vector<std::int64_t>& shape) {
+    constexpr std::int64_t kBlock = std::int64_t{1} << 24, kLine = 16;  // floats
+    std::int64_t floats = 1;
+    for (const std::int64_t size : shape) floats *= size;
+    const bool passes = options_.device() != at::kCPU || options_.dtype() != at::kFloat;
+    if (passes || floats > kBlock / 4) {
+      at::Tensor own = at::empty(shape, at::kFloat);
+      if (!passes) prefer_large_pages(own);
+      return own;
+    }
+    if (!block_.defined() || used_ + floats > kBlock) {
+      block_ = at::empty({kBlock}, at::kFloat);
+      prefer_large_pages(block_);
+      used_ = 0;
+    }
+    at::Tensor part = block_.narrow(0, used_, floats).view(shape);
+    used_ += (floats + kLine - 1) / kLine * kLine;
+    return part;
+  }
+
   const Checkpoint& checkpoint_;
   at::TensorOptions options_;
+  at::Tensor block_;
+  std::int64_t used_ = 0;  // floats of it
 };
 
 MlpWeights load_mlp(Loader& loader, const std::string& gate, const std::string& up,

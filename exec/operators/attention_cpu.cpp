@@ -182,23 +182,23 @@ std::tuple<at::Tensor, at::Tensor> decode(const at::Tensor& q_given, const at::T
   const std::int64_t part_floats = shape.group * (shape.head_dim + 2);
   std::vector<float> sums(parts.size() * static_cast<std::size_t>(part_floats));
   const CpuKernels& kernels = cpu_kernels();
-  parallel_items(static_cast<std::int64_t>(parts.size()),
-                 kernels.decode_scratch(shape.group, shape.head_dim),
-                 [&](std::int64_t i, float* scratch) {
-                   const Part& part = parts[static_cast<std::size_t>(i)];
-                   DecodeItem item = {};
-                   item.keys = paged_head(shape, pool, block_table, kv_lengths,
-                                          part.head / shape.kv_heads, part.head % shape.kv_heads);
-                   item.q = q.const_data_ptr<float>() + part.head * shape.group * shape.head_dim;
-                   item.group = shape.group;
-                   item.begin = part.begin;
-                   item.end = part.end;
-                   item.scale = static_cast<float>(scale);
-                   item.sums = sums.data() + i * part_floats;
-                   item.top = item.sums + shape.group * shape.head_dim;
-                   item.weight = item.top + shape.group;
-                   kernels.decode(item, scratch);
-                 });
+  parallel_runs(static_cast<std::int64_t>(parts.size()),
+                kernels.decode_scratch(shape.group, shape.head_dim),
+                [&](std::int64_t i, float* scratch) {
+                  const Part& part = parts[static_cast<std::size_t>(i)];
+                  DecodeItem item = {};
+                  item.keys = paged_head(shape, pool, block_table, kv_lengths,
+                                         part.head / shape.kv_heads, part.head % shape.kv_heads);
+                  item.q = q.const_data_ptr<float>() + part.head * shape.group * shape.head_dim;
+                  item.group = shape.group;
+                  item.begin = part.begin;
+                  item.end = part.end;
+                  item.scale = static_cast<float>(scale);
+                  item.sums = sums.data() + i * part_floats;
+                  item.top = item.sums + shape.group * shape.head_dim;
+                  item.weight = item.top + shape.group;
+                  kernels.decode(item, scratch);
+                });
 
   // Parts are added up in their order.
   float* out_rows = out.mutable_data_ptr<float>();

@@ -154,14 +154,14 @@ at::Tensor linear_rows(const at::Tensor& x, const at::Tensor& weight, const Opti
   const float* bias_of = bias ? added.const_data_ptr<float>() : nullptr;
   float* to = y.mutable_data_ptr<float>();
   const CpuKernels& kernels = cpu_kernels();
-  // In blocks of eight outputs, so that where a thread begins does not change a sum.
-  parallel_ranges((outputs + 7) / 8, grain_of(std::max<std::int64_t>(8 * inputs, 1)),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    const std::int64_t first = begin * 8;
-                    kernels.dot_rows(x_rows, rows, inputs, weights + first * inputs,
-                                     std::min(end * 8, outputs) - first, inputs,
-                                     bias_of ? bias_of + first : nullptr, to + first, outputs);
-                  });
+  // In pieces of whole blocks of eight outputs, so that who computes what does not change a sum.
+  const std::int64_t piece = 8 * grain_of(std::max<std::int64_t>(8 * inputs, 1));
+  parallel_runs((outputs + piece - 1) / piece, 0, [&](std::int64_t i, float*) {
+    const std::int64_t first = i * piece;
+    kernels.dot_rows(x_rows, rows, inputs, weights + first * inputs,
+                     std::min(piece, outputs - first), inputs, bias_of ? bias_of + first : nullptr,
+                     to + first, outputs);
+  });
   return y;
 }
 

@@ -12,6 +12,11 @@ namespace scsim::exec {
 void parallel_items(std::int64_t items, std::int64_t scratch_floats,
                     const std::function<void(std::int64_t item, float* scratch)>& work);
 
+// Likewise, for items that lie one behind another in memory: each thread works through a run of
+// neighbours, and then helps the others with theirs.
+void parallel_runs(std::int64_t items, std::int64_t scratch_floats,
+                   const std::function<void(std::int64_t item, float* scratch)>& work);
+
 // Calls work(begin, end) for parts of [0, n), of `grain` or more.
 void parallel_ranges(std::int64_t n, std::int64_t grain,
                      const std::function<void(std::int64_t begin, std::int64_t end)>& work);
