@@ -13,6 +13,15 @@ std::int64_t held(const CacheView& view, std::int64_t head) {
   return view.host_lengths.const_data_ptr<std::int32_t>()[head];
 }
 
+// In blocks, before those in pages.
+std::int64_t packed(const CacheView& view, std::int64_t head) {
+  return view.packed ? view.packed->host_lengths.const_data_ptr<std::int32_t>()[head] : 0;
+}
+
+std::int64_t held_in_all(const CacheView& view, std::int64_t head) {
+  return held(view, head) + packed(view, head);
+}
+
 // Query i of n attends the keys below length - n + i + 1 and, of those, the last `window`.
 std::int64_t causal_pairs(std::int64_t n, std::int64_t length, std::int64_t window) {
   if (window == 0) return n * (length - n) + n * (n + 1) / 2;
@@ -35,9 +44,20 @@ void count_causal(LayerStep& step, const CacheView& view, std::int64_t window) {
   const std::int64_t n = step.q.size(0);
   std::int64_t pairs = 0, keys = 0;
   for (std::int64_t h = 0; h < kv_heads; ++h) {
-    const std::int64_t length = held(view, h);
+    const std::int64_t length = held_in_all(view, h), in_reach = n + window - 1;
     pairs += group * causal_pairs(n, length, window);
-    keys += window == 0 ? length : std::min(length, n + window - 1);
+    // Blocks are read whole.
+    std::int64_t in_blocks = packed(view, h), read = held(view, h);
+    if (window != 0) {
+      in_blocks = std::clamp<std::int64_t>(in_reach - read, 0, in_blocks);
+      read = std::min(read, in_reach);
+    }
+    keys += read;
+    if (in_blocks > 0) {
+      const std::int64_t tokens = view.packed->format.group;
+      step.measure.now().bytes_read +=
+          (in_blocks + tokens - 1) / tokens * view.packed->format.block_bytes(step.q.size(2));
+    }
   }
   count(step, pairs, keys);
 }
@@ -104,24 +124,15 @@ Attention attend_window(LayerStep& step, const CacheView& view) {
   constexpr std::int64_t kBlock = 512;
   const std::int64_t n = step.q.size(0), heads = step.q.size(1), kv_heads = view.heads();
   const std::int64_t group = heads / kv_heads, dim = step.q.size(2), window = step.sliding_window;
-  const std::int64_t page_tokens = view.pool.size(2);
   Attention result{at::empty({n, heads, dim}, step.q.options()),
                    at::empty({n, heads}, step.q.options().dtype(at::kFloat))};
   for (std::int64_t h = 0; h < kv_heads; ++h) {
-    const std::int64_t length = held(view, h);
+    const std::int64_t length = held_in_all(view, h);
     for (std::int64_t from = 0; from < n; from += kBlock) {
       const std::int64_t to = std::min(n, from + kBlock);
       const std::int64_t end = length - n + to;  // keys below it
       const std::int64_t begin = std::max<std::int64_t>(0, length - n + from + 1 - window);
-      const std::int64_t first_page = begin / page_tokens;
-      const at::Tensor pages = view.pool.index_select(
-          0, view.block_table[0][h].slice(0, first_page, (end - 1) / page_tokens + 1));
-      const auto part = [&](std::int64_t which) {
-        return pages.select(1, which)
-            .reshape({-1, dim})
-            .narrow(0, begin - first_page * page_tokens, end - begin)
-            .to(at::kFloat);
-      };
+      const auto [k, v] = step.cache.rows(step.layer, h, begin, end - begin);
       const at::Tensor query =
           at::arange(length - n + from, length - n + to, step.q.options().dtype(at::kLong))
               .unsqueeze(1);
@@ -132,10 +143,10 @@ Attention attend_window(LayerStep& step, const CacheView& view) {
                                .transpose(0, 1)
                                .to(at::kFloat);  // [group, rows, dim]
       const at::Tensor logits =
-          at::matmul(q, part(0).t()).mul_(step.scale).masked_fill_(hidden, -INFINITY);
+          at::matmul(q, k.to(at::kFloat).t()).mul_(step.scale).masked_fill_(hidden, -INFINITY);
       result.out.narrow(0, from, to - from)
           .narrow(1, h * group, group)
-          .copy_(at::matmul(at::softmax(logits, 2), part(1)).transpose(0, 1));
+          .copy_(at::matmul(at::softmax(logits, 2), v.to(at::kFloat)).transpose(0, 1));
       result.lse.narrow(0, from, to - from)
           .narrow(1, h * group, group)
           .copy_(at::logsumexp(logits, {2}).t());
@@ -148,9 +159,25 @@ Attention attend_window(LayerStep& step, const CacheView& view) {
 bool window_matters(const LayerStep& step, const CacheView& view) {
   if (step.sliding_window == 0) return false;
   for (std::int64_t h = 0; h < view.heads(); ++h) {
-    if (held(view, h) > step.sliding_window) return true;
+    if (held_in_all(view, h) > step.sliding_window) return true;
   }
   return false;
+}
+
+at::Tensor row_offsets(const at::Tensor& q) {
+  at::Tensor offsets = at::zeros({2}, at::kInt);
+  offsets.mutable_data_ptr<std::int32_t>()[1] = static_cast<std::int32_t>(q.size(0));
+  return offsets;
+}
+
+// With what of the layer is packed, all of which every new token attends.
+Attention with_packed(LayerStep& step, const CacheView& view, Attention unpacked) {
+  if (!view.packed) return unpacked;
+  const PackedView& of = *view.packed;
+  const auto [out, lse] = attention_packed(step.q, row_offsets(step.q), of.pool, of.block_table,
+                                           of.kv_lengths, step.scale, of.format);
+  const auto [both, both_lse] = merge_state(out, lse, unpacked.out, unpacked.lse);
+  return {both, both_lse};
 }
 
 }  // namespace
@@ -162,16 +189,15 @@ Attention attend(LayerStep& step, const CacheView& view,
     return attend_window(step, view);
   }
   if (selection) {
+    SCSIM_CHECK(!view.packed);  // it counts tokens in pages
     count_selection(step, view, *selection);
   } else {
     count_causal(step, view, 0);
   }
-  at::Tensor offsets = at::zeros({2}, at::kInt);
-  offsets.mutable_data_ptr<std::int32_t>()[1] = static_cast<std::int32_t>(step.q.size(0));
-  const auto [out, lse] =
-      attention_prefill(step.q, offsets, view.pool, view.block_table, view.kv_lengths, step.scale,
-                        selection ? c10::optional<PrefillSelection>(*selection) : c10::nullopt);
-  return {out, lse};
+  const auto [out, lse] = attention_prefill(
+      step.q, row_offsets(step.q), view.pool, view.block_table, view.kv_lengths, step.scale,
+      selection ? c10::optional<PrefillSelection>(*selection) : c10::nullopt);
+  return with_packed(step, view, {out, lse});
 }
 
 Attention attend_one(LayerStep& step, const CacheView& view) {
@@ -183,11 +209,12 @@ Attention attend_one(LayerStep& step, const CacheView& view) {
   count_causal(step, view, 0);
   const auto [out, lse] =
       attention_decode(step.q, view.pool, view.block_table, view.kv_lengths, step.scale);
-  return {out, lse};
+  return with_packed(step, view, {out, lse});
 }
 
 KeyScores score_keys(LayerStep& step, const CacheView& view, const at::Tensor& queries,
                      const at::Tensor& lse, bool with_diagonals) {
+  SCSIM_CHECK(!view.packed);
   const std::int64_t rows = queries.size(0), group = queries.size(1) / view.heads();
   const std::int64_t dim = queries.size(2), passes = lse.defined() ? 1 : 2;
   StageCounts& counts = step.measure.now();

@@ -18,7 +18,8 @@ struct Attention {
 };
 
 // The new tokens over what `view` holds, whose last tokens they are; causal, and within `selection`
-// and the sliding window if there is one. With a selection there is no sliding window.
+// and the sliding window if there is one. With a selection there is no sliding window, and
+// nothing packed.
 Attention attend(LayerStep& step, const CacheView& view,
                  const std::optional<PrefillSelection>& selection = std::nullopt);
 // One new token over all that `view` holds, within the sliding window.

@@ -51,26 +51,41 @@ RecurrentState::RecurrentState(std::shared_ptr<KvMemory> in, std::vector<at::Ten
   memory->allocate_recurrent(bytes, measure);
 }
 
-void KvCache::Layer::set_pages(std::size_t head, std::vector<PageRef> pages, std::int64_t length) {
+void KvCache::Layer::set_pages(std::size_t number, std::vector<PageRef> pages,
+                               std::int64_t tokens) {
   const auto others = [](const std::vector<PageRef>& of) {
     return std::ranges::count_if(of, [](PageRef p) { return p.pool != KvMemory::kDevice; });
   };
-  elsewhere += others(pages) - others(heads[head].pages);
-  const std::int64_t number = static_cast<std::int64_t>(head);
+  Head& head = heads[number];
+  elsewhere += others(pages) - others(head.pages);
   for (std::size_t i = 0; i < pages.size(); ++i) {
-    table.set_page(number, static_cast<std::int64_t>(i), pages[i].page);
+    table.set_page(static_cast<std::int64_t>(number), static_cast<std::int64_t>(i), pages[i].page);
   }
-  table.set_length(number, length);
-  heads[head] = {std::move(pages), length};
+  table.set_length(static_cast<std::int64_t>(number), tokens);
+  head.pages = std::move(pages);
+  head.length = head.packed + tokens;
+}
+
+void KvCache::Layer::set_blocks(std::size_t number, std::vector<PageRef> of, std::int64_t tokens) {
+  Head& head = heads[number];
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    blocks.set_page(static_cast<std::int64_t>(number), static_cast<std::int64_t>(i), of[i].page);
+  }
+  blocks.set_length(static_cast<std::int64_t>(number), tokens);
+  head.length += tokens - head.packed;
+  head.packed = tokens;
+  head.blocks = std::move(of);
 }
 
 std::vector<PageRef> KvCache::Layer::distinct_pages() const {
   std::vector<PageRef> pages;
-  for (const Head& head : heads) pages.insert(pages.end(), head.pages.begin(), head.pages.end());
+  for (const Head& head : heads) {
+    pages.insert(pages.end(), head.pages.begin(), head.pages.end());
+    pages.insert(pages.end(), head.blocks.begin(), head.blocks.end());
+  }
   const auto place = [](PageRef p) { return std::pair(p.pool, p.page); };
   std::ranges::sort(pages, {}, place);
-  const auto repeated = std::ranges::unique(pages);
-  pages.erase(repeated.begin(), repeated.end());
+  pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
   return pages;
 }
 
@@ -83,6 +98,7 @@ KvCache::KvCache(std::shared_ptr<KvMemory> memory, const KvShape& shape)
     if (layer.kind == LayerKind::kRecurrent) continue;
     layer.heads.resize(at_index(kv_heads_));
     layer.table = BlockTable(kv_heads_);
+    layer.blocks = BlockTable(kv_heads_);
   }
 }
 
@@ -103,8 +119,9 @@ KvCache& KvCache::operator=(KvCache&& other) noexcept {
 
 void KvCache::release_all() {
   for (Layer& layer : layers_) {
-    for (Layer::Head& head : layer.heads) {
+    for (Head& head : layer.heads) {
       for (const PageRef& page : head.pages) memory_->give_back(page, nullptr);
+      for (const PageRef& block : head.blocks) memory_->give_back(block, nullptr);
     }
   }
   layers_.clear();
@@ -124,7 +141,7 @@ std::int64_t KvCache::length(std::int64_t layer, std::int64_t head) const {
 
 bool KvCache::dense() const {
   for (const Layer& layer : layers_) {
-    for (const Layer::Head& head : layer.heads) {
+    for (const Head& head : layer.heads) {
       if (head.length != tokens_seen_) return false;
     }
   }
@@ -162,12 +179,14 @@ void KvCache::expand_heads(std::int64_t layer_number, std::int64_t query_heads) 
   const std::int64_t before = std::ssize(layer.heads), group = query_heads / before;
   SCSIM_CHECK_EQ(group * before, query_heads);
   if (group == 1) return;
-  std::vector<Layer::Head> heads = std::move(layer.heads);
+  std::vector<Head> heads = std::move(layer.heads);
   layer.heads.assign(at_index(query_heads), {});
   layer.table = BlockTable(query_heads);
+  layer.blocks = BlockTable(query_heads);
   layer.elsewhere = 0;
   for (std::size_t h = 0; h < layer.heads.size(); ++h) {
-    const Layer::Head& from = heads[h / at_index(group)];
+    const Head& from = heads[h / at_index(group)];
+    SCSIM_CHECK_EQ(from.packed, 0);
     if (h % at_index(group) != 0) {
       for (const PageRef& page : from.pages) memory_->share(page);
     }
@@ -192,8 +211,9 @@ KvCache KvCache::fork() const {
   other.layers_ = layers_;
   other.method_state_ = method_state_;
   for (const Layer& layer : layers_) {
-    for (const Layer::Head& head : layer.heads) {
+    for (const Head& head : layer.heads) {
       for (const PageRef& page : head.pages) memory_->share(page);
+      for (const PageRef& block : head.blocks) memory_->share(block);
     }
   }
   return other;
@@ -203,16 +223,22 @@ KvCache KvCache::fork_prefix(std::int64_t tokens) const {
   SCSIM_CHECK(dense());
   SCSIM_CHECK_LE(tokens, tokens_seen_);
   KvCache other = fork();
-  const std::int64_t kept = pages_for(tokens, memory_->options().page_tokens);
+  const auto cut = [&](std::vector<PageRef> pages, std::int64_t kept) {
+    for (std::int64_t i = kept; i < std::ssize(pages); ++i) {
+      memory_->give_back(pages[at_index(i)], nullptr);
+    }
+    pages.resize(at_index(kept));
+    return pages;
+  };
   for (Layer& layer : other.layers_) {
     SCSIM_CHECK(layer.kind == LayerKind::kPaged);
     for (std::size_t h = 0; h < layer.heads.size(); ++h) {
-      std::vector<PageRef> pages = layer.heads[h].pages;
-      for (std::int64_t i = kept; i < std::ssize(pages); ++i) {
-        memory_->give_back(pages[at_index(i)], nullptr);
+      Head& head = layer.heads[h];
+      const std::int64_t packed = std::min(tokens, head.packed), rest = tokens - packed;
+      if (packed < head.packed) {
+        layer.set_blocks(h, cut(head.blocks, pages_for(packed, block_tokens(head.blocks))), packed);
       }
-      pages.resize(at_index(kept));
-      layer.set_pages(h, std::move(pages), tokens);
+      layer.set_pages(h, cut(head.pages, pages_for(rest, memory_->options().page_tokens)), rest);
     }
   }
   other.tokens_seen_ = tokens;
@@ -230,9 +256,10 @@ std::int64_t KvCache::pages_to_append(std::int64_t layer, std::int64_t tokens) c
   const std::int64_t page_tokens = memory_->options().page_tokens;
   std::int64_t pages = 0;
   std::vector<PageRef> begun;  // last pages that heads share: the last of these heads keeps it
-  for (const Layer::Head& head : layers_[at_index(layer)].heads) {
-    pages += pages_for(head.length + tokens, page_tokens) - std::ssize(head.pages);
-    if (head.length % page_tokens == 0) continue;
+  for (const Head& head : layers_[at_index(layer)].heads) {
+    const std::int64_t held = head.unpacked() + in_partial_block(head);
+    pages += pages_for(held + tokens, page_tokens) - std::ssize(head.pages);
+    if (head.unpacked() % page_tokens == 0) continue;
     const PageRef last = head.pages.back();
     if (!copied_before_write(last)) continue;
     ++pages;
@@ -241,6 +268,14 @@ std::int64_t KvCache::pages_to_append(std::int64_t layer, std::int64_t tokens) c
     if (std::ranges::count(begun, last) == memory_->pool(last.pool).owners(last.page)) --pages;
   }
   return pages;
+}
+
+std::int64_t KvCache::block_tokens(std::span<const PageRef> blocks) const {
+  return memory_->format(blocks.front().pool).group;
+}
+
+std::int64_t KvCache::in_partial_block(const Head& head) const {
+  return head.blocks.empty() ? 0 : head.packed % block_tokens(head.blocks);
 }
 
 // A page that is written to must be on the device and this cache's own.
@@ -266,20 +301,24 @@ bool KvCache::append(std::int64_t layer_number, const at::Tensor& k, const at::T
   std::vector<std::int64_t> key_rows;
   key_rows.reserve(at_index(heads * tokens));
   for (std::int64_t h = 0; h < heads; ++h) {
-    Layer::Head& head = layer.heads[at_index(h)];
-    if (head.length % page_tokens != 0 && copied_before_write(head.pages.back())) {
+    Head& head = layer.heads[at_index(h)];
+    if (in_partial_block(head) > 0) {
+      SCSIM_CHECK(unpack(layer, at_index(h), std::ssize(head.blocks) - 1, measure));
+    }
+    if (head.unpacked() % page_tokens != 0 && copied_before_write(head.pages.back())) {
       own_page(layer, at_index(h), head.pages.size() - 1, measure);
     }
-    while (std::ssize(head.pages) < pages_for(head.length + tokens, page_tokens)) {
+    const std::int64_t before = head.unpacked();
+    while (std::ssize(head.pages) < pages_for(before + tokens, page_tokens)) {
       head.pages.push_back(memory_->take(KvMemory::kDevice, measure));
       layer.table.set_page(h, std::ssize(head.pages) - 1, head.pages.back().page);
     }
-    for (std::int64_t i = head.length; i < head.length + tokens; ++i) {
+    for (std::int64_t i = before; i < before + tokens; ++i) {
       const std::int64_t page = head.pages[at_index(i / page_tokens)].page;
       key_rows.push_back(2 * page * page_tokens + i % page_tokens);
     }
     head.length += tokens;
-    layer.table.set_length(h, head.length);
+    layer.table.set_length(h, head.unpacked());
   }
   write_rows(layer, key_rows, k, v);
   return true;
@@ -310,13 +349,25 @@ void KvCache::write_rows(const Layer& layer, std::vector<std::int64_t>& key_rows
 
 std::optional<CacheView> KvCache::view(std::int64_t layer_number, Measure& measure) const {
   const Layer& layer = layers_[at_index(layer_number)];
+  const at::Device device = memory_->options().device;
+  std::optional<PackedView> packed;
+  for (const Head& head : layer.heads) {
+    if (head.blocks.empty()) continue;
+    const std::uint8_t pool = head.blocks.front().pool;
+    SCSIM_CHECK(!packed || packed->format == memory_->format(pool));
+    packed = PackedView{.format = memory_->format(pool),
+                        .pool = memory_->pool(pool).tensor(),
+                        .block_table = layer.blocks.pages(device),
+                        .kv_lengths = layer.blocks.lengths(device),
+                        .host_lengths = layer.blocks.host_lengths()};
+  }
   if (layer.elsewhere == 0) {
-    const at::Device device = memory_->options().device;
     return CacheView{.pool = memory_->pool(KvMemory::kDevice).tensor(),
                      .block_table = layer.table.pages(device),
                      .kv_lengths = layer.table.lengths(device),
                      .host_lengths = layer.table.host_lengths(),
-                     .staged = nullptr};
+                     .staged = nullptr,
+                     .packed = std::move(packed)};
   }
   std::vector<std::vector<std::int32_t>> all(layer.heads.size());
   for (std::size_t h = 0; h < all.size(); ++h) {
@@ -324,7 +375,9 @@ std::optional<CacheView> KvCache::view(std::int64_t layer_number, Measure& measu
       all[h].push_back(static_cast<std::int32_t>(i));
     }
   }
-  return view_pages(layer_number, all, measure);
+  std::optional<CacheView> view = view_pages(layer_number, all, measure);
+  if (view) view->packed = std::move(packed);
+  return view;
 }
 
 std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
@@ -357,7 +410,7 @@ std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
   BlockTable table(std::ssize(layer.heads));
   std::size_t next = 0;
   for (std::size_t h = 0; h < chosen.size(); ++h) {
-    const Layer::Head& head = layer.heads[h];
+    const Head& head = layer.heads[h];
     std::int64_t length = 0, entries = 0, before = -1;
     for (const std::int32_t number : chosen[h]) {
       SCSIM_CHECK_GT(number, before);
@@ -365,7 +418,7 @@ std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
       PageRef page = head.pages[at_index(number)];
       if (page.pool != KvMemory::kDevice) page = staged->pages[next++];
       table.set_page(static_cast<std::int64_t>(h), entries++, page.page);
-      length += std::min(page_tokens, head.length - number * page_tokens);
+      length += std::min(page_tokens, head.unpacked() - number * page_tokens);
     }
     table.set_length(static_cast<std::int64_t>(h), length);
   }
@@ -374,7 +427,8 @@ std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
                    .block_table = table.pages(device),
                    .kv_lengths = table.lengths(device),
                    .host_lengths = table.host_lengths(),
-                   .staged = std::move(staged)};
+                   .staged = std::move(staged),
+                   .packed = std::nullopt};
 }
 
 std::int64_t KvCache::num_pages(std::int64_t layer, std::int64_t head) const {
@@ -385,24 +439,47 @@ const PageRef& KvCache::page(std::int64_t layer, std::int64_t head, std::int64_t
   return layers_[at_index(layer)].heads[at_index(head)].pages[at_index(number)];
 }
 
+std::int64_t KvCache::packed(std::int64_t layer, std::int64_t head) const {
+  return layers_[at_index(layer)].heads[at_index(head)].packed;
+}
+
+std::span<const PageRef> KvCache::blocks(std::int64_t layer, std::int64_t head) const {
+  return layers_[at_index(layer)].heads[at_index(head)].blocks;
+}
+
+// Keys and values of some tokens of pages or blocks, [2, count, head_dim].
+at::Tensor KvCache::rows_in(std::span<const PageRef> pages, std::int64_t first,
+                            std::int64_t count) const {
+  const std::int64_t tokens = pages.empty() || pages.front().pool < KvMemory::kFirstQuantised
+                                  ? memory_->options().page_tokens
+                                  : block_tokens(pages);
+  const std::int64_t page = first / tokens;
+  const at::Tensor read = memory_->read(
+      pages.subspan(at_index(page), at_index(pages_for(first + count, tokens) - page)));
+  return read.transpose(0, 1)
+      .reshape({2, read.size(0) * tokens, read.size(3)})
+      .narrow(1, first - page * tokens, count);
+}
+
 std::pair<at::Tensor, at::Tensor> KvCache::rows(std::int64_t layer, std::int64_t head) const {
   return rows(layer, head, 0, length(layer, head));
 }
 
 std::pair<at::Tensor, at::Tensor> KvCache::rows(std::int64_t layer, std::int64_t head,
                                                 std::int64_t first, std::int64_t count) const {
-  const Layer::Head& held = layers_[at_index(layer)].heads[at_index(head)];
+  const Head& held = layers_[at_index(layer)].heads[at_index(head)];
   SCSIM_CHECK_LE(first + count, held.length);
-  const std::int64_t page_tokens = memory_->options().page_tokens, page = first / page_tokens;
-  const at::Tensor pages = memory_->read(
-      std::span(held.pages)
-          .subspan(at_index(page), at_index(pages_for(first + count, page_tokens) - page)));
-  const auto part = [&](std::int64_t which) {
-    return pages.select(1, which)
-        .reshape({-1, pages.size(3)})
-        .narrow(0, first - page * page_tokens, count);
-  };
-  return {part(0), part(1)};
+  at::Tensor both;
+  if (first < held.packed) {
+    const std::int64_t from_blocks = std::min(count, held.packed - first);
+    both = rows_in(held.blocks, first, from_blocks);
+    if (count > from_blocks) {
+      both = at::cat({both, rows_in(held.pages, 0, count - from_blocks)}, 1);
+    }
+  } else {
+    both = rows_in(held.pages, first - held.packed, count);
+  }
+  return {both[0], both[1]};
 }
 
 std::span<const at::Tensor> KvCache::state(std::int64_t layer) const {

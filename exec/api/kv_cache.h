@@ -9,6 +9,7 @@
 //                                            // last, partly filled pages
 //   cache.keep(layer, head, positions, measure);     // gathers what stays in fewer pages and frees
 //                                                    // the rest
+//   cache.quantise(layer, tokens, format, measure);  // packs the first tokens of each head
 //
 // Lengths are ragged: every kv head of every layer has its own. "Positions" here count the tokens a
 // head holds, from 0, not where they stood in the text; a method that must know the latter keeps it
@@ -16,9 +17,11 @@
 //
 // A layer has a head for each kv head of the model, or, behind expand_heads(), for each query head.
 //
-// A layer is paged or recurrent. A page of a paged layer is on the device, on the host, or
-// quantised on the device; view() brings what is not directly readable into pages of its own, which
-// live as long as the view. Methods that read only some pages take view_pages().
+// A layer is paged or recurrent. The first tokens of a head may be packed: in blocks of few bits on
+// the device, whose size is the format's and not that of a page. All others are in pages, on the
+// device or on the host; pages count from the first token that is not packed. view() brings pages
+// that are on the host into pages of its own, which live as long as the view; blocks are read as
+// they are. Methods that read only some pages take view_pages().
 //
 // What fails for want of pages returns false or nothing and has changed nothing. Not thread-safe.
 #pragma once
@@ -48,6 +51,13 @@ struct KvShape {
 // Pages taken for the time of a view, released with it.
 class StagedPages;
 
+// What of a layer is packed: arguments of attention_packed.
+struct PackedView {
+  QuantisedFormat format;
+  at::Tensor pool, block_table, kv_lengths;
+  at::Tensor host_lengths;
+};
+
 // Arguments of the attention operators for one sequence: valid until the cache changes.
 struct CacheView {
   at::Tensor pool;          // [pages, 2, page_tokens, head_dim]
@@ -55,7 +65,12 @@ struct CacheView {
   at::Tensor kv_lengths;    // [1, heads] int32, on the device
   at::Tensor host_lengths;  // the same on the CPU
   std::shared_ptr<StagedPages> staged;
+  std::optional<PackedView> packed;  // tokens before all those above
   std::int64_t heads() const { return host_lengths.size(1); }
+};
+
+struct TokenRange {
+  std::int64_t begin = 0, end = 0;
 };
 
 // Bytes of the pages a cache refers to, those shared with forks in full, and of its states.
@@ -95,7 +110,8 @@ class KvCache {
 
   // Gives every query head a head of its own, for methods that select by query head: the heads of a
   // group begin with their kv head's pages, by reference, and append() repeats k and v for each
-  // from here on. REQUIRES: query_heads is a multiple of heads(layer).
+  // from here on. REQUIRES: query_heads is a multiple of heads(layer);
+  // nothing is packed.
   void expand_heads(std::int64_t layer, std::int64_t query_heads);
 
   std::optional<CacheView> view(std::int64_t layer, Measure& measure) const;
@@ -103,6 +119,9 @@ class KvCache {
   std::optional<CacheView> view_pages(std::int64_t layer,
                                       std::span<const std::vector<std::int32_t>> chosen,
                                       Measure& measure) const;
+  // Tokens of a head that are packed, and their blocks; pages of all others.
+  std::int64_t packed(std::int64_t layer, std::int64_t head) const;
+  std::span<const PageRef> blocks(std::int64_t layer, std::int64_t head) const;
   std::int64_t num_pages(std::int64_t layer, std::int64_t head) const;
   const PageRef& page(std::int64_t layer, std::int64_t head, std::int64_t number) const;
   // Keys and values held, [length, head_dim] each, gathered on the device.
@@ -112,7 +131,7 @@ class KvCache {
                                          std::int64_t count) const;
 
   // Keeps the tokens at `positions`, in that order; everything else of the head is freed. Kept
-  // tokens of quantised or host pages come to plain pages on the device, but for leading pages that
+  // tokens of blocks or host pages come to pages on the device, but for leading pages that
   // are kept whole and in place: those stay as and where they are. Behind expand_heads() what is
   // kept is the head's own, and no page of it serves other heads, even if nothing is dropped.
   [[nodiscard]] bool keep(std::int64_t layer, std::int64_t head,
@@ -122,10 +141,16 @@ class KvCache {
   // elsewhere come to the device.
   [[nodiscard]] bool overwrite(std::int64_t layer, std::span<const std::int32_t> positions,
                                const at::Tensor& k, const at::Tensor& v, Measure& measure);
-  // Quantises the whole device pages among the first `tokens` tokens of each head.
-  // There is no limit on quantised pages. REQUIRES: format.fits().
-  void quantise(std::int64_t layer, std::int64_t tokens, const QuantisedFormat& format,
-                Measure& measure);
+  // Packs the whole groups of tokens among the first `tokens` of each head that are not packed yet;
+  // what is packed in another format is unpacked first. Those behind move up in pages of their own.
+  // There is no limit on blocks. REQUIRES: format.fits(head_dim).
+  [[nodiscard]] bool quantise(std::int64_t layer, std::int64_t tokens,
+                              const QuantisedFormat& format, Measure& measure);
+  // Gives the keys and the values of some tokens of each head, which stay in their pages, the
+  // numbers that packing would leave of them. REQUIRES: none of them is packed; the keys are whole
+  // groups.
+  [[nodiscard]] bool round(std::int64_t layer, TokenRange keys, TokenRange values,
+                           const QuantisedFormat& format, Measure& measure);
   // Moves the whole device pages among the first `tokens` tokens of the head to the host, or all
   // host pages of the head back to the device.
   [[nodiscard]] bool move_to_host(std::int64_t layer, std::int64_t head, std::int64_t tokens,
@@ -144,6 +169,7 @@ class KvCache {
   MethodState* mutable_method_state();
 
  private:
+  struct Head;
   struct Layer;
   void release_all();
   std::int64_t pages_to_append(std::int64_t layer, std::int64_t tokens) const;
@@ -152,6 +178,13 @@ class KvCache {
   void write_rows(const Layer& layer, std::vector<std::int64_t>& key_rows, const at::Tensor& k,
                   const at::Tensor& v);
   static bool shared_between_heads(const Layer& layer, std::size_t head, std::size_t number);
+  std::int64_t block_tokens(std::span<const PageRef> blocks) const;
+  std::int64_t in_partial_block(const Head& head) const;
+  at::Tensor rows_in(std::span<const PageRef> pages, std::int64_t first, std::int64_t count) const;
+  bool replace_rows(Layer& layer, std::size_t head, const at::Tensor& rows, Measure& measure);
+  bool unpack(Layer& layer, std::size_t head, std::int64_t blocks_kept, Measure& measure);
+  void round_rows(const Head& head, std::int64_t which, TokenRange range,
+                  const QuantisedFormat& format);
   bool move_pages(Layer& layer, std::size_t head, std::uint8_t from, std::uint8_t to,
                   std::int64_t first_tokens, Measure& measure);
 

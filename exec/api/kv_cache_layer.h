@@ -36,20 +36,26 @@ class StagedPages {
   std::shared_ptr<KvMemory> memory_;
 };
 
+struct KvCache::Head {
+  std::vector<PageRef> blocks;  // of few bits: the first `packed` tokens, all blocks full but for
+  std::int64_t packed = 0;      // the last of a prefix, behind which there is nothing yet
+  std::vector<PageRef> pages;   // of the tokens behind them
+  std::int64_t length = 0;      // of both
+  std::int64_t unpacked() const { return length - packed; }
+};
+
 struct KvCache::Layer {
-  struct Head {
-    std::vector<PageRef> pages;
-    std::int64_t length = 0;
-  };
   LayerKind kind = LayerKind::kPaged;
   std::vector<Head> heads;
-  BlockTable table;            // the numbers of device pages; of others it says nothing
+  BlockTable table;            // of unpacked tokens: device pages; of others it says nothing
+  BlockTable blocks;           // of packed tokens
   std::int64_t elsewhere = 0;  // pages that are not plain device pages
   std::shared_ptr<RecurrentState> state;
 
-  // Gives a head other pages, and the table their numbers.
-  void set_pages(std::size_t head, std::vector<PageRef> pages, std::int64_t length);
-  std::vector<PageRef> distinct_pages() const;  // of all heads, each once
+  // Gives a head other pages, for so many tokens, or other blocks, and the tables their numbers.
+  void set_pages(std::size_t head, std::vector<PageRef> pages, std::int64_t tokens);
+  void set_blocks(std::size_t head, std::vector<PageRef> of, std::int64_t tokens);
+  std::vector<PageRef> distinct_pages() const;  // and blocks, of all heads, each once
 };
 
 }  // namespace scsim::exec

@@ -33,17 +33,16 @@ KvMemory::KvMemory(const KvMemoryOptions& options) : options_(options) {
 }
 
 std::uint8_t KvMemory::quantised_pool(const QuantisedFormat& format) {
-  SCSIM_CHECK(format.fits(options_.page_tokens, options_.head_dim));
+  SCSIM_CHECK(format.fits(options_.head_dim));
   const auto known = std::ranges::find(formats_, format);
   if (known != formats_.end()) {
     return static_cast<std::uint8_t>(kFirstQuantised + (known - formats_.begin()));
   }
   SCSIM_CHECK_LT(pools_.size(), 256U);
   formats_.push_back(format);
-  pools_.emplace_back(
-      PagePoolOptions{.page_shape = {format.packed_bytes(options_.page_tokens, options_.head_dim)},
-                      .type = at::kByte,
-                      .device = options_.device});
+  pools_.emplace_back(PagePoolOptions{.page_shape = {format.block_bytes(options_.head_dim)},
+                                      .type = at::kByte,
+                                      .device = options_.device});
   return static_cast<std::uint8_t>(pools_.size() - 1);
 }
 
@@ -76,8 +75,7 @@ at::Tensor KvMemory::read(std::span<const PageRef> pages) const {
     const at::Tensor& pool = pools_[number].tensor();
     const at::Tensor found = pool.index_select(0, numbers(of_one_pool, pool.device()));
     if (number < kFirstQuantised) return found.to(options_.device);
-    return dequantise_pages(found, format(number), options_.page_tokens, options_.head_dim,
-                            options_.type);
+    return unpack_blocks(found, format(number), options_.head_dim, options_.type);
   };
   // Runs of pages of one pool, one after another: few, since pages move to other pools in order.
   std::vector<at::Tensor> parts;
@@ -99,8 +97,8 @@ void KvMemory::write(std::span<const PageRef> pages, const at::Tensor& contents)
   const std::uint8_t number = pages.front().pool;
   for (const PageRef& page : pages) SCSIM_CHECK_EQ(int{page.pool}, int{number});
   at::Tensor pool = pools_[number].tensor();
-  const at::Tensor stored = number < kFirstQuantised ? contents.to(pool.device())
-                                                     : quantise_pages(contents, format(number));
+  const at::Tensor stored =
+      number < kFirstQuantised ? contents.to(pool.device()) : pack_blocks(contents, format(number));
   pool.index_copy_(0, numbers(pages, pool.device()), stored);
 }
 

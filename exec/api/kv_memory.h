@@ -1,6 +1,6 @@
 // The memory that KV caches of one model share: a pool of pages on the device, one on the host, one
-// for each quantised format in use, and the ledger of recurrent states. A limit counts pages that
-// are given out; who meets it is told so and has changed nothing.
+// of blocks for each quantised format in use, and the ledger of recurrent states. A limit counts
+// pages that are given out; who meets it is told so and has changed nothing.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include "exec/api/measure.h"
 #include "exec/api/page_pool.h"
-#include "exec/api/quantised_page.h"
+#include "exec/operators/packed_block.h"
 
 namespace scsim::exec {
 
@@ -48,9 +48,10 @@ class KvMemory {
   void share(PageRef page) { pools_[page.pool].share(page.page); }
   // One owner less. Outside of a measured turn there is no measure.
   void give_back(PageRef page, Measure* measure);
-  // What pages of any pools hold, as [n, 2, page_tokens, head_dim] on the device.
+  // What pages hold, as [n, 2, page_tokens, head_dim] on the device; of blocks, which must be of
+  // one format, [n, 2, format.group, head_dim].
   at::Tensor read(std::span<const PageRef> pages) const;
-  // Writes [n, 2, page_tokens, head_dim]. REQUIRES: all pages are of one pool.
+  // Writes the same. REQUIRES: all pages are of one pool.
   void write(std::span<const PageRef> pages, const at::Tensor& contents);
 
   // Of tensors of recurrent layers.

@@ -3,22 +3,15 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <vector>
 
 #include "exec/operators/checks.h"
 #include "exec/operators/cpu/kernels.h"
+#include "exec/operators/decode_parts.h"
 #include "exec/operators/parallel.h"
 
 namespace scsim::exec {
 namespace {
-
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-
-// A part of a decode: short enough that one long sequence keeps every thread busy, long enough that
-// adding parts up costs nothing. A constant, because it decides the last bits of the result.
-constexpr std::int64_t kDecodePart = 256;
 
 // Rows of queries that pass over the keys together in a dense prefill, over all heads of the group.
 constexpr std::int64_t kPrefillRows = 192;
@@ -164,73 +157,19 @@ std::tuple<at::Tensor, at::Tensor> decode(const at::Tensor& q_given, const at::T
   const at::Tensor q = q_given.contiguous();
   at::Tensor out = at::empty_like(q);
   at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options());
-  struct Part {
-    std::int64_t head, begin, end;  // head counts the kv heads of all sequences
-  };
-  std::vector<Part> parts;
-  std::vector<std::size_t> first_part;  // of each head
-  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  std::vector<DecodeRow> rows;
   for (std::int64_t head = 0; head < shape.sequences * shape.kv_heads; ++head) {
-    first_part.push_back(parts.size());
-    for (std::int64_t begin = 0; begin < lengths[head]; begin += kDecodePart) {
-      parts.push_back({head, begin, std::min<std::int64_t>(begin + kDecodePart, lengths[head])});
-    }
+    DecodeRow row = {};
+    row.keys = paged_head(shape, pool, block_table, kv_lengths, head / shape.kv_heads,
+                          head % shape.kv_heads);
+    row.q = q.const_data_ptr<float>() + head * shape.group * shape.head_dim;
+    row.group = shape.group;
+    row.attended = row.keys.length;
+    row.out = out.mutable_data_ptr<float>() + head * shape.group * shape.head_dim;
+    row.lse = lse.mutable_data_ptr<float>() + head * shape.group;
+    rows.push_back(row);
   }
-  first_part.push_back(parts.size());
-
-  // Of each part, for each row of the group: sums, then the tops and weights of all rows.
-  const std::int64_t part_floats = shape.group * (shape.head_dim + 2);
-  std::vector<float> sums(parts.size() * static_cast<std::size_t>(part_floats));
-  const CpuKernels& kernels = cpu_kernels();
-  parallel_runs(static_cast<std::int64_t>(parts.size()),
-                kernels.decode_scratch(shape.group, shape.head_dim),
-                [&](std::int64_t i, float* scratch) {
-                  const Part& part = parts[static_cast<std::size_t>(i)];
-                  DecodeItem item = {};
-                  item.keys = paged_head(shape, pool, block_table, kv_lengths,
-                                         part.head / shape.kv_heads, part.head % shape.kv_heads);
-                  item.q = q.const_data_ptr<float>() + part.head * shape.group * shape.head_dim;
-                  item.group = shape.group;
-                  item.begin = part.begin;
-                  item.end = part.end;
-                  item.scale = static_cast<float>(scale);
-                  item.sums = sums.data() + i * part_floats;
-                  item.top = item.sums + shape.group * shape.head_dim;
-                  item.weight = item.top + shape.group;
-                  kernels.decode(item, scratch);
-                });
-
-  // Parts are added up in their order.
-  float* out_rows = out.mutable_data_ptr<float>();
-  float* lse_rows = lse.mutable_data_ptr<float>();
-  for (std::int64_t row = 0; row < shape.rows * shape.query_heads; ++row) {
-    const std::size_t head = static_cast<std::size_t>(row / shape.group);
-    const std::int64_t g = row % shape.group;
-    float* to = out_rows + row * shape.head_dim;
-    std::fill_n(to, shape.head_dim, 0.0F);
-    const auto part_of = [&](std::size_t p) {
-      return sums.data() + static_cast<std::int64_t>(p) * part_floats;
-    };
-    const std::int64_t top_at = shape.group * shape.head_dim + g, weight_at = top_at + shape.group;
-    float top = kMinusInfinity, weight = 0;
-    for (std::size_t p = first_part[head]; p < first_part[head + 1]; ++p) {
-      top = std::max(top, part_of(p)[top_at]);
-    }
-    for (std::size_t p = first_part[head]; p < first_part[head + 1]; ++p) {
-      const float* part = part_of(p);
-      if (part[weight_at] == 0) continue;
-      const float factor = std::exp2(part[top_at] - top);
-      weight += part[weight_at] * factor;
-      for (std::int64_t d = 0; d < shape.head_dim; ++d) {
-        to[d] += part[g * shape.head_dim + d] * factor;
-      }
-    }
-    if (weight != 0) {
-      for (std::int64_t d = 0; d < shape.head_dim; ++d) to[d] /= weight;
-    }
-    lse_rows[row] =
-        weight == 0 ? kMinusInfinity : (top + std::log2(weight)) * 0.693147180559945309F;
-  }
+  decode_in_parts(rows, shape.head_dim, static_cast<float>(scale));
   return {out, lse};
 }
 

@@ -180,7 +180,57 @@ std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const a
   return {out.reshape(q.sizes()).to(q.scalar_type()), lse.reshape({shape.rows, shape.query_heads})};
 }
 
+std::tuple<at::Tensor, at::Tensor> attention_packed(
+    const at::Tensor& q, const at::Tensor& query_offsets, const at::Tensor& pool,
+    const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale, std::int64_t group,
+    std::int64_t key_bits, std::int64_t value_bits) {
+  const QuantisedFormat format = packed_format(group, key_bits, value_bits);
+  const AttentionShape shape =
+      check_packed(q, query_offsets, pool, block_table, kv_lengths, format);
+  const at::Tensor lengths = kv_lengths.cpu();
+  check_pages("scsim::attention_packed", shape, block_table.cpu(), lengths);
+  at::Tensor out = at::zeros_like(q, at::MemoryFormat::Contiguous);
+  at::Tensor lse =
+      at::full({shape.rows, shape.query_heads}, kMinusInfinity, q.options().dtype(at::kFloat));
+  const std::int32_t* offsets = query_offsets.const_data_ptr<std::int32_t>();
+  const auto integers = q.options().dtype(at::kLong);
+  for (std::int64_t s = 0; s < shape.sequences; ++s) {
+    const std::int64_t rows = offsets[s + 1] - offsets[s];
+    const at::Tensor held = lengths.narrow(0, s, 1);
+    const std::int64_t longest = held.max().item<std::int32_t>();
+    if (rows == 0 || longest == 0) continue;
+    // The sequence's blocks become pages of their own, one after the other.
+    const std::int64_t blocks = (longest + format.group - 1) / format.group;
+    const at::Tensor used = at::arange(blocks, at::kLong) * format.group;
+    const at::Tensor numbers = block_table.narrow(0, s, 1)
+                                   .narrow(2, 0, blocks)
+                                   .cpu()
+                                   .to(at::kLong)
+                                   .masked_fill(used >= held.unsqueeze(-1), 0);
+    const at::Tensor pages = unpack_blocks(pool.index_select(0, numbers.flatten().to(q.device())),
+                                           format, shape.head_dim, at::kFloat);
+    const at::Tensor table = at::arange(numbers.numel(), at::kInt).view(numbers.sizes());
+    const Gathered gathered = gather(pages, table, held, longest);
+    const at::Tensor hidden =
+        gathered.positions >= held.to(integers).view({1, shape.kv_heads, 1, 1, 1});
+    const std::int64_t block =
+        std::max<std::int64_t>(1, kMaxLogits / (gathered.positions.size(0) * shape.query_heads));
+    for (std::int64_t first = 0; first < rows; first += block) {
+      const std::int64_t count = std::min(block, rows - first);
+      const at::Tensor queries = q.narrow(0, offsets[s] + first, count)
+                                     .reshape({count, shape.kv_heads, shape.group, shape.head_dim})
+                                     .permute({1, 2, 0, 3})
+                                     .unsqueeze(0);
+      const auto [part, part_lse] = attend(queries, gathered, hidden, scale);
+      out.narrow(0, offsets[s] + first, count).copy_(part[0].flatten(0, 1).transpose(0, 1));
+      lse.narrow(0, offsets[s] + first, count).copy_(part_lse[0].flatten(0, 1).t());
+    }
+  }
+  return {out, lse};
+}
+
 TORCH_LIBRARY_IMPL(scsim, CompositeExplicitAutograd, library) {
+  library.impl("attention_packed", &attention_packed);
   library.impl("attention_prefill", &attention_prefill);
   library.impl("attention_decode", &attention_decode);
 }

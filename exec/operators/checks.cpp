@@ -163,6 +163,63 @@ void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
   }
 }
 
+QuantisedFormat packed_format(std::int64_t group, std::int64_t key_bits, std::int64_t value_bits) {
+  return {.key_bits = static_cast<int>(key_bits),
+          .value_bits = static_cast<int>(value_bits),
+          .group = group};
+}
+
+AttentionShape check_packed(const at::Tensor& q, const at::Tensor& query_offsets,
+                            const at::Tensor& pool, const at::Tensor& block_table,
+                            const at::Tensor& kv_lengths, const QuantisedFormat& format) {
+  const char* name = "scsim::attention_packed";
+  TORCH_CHECK(q.dim() == 3, name, ": q must be [rows, query_heads, head_dim]; found ", q.sizes());
+  TORCH_CHECK(format.fits(q.size(2)), name,
+              ": keys and values have 2, 4 or 8 bits, a group at least one token and a head a "
+              "multiple of 4 channels; found ",
+              format.key_bits, " and ", format.value_bits, " bits, groups of ", format.group,
+              " and heads of ", q.size(2));
+  const std::int64_t bytes = format.block_bytes(q.size(2));
+  TORCH_CHECK(pool.dim() == 2 && pool.scalar_type() == at::kByte && pool.size(1) == bytes &&
+                  pool.is_contiguous(),
+              name, ": pool must be contiguous uint8 [num_blocks, ", bytes, "]; found ",
+              pool.scalar_type(), " ", pool.sizes());
+  TORCH_CHECK(q.device() == pool.device(), name, ": q and pool must be on one device; found ",
+              q.device(), " and ", pool.device());
+  check_int32(name, "block_table", block_table, 3);
+  check_int32(name, "kv_lengths", kv_lengths, 2);
+  TORCH_CHECK(
+      kv_lengths.size(0) == block_table.size(0) && kv_lengths.size(1) == block_table.size(1), name,
+      ": kv_lengths must be [sequences, kv_heads] as block_table ", block_table.sizes(),
+      " says; found ", kv_lengths.sizes());
+  const std::int64_t kv_heads = block_table.size(1), sequences = block_table.size(0);
+  TORCH_CHECK(kv_heads > 0 && q.size(1) > 0 && q.size(1) % kv_heads == 0, name,
+              ": query heads must be a multiple of kv heads; found ", q.size(1), " and ", kv_heads);
+  check_int32(name, "query_offsets", query_offsets, 1);
+  TORCH_CHECK(query_offsets.device().is_cpu() && query_offsets.is_contiguous() &&
+                  query_offsets.size(0) == sequences + 1,
+              name, ": query_offsets must be contiguous, on the CPU and have ", sequences + 1,
+              " entries for ", sequences, " sequence(s); found ", query_offsets.sizes(), " on ",
+              query_offsets.device());
+  const std::int32_t* at = query_offsets.const_data_ptr<std::int32_t>();
+  TORCH_CHECK(at[0] == 0 && at[sequences] == q.size(0), name,
+              ": query_offsets must begin with 0 and end with the rows of q, ", q.size(0),
+              "; found ", at[0], " and ", at[sequences]);
+  for (std::int64_t s = 0; s < sequences; ++s) {
+    TORCH_CHECK(at[s] <= at[s + 1], name, ": query_offsets must ascend; entry ", s, " is ", at[s],
+                " and the next ", at[s + 1]);
+  }
+  return {.rows = q.size(0),
+          .query_heads = q.size(1),
+          .head_dim = q.size(2),
+          .sequences = sequences,
+          .kv_heads = kv_heads,
+          .max_pages = block_table.size(2),
+          .page_tokens = format.group,
+          .num_pages = pool.size(0),
+          .group = q.size(1) / kv_heads};
+}
+
 void check_selection(const AttentionShape& shape, const at::Tensor& query_offsets,
                      const at::Tensor& kv_lengths, const SelectionTensors& selection) {
   const char* name = "scsim::attention_prefill";

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "exec/operators/packed_block.h"
+
 namespace scsim::exec {
 
 using OptionalTensor = c10::optional<at::Tensor>;
@@ -29,6 +31,15 @@ void check_pages(const char* name, const AttentionShape& shape, const at::Tensor
 // query_offsets ascend from 0 to the rows of q, and every kv head holds the new tokens.
 void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
                    const at::Tensor& kv_lengths);
+
+// A format as the operator's schema takes it.
+QuantisedFormat packed_format(std::int64_t group, std::int64_t key_bits, std::int64_t value_bits);
+
+// Shapes and types of attention_packed's arguments, and that query_offsets ascend from 0 to the
+// rows of q. A page of the shape is a block.
+AttentionShape check_packed(const at::Tensor& q, const at::Tensor& query_offsets,
+                            const at::Tensor& pool, const at::Tensor& block_table,
+                            const at::Tensor& kv_lengths, const QuantisedFormat& format);
 
 // A selection as the operator's schema takes it; empty() means all keys.
 struct SelectionTensors {

@@ -17,6 +17,10 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale);
+std::tuple<at::Tensor, at::Tensor> attention_packed(
+    const at::Tensor& q, const at::Tensor& query_offsets, const at::Tensor& pool,
+    const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale, std::int64_t group,
+    std::int64_t key_bits, std::int64_t value_bits);
 std::tuple<at::Tensor, at::Tensor> window_scores(const at::Tensor& q, const at::Tensor& pool,
                                                  const at::Tensor& block_table,
                                                  const at::Tensor& kv_lengths, double scale,

@@ -28,6 +28,8 @@
 #include <cstdint>
 #include <tuple>
 
+#include "exec/operators/packed_block.h"
+
 namespace scsim::exec {
 
 // Sparse prefill: which keys each tile of query rows attends besides causality. Rows are cut in
@@ -66,6 +68,20 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale);
+
+// Attention to keys and values in few bits: those that stand before any of the rows of q, all of
+// which attend all of them.
+//   pool        [num_blocks, format.block_bytes(head_dim)] uint8  (packed_block.h)
+//   block_table [sequences, kv_heads, max_blocks] int32           block of each run of format.group
+//   kv_lengths  [sequences, kv_heads] int32                       tokens held
+// q and query_offsets as in attention_prefill. Codes are read as they are stored, or unpacked a
+// block at a time; a sequence's single row need not have the last bits it has among others.
+std::tuple<at::Tensor, at::Tensor> attention_packed(const at::Tensor& q,
+                                                    const at::Tensor& query_offsets,
+                                                    const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale,
+                                                    const QuantisedFormat& format);
 
 // How much attention the keys of one sequence get from some rows of queries, by key and by
 // distance: what SnapKV, H2O and TOVA choose tokens by, and MInference its columns and diagonals.

@@ -15,6 +15,9 @@ Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
                           const c10::optional<PrefillSelection>& selection = c10::nullopt);
 Tensors attention_decode(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
                          const at::Tensor& kv_lengths, double scale);
+Tensors attention_packed(const at::Tensor& q, const at::Tensor& query_offsets,
+                         const at::Tensor& pool, const at::Tensor& block_table,
+                         const at::Tensor& kv_lengths, double scale, const QuantisedFormat& format);
 Tensors window_scores(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
                       const at::Tensor& kv_lengths, double scale);
 Tensors merge_state(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,

@@ -18,6 +18,10 @@ TORCH_LIBRARY(scsim, library) {
       "attention_decode(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale) "
       "-> (Tensor out, Tensor lse)");
   library.def(
+      "attention_packed(Tensor q, Tensor query_offsets, Tensor pool, Tensor block_table, "
+      "Tensor kv_lengths, float scale, int group, int key_bits, int value_bits) "
+      "-> (Tensor out, Tensor lse)");
+  library.def(
       "window_scores(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale, "
       "Tensor? lse=None, bool with_diagonals=False) -> (Tensor columns, Tensor diagonals)");
   library.def(
@@ -67,6 +71,21 @@ std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const a
                                                     const at::Tensor& kv_lengths, double scale) {
   static const auto operation = find<decltype(attention_decode)>("scsim::attention_decode");
   return operation.call(q, pool, block_table, kv_lengths, scale);
+}
+
+std::tuple<at::Tensor, at::Tensor> attention_packed(const at::Tensor& q,
+                                                    const at::Tensor& query_offsets,
+                                                    const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale,
+                                                    const QuantisedFormat& format) {
+  using Tensors = std::tuple<at::Tensor, at::Tensor>;
+  static const auto operation =
+      find<Tensors(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                   const at::Tensor&, double, std::int64_t, std::int64_t, std::int64_t)>(
+          "scsim::attention_packed");
+  return operation.call(q, query_offsets, pool, block_table, kv_lengths, scale, format.group,
+                        format.key_bits, format.value_bits);
 }
 
 std::tuple<at::Tensor, at::Tensor> window_scores(const at::Tensor& q, const at::Tensor& pool,

@@ -179,6 +179,38 @@ void bench_scores(const Heads& heads, std::int64_t rows, std::int64_t tokens, do
         product_rate);
 }
 
+// A step over keys in few bits; libtorch's time is that of unpacking them and attending.
+void bench_packed(const Heads& heads, int bits, std::int64_t tokens, double read_rate) {
+  const QuantisedFormat format{.key_bits = bits, .value_bits = bits, .group = 32};
+  const std::int64_t blocks = tokens / format.group;
+  const at::Tensor pool =
+      pack_blocks(at::randn({heads.kv * blocks, 2, format.group, heads.dim}), format);
+  const at::Tensor table = at::arange(heads.kv * blocks, at::kInt).view({1, heads.kv, blocks});
+  const at::Tensor lengths = at::full({1, heads.kv}, blocks * format.group, at::kInt);
+  const at::Tensor offsets = at::tensor({0, 1}, at::kInt);
+  const double scale = 1 / std::sqrt(static_cast<double>(heads.dim));
+  const at::Tensor q = at::randn({1, heads.query, heads.dim});
+  at::Tensor out;
+  const auto attend = [&] {
+    out = std::get<0>(attention_packed(q, offsets, pool, table, lengths, scale, format));
+  };
+  attend();
+  check("packed " + heads.text(), out,
+        std::get<0>(reference::attention_packed(q, offsets, pool, table, lengths, scale, format)));
+  const at::Tensor torch_q = q.transpose(0, 1).unsqueeze(0);
+  const Taken ours = time_of(attend);
+  const Taken torch = time_of([&] {
+    const at::Tensor rows = unpack_blocks(pool, format, heads.dim, at::kFloat)
+                                .view({heads.kv, blocks, 2, format.group, heads.dim})
+                                .permute({2, 0, 1, 3, 4})
+                                .reshape({2, 1, heads.kv, blocks * format.group, heads.dim});
+    at::scaled_dot_product_attention(torch_q, rows[0], rows[1], {}, 0, false, c10::nullopt,
+                                     /*enable_gqa=*/true);
+  });
+  print("packed", heads.text() + ", " + std::to_string(bits) + " bits, " + std::to_string(tokens),
+        "GB/s", static_cast<double>(pool.nbytes()), ours, torch, read_rate);
+}
+
 void bench_linear(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, double read_rate) {
   const at::Tensor x = at::randn({rows, inputs}), weight = at::randn({outputs, inputs});
   at::Tensor y;
@@ -242,6 +274,9 @@ void run(std::int64_t longest) {
   }
   for (const Heads& heads : {small, large}) {
     for (const std::int64_t tokens : {2000, 8000, 32000}) bench_scores(heads, 32, tokens, product);
+  }
+  for (const Heads& heads : {small, large}) {
+    for (const int bits : {2, 4}) bench_packed(heads, bits, 8000, read);
   }
   for (const std::int64_t rows : {1, 2, 4, 8, 16}) bench_linear(rows, 576, 49152, read);
   for (const std::int64_t rows : {1, 2, 4, 8, 16}) bench_linear(rows, 4096, 4096, read);

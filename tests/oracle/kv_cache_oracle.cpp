@@ -24,6 +24,38 @@ void quantise_group(std::vector<float*> group, int bits) {
   }
 }
 
+// A channel, over a group of tokens.
+void round_keys_of(OracleHead& head, std::size_t begin, std::size_t end,
+                   const exec::QuantisedFormat& format) {
+  const std::size_t group = static_cast<std::size_t>(format.group);
+  for (std::size_t first = begin; first < end; first += group) {
+    for (std::size_t c = 0; c < head.rows[first].key.size(); ++c) {
+      std::vector<float*> numbers;
+      for (std::size_t i = first; i < first + group; ++i) {
+        numbers.push_back(&head.rows[i].key[c]);
+      }
+      quantise_group(numbers, format.key_bits);
+    }
+  }
+}
+
+// A token, over a group of channels: as many as divide both a head and the format's group.
+void round_values_of(OracleHead& head, std::size_t begin, std::size_t end,
+                     const exec::QuantisedFormat& format) {
+  for (std::size_t i = begin; i < end; ++i) {
+    std::vector<float>& value = head.rows[i].value;
+    std::size_t channels = static_cast<std::size_t>(format.group);
+    while (value.size() % channels != 0 || static_cast<std::size_t>(format.group) % channels != 0) {
+      --channels;
+    }
+    for (std::size_t c = 0; c < value.size(); c += channels) {
+      std::vector<float*> numbers;
+      for (std::size_t j = 0; j < channels; ++j) numbers.push_back(&value[c + j]);
+      quantise_group(numbers, format.value_bits);
+    }
+  }
+}
+
 }  // namespace
 
 void KvCacheOracle::expand_heads(std::size_t layer, std::size_t heads) {
@@ -37,44 +69,39 @@ void KvCacheOracle::expand_heads(std::size_t layer, std::size_t heads) {
 void KvCacheOracle::keep(std::size_t layer, std::size_t head,
                          std::span<const std::int32_t> positions) {
   OracleHead& held = layers[layer][head];
+  bool all_in_place = positions.size() == held.rows.size();
   std::vector<CacheRow> rows;
-  std::size_t same = 0;  // leading rows that stay where they are
   for (std::size_t i = 0; i < positions.size(); ++i) {
-    if (same == i && positions[i] == static_cast<std::int32_t>(i)) same = i + 1;
+    all_in_place = all_in_place && positions[i] == static_cast<std::int32_t>(i);
     rows.push_back(held.rows[static_cast<std::size_t>(positions[i])]);
   }
   held.rows = std::move(rows);
-  held.quantised.resize(
-      std::min(held.quantised.size(), same / static_cast<std::size_t>(page_tokens)));
+  if (!all_in_place) held.packed = 0;
 }
 
 void KvCacheOracle::quantise(std::size_t layer, std::int64_t tokens,
                              const exec::QuantisedFormat& format) {
-  const std::size_t page = static_cast<std::size_t>(page_tokens);
   const std::size_t group = static_cast<std::size_t>(format.group);
   for (OracleHead& head : layers[layer]) {
-    const std::size_t whole = std::min(static_cast<std::size_t>(tokens), head.rows.size()) / page;
-    if (head.quantised.size() < whole) head.quantised.resize(whole, false);
-    for (std::size_t p = 0; p < whole; ++p) {
-      if (head.quantised[p]) continue;
-      head.quantised[p] = true;
-      const std::size_t dim = head.rows[p * page].key.size();
-      for (std::size_t first = p * page; first < (p + 1) * page; first += group) {
-        for (std::size_t c = 0; c < dim; ++c) {  // keys: a channel, over a group of tokens
-          std::vector<float*> numbers;
-          for (std::size_t i = 0; i < group; ++i) numbers.push_back(&head.rows[first + i].key[c]);
-          quantise_group(numbers, format.key_bits);
-        }
-      }
-      for (std::size_t i = p * page; i < (p + 1) * page; ++i) {
-        for (std::size_t c = 0; c < dim; c += group) {  // values: a token, over a group of channels
-          std::vector<float*> numbers;
-          for (std::size_t j = 0; j < group; ++j) numbers.push_back(&head.rows[i].value[c + j]);
-          quantise_group(numbers, format.value_bits);
-        }
-      }
-    }
+    if (head.packed > 0 && head.format != format) head.packed = 0;
+    const std::size_t end =
+        std::min(static_cast<std::size_t>(tokens), head.rows.size()) / group * group;
+    if (end <= head.packed) continue;
+    round_keys_of(head, head.packed, end, format);
+    round_values_of(head, head.packed, end, format);
+    head.packed = end;
+    head.format = format;
   }
+}
+
+void KvCacheOracle::round_keys(std::size_t layer, std::size_t begin, std::size_t end,
+                               const exec::QuantisedFormat& format) {
+  for (OracleHead& head : layers[layer]) round_keys_of(head, begin, end, format);
+}
+
+void KvCacheOracle::round_values(std::size_t layer, std::size_t begin, std::size_t end,
+                                 const exec::QuantisedFormat& format) {
+  for (OracleHead& head : layers[layer]) round_values_of(head, begin, end, format);
 }
 
 }  // namespace scsim::test

@@ -10,6 +10,7 @@
 
 #include "exec/operators/cpu/kernels.h"
 #include "exec/operators/cpu/simd.h"
+#include "exec/operators/cpu/softmax.h"
 #include "exec/operators/cpu/tables.h"
 
 namespace scsim::exec::SCSIM_ISA {
@@ -26,23 +27,27 @@ SCSIM_INLINE Float8 dot8(const float* x, const float* const (&rows)[8], std::int
   for (; i + 8 <= n; i += 8) {
     const Float8 v = load(x + i);
 #pragma GCC unroll 8
-    for (int r = 0; r < 8; ++r) sums[r] += v * load(rows[r] + i);
+    for (std::int64_t r = 0; r < 8; ++r) sums[r] += v * load(rows[r] + i);
     if (kFetch) {
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) __builtin_prefetch(rows[0] + 8 * (n + i) + 16 * r);
+      for (std::int64_t r = 0; r < 4; ++r) __builtin_prefetch(rows[0] + 8 * (n + i) + 16 * r);
     }
   }
   Float8 total = sums_of(sums);
   for (; i < n; ++i) {
-    for (int r = 0; r < 8; ++r) total[r] += x[i] * rows[r][i];
+    for (std::int64_t r = 0; r < 8; ++r) total[r] += x[i] * rows[r][i];
   }
   return total;
 }
 
 // How many keys and how many vectors of a value's numbers are worked on at a time for kGroup
 // queries: as many sums as the registers hold beside what is multiplied.
-constexpr int keys_at_once(int group) { return group == 1 ? 8 : group == 4 ? 2 : 4; }
-constexpr int vectors_at_once(int group) { return group == 1 ? 8 : group == 4 ? 2 : 4; }
+constexpr std::int64_t keys_at_once(std::int64_t group) {
+  return group == 1 ? 8 : group == 4 ? 2 : 4;
+}
+constexpr std::int64_t vectors_at_once(std::int64_t group) {
+  return group == 1 ? 8 : group == 4 ? 2 : 4;
+}
 
 // Asks for the numbers [0, n) behind `row`.
 SCSIM_INLINE void fetch(const float* row, std::int64_t n) {
@@ -53,47 +58,47 @@ SCSIM_INLINE void fetch(const float* row, std::int64_t n) {
 template <int kGroup>
 SCSIM_INLINE void multiply_keys(const float* q, std::int64_t head_dim, const float* const* keys,
                                 std::int64_t count, const float* const* then, float* logits) {
-  constexpr int kAtOnce = keys_at_once(kGroup), kSums = kGroup * kAtOnce;
+  constexpr std::int64_t kAtOnce = keys_at_once(kGroup), kSums = kGroup * kAtOnce;
   for (std::int64_t k = 0; k < count; k += kAtOnce) {
-    for (int i = 0; i < kAtOnce; ++i) fetch(then[k + i], head_dim);
+    for (std::int64_t i = 0; i < kAtOnce; ++i) fetch(then[k + i], head_dim);
     Float8 sums[kSums <= 8 ? 8 : 16] = {};
     std::int64_t d = 0;
     for (; d + 8 <= head_dim; d += 8) {
       Float8 v[kGroup];
 #pragma GCC unroll 4
-      for (int g = 0; g < kGroup; ++g) v[g] = load(q + g * head_dim + d);
+      for (std::int64_t g = 0; g < kGroup; ++g) v[g] = load(q + g * head_dim + d);
 #pragma GCC unroll 8
-      for (int i = 0; i < kAtOnce; ++i) {
+      for (std::int64_t i = 0; i < kAtOnce; ++i) {
         const Float8 key = load(keys[k + i] + d);
 #pragma GCC unroll 4
-        for (int g = 0; g < kGroup; ++g) sums[g * kAtOnce + i] += v[g] * key;
+        for (std::int64_t g = 0; g < kGroup; ++g) sums[g * kAtOnce + i] += v[g] * key;
       }
     }
     float totals[16];
     store(totals, sums_of(sums));
     if (kSums > 8) store(totals + 8, sums_of(sums + 8));
     for (; d < head_dim; ++d) {
-      for (int i = 0; i < kSums; ++i) {
+      for (std::int64_t i = 0; i < kSums; ++i) {
         totals[i] += q[i / kAtOnce * head_dim + d] * keys[k + i % kAtOnce][d];
       }
     }
 #pragma GCC unroll 4
-    for (int g = 0; g < kGroup; ++g) {
+    for (std::int64_t g = 0; g < kGroup; ++g) {
       std::memcpy(logits + g * kKeys + k, totals + g * kAtOnce, kAtOnce * sizeof(float));
     }
   }
 }
 
 // sums[g][column ..] = sums[g] * factor[g] + the values by weights[g], for kVectors * 8 columns.
-template <int kGroup, int kVectors>
+template <int kGroup, std::int64_t kVectors>
 SCSIM_INLINE void add_columns(float* sums, const float* factor, const float* weights,
                               const float* const* values, std::int64_t count, std::int64_t head_dim,
                               std::int64_t column, const float* const* then) {
   Float8 total[kGroup][kVectors];
 #pragma GCC unroll 4
-  for (int g = 0; g < kGroup; ++g) {
+  for (std::int64_t g = 0; g < kGroup; ++g) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
+    for (std::int64_t v = 0; v < kVectors; ++v) {
       total[g][v] = load(sums + g * head_dim + column + 8 * v) * factor[g];
     }
   }
@@ -102,18 +107,19 @@ SCSIM_INLINE void add_columns(float* sums, const float* factor, const float* wei
     const float* row = values[k] + column;
     Float8 value[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) value[v] = load(row + 8 * v);
+    for (std::int64_t v = 0; v < kVectors; ++v) value[v] = load(row + 8 * v);
 #pragma GCC unroll 4
-    for (int g = 0; g < kGroup; ++g) {
+    for (std::int64_t g = 0; g < kGroup; ++g) {
       const Float8 w = all(weights[g * kKeys + k]);
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) total[g][v] += w * value[v];
+      for (std::int64_t v = 0; v < kVectors; ++v) total[g][v] += w * value[v];
     }
   }
 #pragma GCC unroll 4
-  for (int g = 0; g < kGroup; ++g) {
+  for (std::int64_t g = 0; g < kGroup; ++g) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(sums + g * head_dim + column + 8 * v, total[g][v]);
+    for (std::int64_t v = 0; v < kVectors; ++v)
+      store(sums + g * head_dim + column + 8 * v, total[g][v]);
   }
 }
 
@@ -121,7 +127,7 @@ template <int kGroup>
 SCSIM_INLINE void add_values(float* sums, const float* factor, const float* weights,
                              const float* const* values, std::int64_t count, std::int64_t head_dim,
                              const float* const* then) {
-  constexpr int kVectors = vectors_at_once(kGroup);
+  constexpr std::int64_t kVectors = vectors_at_once(kGroup);
   std::int64_t d = 0;
   for (; d + 8 * kVectors <= head_dim; d += 8 * kVectors) {
     add_columns<kGroup, kVectors>(sums, factor, weights, values, count, head_dim, d, then);
@@ -130,34 +136,12 @@ SCSIM_INLINE void add_values(float* sums, const float* factor, const float* weig
     add_columns<kGroup, 1>(sums, factor, weights, values, count, head_dim, d, then);
   }
   for (; d < head_dim; ++d) {
-    for (int g = 0; g < kGroup; ++g) {
+    for (std::int64_t g = 0; g < kGroup; ++g) {
       float total = sums[g * head_dim + d] * factor[g];
       for (std::int64_t k = 0; k < count; ++k) total += weights[g * kKeys + k] * values[k][d];
       sums[g * head_dim + d] = total;
     }
   }
-}
-
-// Turns logits into weights relative to the largest so far; gives the factor that brings what was
-// summed before to the new scale. What lies behind `count` gets no weight.
-SCSIM_INLINE float soften(float* logits, std::int64_t count, float& top, float& weight) {
-  const std::int64_t padded = (count + 7) / 8 * 8;
-  for (std::int64_t k = count; k < padded; ++k) logits[k] = kMinusInfinity;
-  Float8 high = load(logits);
-  for (std::int64_t k = 8; k < padded; k += 8) high = larger(load(logits + k), high);
-  const float largest = largest_lane(high);
-  const float new_top = largest > top ? largest : top;
-  const float base = new_top == kMinusInfinity ? 0 : new_top;
-  const float factor = power_of_two(all(top - base))[0];
-  Float8 sum = {};
-  for (std::int64_t k = 0; k < padded; k += 8) {
-    const Float8 w = power_of_two(load(logits + k) - base);
-    store(logits + k, w);
-    sum += w;
-  }
-  top = new_top;
-  weight = weight * factor + sum_lanes(sum);
-  return factor;
 }
 
 // The rows of the keys from `first` on, 64 of them; from `end` on the last repeats.
@@ -182,7 +166,7 @@ void attend_chunk(const DecodeItem& item, const float* q, std::int64_t g, std::i
   multiply_keys<kGroup>(q + g * head_dim, head_dim, rows.keys, (count + 7) / 8 * 8, rows.values,
                         logits);
   float factor[kGroup];
-  for (int i = 0; i < kGroup; ++i) {
+  for (std::int64_t i = 0; i < kGroup; ++i) {
     factor[i] = soften(logits + i * kKeys, count, item.top[g + i], item.weight[g + i]);
   }
   add_values<kGroup>(item.sums + g * head_dim, factor, logits, rows.values, count, head_dim, then);

@@ -13,6 +13,8 @@ const CpuKernels& kernels() {
       .prefill = prefill,
       .decode_scratch = decode_scratch,
       .decode = decode,
+      .packed_scratch = packed_scratch,
+      .attend_packed = attend_packed,
       .score_scratch = score_scratch,
       .score_tops = score_tops,
       .score_sums = score_sums,

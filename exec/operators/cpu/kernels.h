@@ -22,10 +22,22 @@ struct PagedHead {
   std::int64_t length;  // tokens held
 };
 
+// The keys of one kv head of one sequence in blocks of few bits (exec/operators/packed_block.h).
+struct PackedHead {
+  const std::uint8_t* pool;    // [num_blocks, block_bytes]
+  const std::int32_t* blocks;  // [ceil(length / block_tokens)]
+  std::int64_t block_bytes, block_tokens;
+  std::int64_t head_dim;
+  std::int64_t length;  // tokens held
+  std::int64_t value_group;
+  int key_bits, value_bits;
+};
+
 // Rows of queries against one kv head: `queries` positions times `group` heads that share it.
 struct PrefillItem {
   PagedHead keys;
-  const float* q;  // row (i, g) at q + i * q_stride + g * head_dim
+  const PackedHead* packed;  // if not null, in place of keys, which then say no more than lengths
+  const float* q;            // row (i, g) at q + i * q_stride + g * head_dim
   std::int64_t q_stride;
   std::int64_t queries, group;
   std::int64_t first_limit;  // query i attends the keys below first_limit + i
@@ -54,6 +66,15 @@ struct DecodeItem {
   float* sums;    // [group, head_dim]
   float* top;     // [group]
   float* weight;  // [group]
+};
+
+// Like DecodeItem.
+struct PackedItem {
+  PackedHead keys;
+  const float* q;
+  std::int64_t group, begin, end;
+  float scale;
+  float *sums, *top, *weight;
 };
 
 // Rows of queries against keys [begin, end) of one kv head; what becomes of the weights is summed.
@@ -87,6 +108,8 @@ struct CpuKernels {
   void (*prefill)(const PrefillItem& item, float* scratch);
   std::int64_t (*decode_scratch)(std::int64_t group, std::int64_t head_dim);
   void (*decode)(const DecodeItem& item, float* scratch);
+  std::int64_t (*packed_scratch)(std::int64_t group, std::int64_t head_dim);
+  void (*attend_packed)(const PackedItem& item, float* scratch);
 
   std::int64_t (*score_scratch)(std::int64_t head_dim);
   void (*score_tops)(const ScoreItem& item, float* scratch);

@@ -19,7 +19,8 @@ struct Scratch {
   float *q, *out, *top, *weight;  // of each row: scaled query, sums, largest logit, sum of weights
   float *keys, *values;           // panels of the chunk: [4][head_dim][16], [width / 16][64][16]
   float* logits;                  // [6][64] of the block
-  std::int64_t floats;            // that all of it takes
+  float* unpacked;      // rows of the chunk's keys, then of its values, if they are packed
+  std::int64_t floats;  // that all of it takes
 
   Scratch(float* base, std::int64_t rows, std::int64_t head_dim) {
     const std::int64_t width = up_to(head_dim, kPanel);
@@ -37,6 +38,7 @@ struct Scratch {
     keys = take(kKeys * head_dim);
     values = take(kKeys * width);
     logits = take(kRows * kKeys);
+    unpacked = take(2 * kKeys * head_dim);
     floats = next - base;
   }
 };
@@ -140,9 +142,18 @@ class Item {
     if (count == 0) return;
     const float* keys[kKeys] = {};
     const float* values[kKeys] = {};
-    for (std::int64_t i = 0; i < count; ++i) {
-      keys[i] = key_row(item_.keys, chunk.position(i));
-      values[i] = keys[i] + item_.keys.page_tokens * head_dim_;
+    if (item_.packed) {
+      float* const unpacked_values = scratch_.unpacked + kKeys * head_dim_;
+      unpack(*item_.packed, chunk.first, count, scratch_.unpacked, unpacked_values);
+      for (std::int64_t i = 0; i < count; ++i) {
+        keys[i] = scratch_.unpacked + i * head_dim_;
+        values[i] = unpacked_values + i * head_dim_;
+      }
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) {
+        keys[i] = key_row(item_.keys, chunk.position(i));
+        values[i] = keys[i] + item_.keys.page_tokens * head_dim_;
+      }
     }
     pack_keys(keys, count, head_dim_, scratch_.keys);
     pack_values(values, count, head_dim_, scratch_.values);

@@ -9,6 +9,11 @@ std::int64_t prefill_scratch(std::int64_t rows, std::int64_t head_dim);
 void prefill(const PrefillItem& item, float* scratch);
 std::int64_t decode_scratch(std::int64_t group, std::int64_t head_dim);
 void decode(const DecodeItem& item, float* scratch);
+std::int64_t packed_scratch(std::int64_t group, std::int64_t head_dim);
+void attend_packed(const PackedItem& item, float* scratch);
+// Keys and values of tokens first .. first + count - 1, [count, head_dim] each.
+void unpack(const PackedHead& head, std::int64_t first, std::int64_t count, float* keys,
+            float* values);
 std::int64_t score_scratch(std::int64_t head_dim);
 void score_tops(const ScoreItem& item, float* scratch);
 void score_sums(const ScoreItem& item, float* scratch);

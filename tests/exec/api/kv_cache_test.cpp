@@ -20,8 +20,8 @@ using test::OracleHead;
 
 constexpr std::int64_t kLayers = 2, kHeads = 3, kGroup = 2, kDim = 8, kPage = 8;
 const QuantisedFormat kFormats[] = {{.key_bits = 2, .value_bits = 2, .group = 8},
-                                    {.key_bits = 4, .value_bits = 8, .group = 4},
-                                    {.key_bits = 8, .value_bits = 4, .group = 2}};
+                                    {.key_bits = 4, .value_bits = 8, .group = 12},
+                                    {.key_bits = 8, .value_bits = 4, .group = 3}};
 
 std::shared_ptr<KvMemory> make_memory(std::int64_t max_pages = 0, std::int64_t max_host = 0) {
   return std::make_shared<KvMemory>(KvMemoryOptions{
@@ -50,7 +50,6 @@ struct Pair {
 
 Pair make_pair(std::shared_ptr<KvMemory> memory) {
   Pair pair{KvCache(std::move(memory), kShape), {}};
-  pair.oracle.page_tokens = kPage;
   pair.oracle.layers.assign(kLayers, std::vector<OracleHead>(kHeads));
   return pair;
 }
@@ -67,7 +66,10 @@ bool append(Pair& pair, Rng& rng, std::int64_t tokens, Measure& measure) {
       const std::int64_t kv_head = h * kHeads / std::ssize(heads);
       const std::vector<float> keys = floats(k.select(1, kv_head));
       const std::vector<float> values = floats(v.select(1, kv_head));
-      auto& rows = heads[static_cast<std::size_t>(h)].rows;
+      OracleHead& head = heads[static_cast<std::size_t>(h)];
+      auto& rows = head.rows;
+      // A begun block of a prefix comes to pages first.
+      if (tokens > 0) head.packed -= head.packed % static_cast<std::size_t>(head.format.group);
       for (std::int64_t i = 0; i < tokens; ++i) {
         const auto part = [&](const std::vector<float>& of) {
           return std::vector<float>(of.begin() + i * kDim, of.begin() + (i + 1) * kDim);
@@ -92,9 +94,20 @@ void check_holds(const Pair& pair, Measure& measure) {
     for (std::int64_t h = 0; h < view->heads(); ++h) {
       const auto& rows =
           pair.oracle.layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(h)].rows;
-      REQUIRE(view->kv_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows));
-      REQUIRE(view->host_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows));
+      const auto packed = static_cast<std::int64_t>(
+          pair.oracle.layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(h)].packed);
+      REQUIRE(view->kv_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows) - packed);
+      REQUIRE(view->host_lengths.const_data_ptr<std::int32_t>()[h] == std::ssize(rows) - packed);
       REQUIRE(pair.cache.length(layer, h) == std::ssize(rows));
+      REQUIRE(pair.cache.packed(layer, h) == packed);
+      if (packed > 0) {
+        REQUIRE(view->packed.has_value());
+        REQUIRE(view->packed->host_lengths.const_data_ptr<std::int32_t>()[h] == packed);
+        for (std::size_t i = 0; i < pair.cache.blocks(layer, h).size(); ++i) {
+          REQUIRE(view->packed->block_table[0][h][static_cast<std::int64_t>(i)].item<int>() ==
+                  pair.cache.blocks(layer, h)[i].page);
+        }
+      }
       const auto [k, v] = pair.cache.rows(layer, h);
       const std::int64_t third = std::ssize(rows) / 3;
       REQUIRE(at::equal(pair.cache.rows(layer, h, third, third).first, k.narrow(0, third, third)));
@@ -104,12 +117,15 @@ void check_holds(const Pair& pair, Measure& measure) {
       };
       bool same = true;
       for (std::int64_t i = 0; i < std::ssize(rows); ++i) {
-        const std::int64_t page = table[h * view->block_table.size(2) + i / kPage];
-        const float* in_pool =
-            view->pool.const_data_ptr<float>() + (page * 2 * kPage + i % kPage) * kDim;
         const test::CacheRow& row = rows[static_cast<std::size_t>(i)];
-        same = same && equal(row.key, in_pool) && equal(row.value, in_pool + kPage * kDim) &&
-               equal(row.key, keys.data() + i * kDim) && equal(row.value, values.data() + i * kDim);
+        same = same && equal(row.key, keys.data() + i * kDim) &&
+               equal(row.value, values.data() + i * kDim);
+        const std::int64_t at = i - packed;  // in pages
+        if (at < 0) continue;
+        const std::int64_t page = table[h * view->block_table.size(2) + at / kPage];
+        const float* in_pool =
+            view->pool.const_data_ptr<float>() + (page * 2 * kPage + at % kPage) * kDim;
+        same = same && equal(row.key, in_pool) && equal(row.value, in_pool + kPage * kDim);
       }
       REQUIRE(same);
     }
@@ -125,9 +141,13 @@ void check_conserved(const KvMemory& memory, const std::vector<Pair>& pairs) {
     for (std::int64_t layer = 0; layer < kLayers; ++layer) {
       for (std::int64_t h = 0; h < pair.cache.heads(layer); ++h) {
         const std::int64_t pages = pair.cache.num_pages(layer, h);
-        REQUIRE(pages == (pair.cache.length(layer, h) + kPage - 1) / kPage);
-        for (std::int64_t i = 0; i < pages; ++i) {
-          const PageRef& page = pair.cache.page(layer, h, i);
+        const std::int64_t packed = pair.cache.packed(layer, h);
+        REQUIRE(pages == (pair.cache.length(layer, h) - packed + kPage - 1) / kPage);
+        std::vector<PageRef> all(pair.cache.blocks(layer, h).begin(),
+                                 pair.cache.blocks(layer, h).end());
+        REQUIRE(all.empty() == (packed == 0));
+        for (std::int64_t i = 0; i < pages; ++i) all.push_back(pair.cache.page(layer, h, i));
+        for (const PageRef& page : all) {
           ++owners[{page.pool, page.page}];
           if (!counted.emplace(page.pool, page.page).second) continue;
           bytes += memory.pool(page.pool).page_bytes();
@@ -197,12 +217,13 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
     case 5: {
       const QuantisedFormat& format = kFormats[rng.below(3)];
       const std::int64_t tokens = static_cast<std::int64_t>(rng.below(60));
-      // Pages on the host are not quantised, and the oracle does not know hosts.
-      for (std::int64_t i = 0; i < pair.cache.heads(layer); ++i) {
-        if (!pair.cache.move_to_device(layer, i, measure)) return;
+      if (pair.cache.quantise(layer, tokens, format, measure)) {
+        pair.oracle.quantise(l, tokens, format);
+      } else {
+        // Heads come one after the other, so those before the one that found no room are packed;
+        // the oracle cannot tell which.
+        pairs.erase(pairs.begin() + static_cast<std::ptrdiff_t>(chosen));
       }
-      pair.cache.quantise(layer, tokens, format, measure);
-      pair.oracle.quantise(l, tokens, format);
       break;
     }
     case 6:
@@ -217,8 +238,7 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
         for (auto& heads : prefix.oracle.layers) {
           for (OracleHead& of : heads) {
             of.rows.resize(static_cast<std::size_t>(tokens));
-            of.quantised.resize(
-                std::min(of.quantised.size(), static_cast<std::size_t>(tokens / kPage)));
+            of.packed = std::min(of.packed, static_cast<std::size_t>(tokens));
           }
         }
         pairs.push_back(std::move(prefix));
@@ -230,12 +250,7 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
       const auto shortest = std::ranges::min(heads, {}, [](const OracleHead& of) {
                               return of.rows.size();
                             }).rows.size();
-      // The oracle takes a whole page for quantised or not, so what is quantised stays as it is.
-      if (shortest == 0 || std::ranges::any_of(heads, [](const OracleHead& of) {
-            return std::ranges::count(of.quantised, true) > 0;
-          })) {
-        break;
-      }
+      if (shortest == 0) break;
       std::vector<std::int32_t> positions;
       for (const OracleHead& of : heads) {
         for (std::int64_t i = 0; i < tokens; ++i) {
@@ -243,7 +258,11 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
         }
       }
       const at::Tensor k = random_rows(rng, tokens), v = random_rows(rng, tokens);
-      if (!pair.cache.overwrite(layer, positions, k, v, measure)) break;
+      if (!pair.cache.overwrite(layer, positions, k, v, measure)) {
+        pairs.erase(pairs.begin() + static_cast<std::ptrdiff_t>(chosen));  // perhaps unpacked
+        break;
+      }
+      for (OracleHead& of : heads) of.packed = 0;
       for (std::size_t i = 0; i < positions.size(); ++i) {
         const std::size_t of = i / static_cast<std::size_t>(tokens);
         const std::int64_t token = static_cast<std::int64_t>(i) % tokens;
@@ -254,9 +273,8 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
       break;
     }
     case 8:
-      // The oracle does not know which quantised pages heads share, so there are none to share.
       if (rng.chance(0.3) && std::ranges::all_of(pair.oracle.layers[l], [](const OracleHead& of) {
-            return std::ranges::count(of.quantised, true) == 0;
+            return of.packed == 0;
           })) {
         pair.cache.expand_heads(layer, kGroup * kHeads);
         pair.oracle.expand_heads(l, kGroup * kHeads);
@@ -389,23 +407,49 @@ TEST_CASE("expanded heads share all pages until each keeps its own", "[exec][api
   check_holds(pair, measured.measure);
 }
 
-TEST_CASE("quantised pages take exactly their codes, minima and scales", "[exec][api]") {
+TEST_CASE("blocks take exactly their codes, minima and scales", "[exec][api]") {
   Rng rng(3, "tests.kv_cache.quantise");
   Measured measured;
   for (const QuantisedFormat& format : kFormats) {
     const auto memory = make_memory();
     Pair pair = make_pair(memory);
-    REQUIRE(append(pair, rng, 3 * kPage + 5, measured.measure));
-    pair.cache.quantise(0, 2 * kPage + 1, format, measured.measure);
-    // Two whole pages of each head. Keys: page_tokens * dim codes and, for each group of tokens and
+    constexpr std::int64_t kTokens = 3 * kPage + 5;
+    REQUIRE(append(pair, rng, kTokens, measured.measure));
+    REQUIRE(pair.cache.quantise(0, 2 * kPage + 1, format, measured.measure));
+    // Whole groups of each head. Keys: a code for each number and, for each group of tokens and
     // channel, a minimum and a scale of two bytes; values likewise with groups of channels.
-    const std::int64_t elements = kPage * kDim;
-    const std::int64_t packed = elements * (format.key_bits + format.value_bits) / 8 +
-                                2 * (elements / format.group) * (2 + 2);
-    CHECK(pair.cache.bytes().quantised == 2 * kHeads * packed);
+    const std::int64_t blocks = (2 * kPage + 1) / format.group, tokens = blocks * format.group;
+    const std::int64_t elements = tokens * kDim, channels = format.group == 3 ? 1 : 4;
+    const std::int64_t bytes = elements * (format.key_bits + format.value_bits) / 8 +
+                               blocks * kDim * (2 + 2) +
+                               elements / (format.group == 8 ? 8 : channels) * (2 + 2);
+    CHECK(pair.cache.bytes().quantised == kHeads * bytes);
     const std::int64_t page = memory->pool(KvMemory::kDevice).page_bytes();
-    CHECK(pair.cache.bytes().device == (kLayers * 4 - 2) * kHeads * page);
+    const std::int64_t rest = (kTokens - tokens + kPage - 1) / kPage;
+    CHECK(pair.cache.bytes().device == (rest + 4) * kHeads * page);
     CHECK(memory->live_bytes() == pair.cache.bytes().total());
+    pair.oracle.quantise(0, 2 * kPage + 1, format);
+    check_holds(pair, measured.measure);
+  }
+}
+
+TEST_CASE("rounding in pages leaves what packing leaves, to the owner alone", "[exec][api]") {
+  Rng rng(6, "tests.kv_cache.round");
+  Measured measured;
+  for (const QuantisedFormat& format : kFormats) {
+    const auto memory = make_memory();
+    Pair first = make_pair(memory);
+    REQUIRE(append(first, rng, 6 * kPage, measured.measure));
+    REQUIRE(first.cache.quantise(0, format.group, format, measured.measure));
+    first.oracle.quantise(0, format.group, format);
+    Pair second{first.cache.fork(), first.oracle};
+    const TokenRange keys{format.group, 3 * format.group}, values{format.group + 1, 29};
+    REQUIRE(second.cache.round(0, keys, values, format, measured.measure));
+    second.oracle.round_keys(0, static_cast<std::size_t>(keys.begin),
+                             static_cast<std::size_t>(keys.end), format);
+    second.oracle.round_values(0, static_cast<std::size_t>(values.begin), 29, format);
+    check_holds(first, measured.measure);
+    check_holds(second, measured.measure);
   }
 }
 

@@ -215,7 +215,8 @@ TEST_CASE("attention over quantised and host pages reads what they hold", "[exec
   value(tiny.model->prefill(tiny.range(0, 30), plain, full, measured.measure));
   KvCache packed = plain.fork(), away = plain.fork();
   for (std::int64_t layer = 0; layer < 2; ++layer) {
-    packed.quantise(layer, 24, {.key_bits = 8, .value_bits = 8, .group = 8}, measured.measure);
+    REQUIRE(
+        packed.quantise(layer, 24, {.key_bits = 8, .value_bits = 8, .group = 8}, measured.measure));
     for (std::int64_t head = 0; head < 2; ++head) {
       REQUIRE(away.move_to_host(layer, head, 24, measured.measure));
     }
