@@ -27,6 +27,11 @@ const char* mode_name(SessionMode mode) {
 
 // Logits of a tiny model are of order 1; sums of float32 in another order move them by less.
 constexpr double kSame = 1e-4;
+// Where keys are kept in few bits, one that lies between two codes may then fall to the other.
+double same(const Subject& subject) {
+  const methods::AttentionLayer layer = subject.layer(0);
+  return subject.contract->bits_per_element(layer) < 8 * layer.element_bytes ? 5e-3 : kSame;
+}
 const std::vector<std::int64_t> kContexts = {1, 7, 40, 150, 290};
 
 // Calls use(prompt, cache, prompts before) for every prompt of a session of `context` tokens, in
@@ -237,7 +242,7 @@ void does_in_a_batch_what_it_does_alone(const MethodEntry& entry) {
       const Outcome alone = run_together(subject, {contexts[i]}, pairs_alone).front();
       CHECK(batch[i].bytes == alone.bytes);
       for (std::size_t n = 0; n < alone.logits.size(); ++n) {
-        CHECK(distance(batch[i].logits[n], alone.logits[n]) < kSame);
+        CHECK(distance(batch[i].logits[n], alone.logits[n]) < same(subject));
       }
     }
     CHECK(pairs == pairs_alone);
@@ -419,7 +424,7 @@ void takes_prompts_in_chunks_if_its_contract_allows(const MethodEntry& entry) {
       const auto found = dialogue_logits(chunks, script, mode);
       const auto expected = dialogue_logits(whole, script, mode);
       for (std::size_t i = 0; i < expected.size(); ++i) {
-        CHECK(distance(found[i], expected[i]) < kSame);
+        CHECK(distance(found[i], expected[i]) < same(whole));
       }
     }
   }

@@ -89,7 +89,8 @@ double Subject::allocated_bytes(const exec::KvCache& cache) const {
       if (pages == 0) continue;
       const exec::PageRef last = cache.page(l, h, pages - 1);
       if (!seen.insert({last.pool, last.page}).second) continue;
-      empty += pages * model.options().page_tokens - cache.length(l, h);
+      const std::int64_t in_pages = cache.length(l, h) - cache.packed(l, h);
+      empty += pages * model.options().page_tokens - in_pages;
     }
   }
   return static_cast<double>(cache.bytes().total() - empty * row);
