@@ -2,6 +2,7 @@
 // byte for byte: 2,500 pairs are 200,011 characters.
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
+#include "exec/tasks/symbols.h"
 #include "exec/tasks/task.h"
 
 namespace scsim::exec {
@@ -85,6 +86,7 @@ TaskEntry kv_task() {
   };
   task.plain = plain;
   task.generate = generate;
+  task.generate_in_symbols = kv_in_symbols;
   return task;
 }
 

@@ -4,6 +4,7 @@
 
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
+#include "exec/tasks/symbols.h"
 #include "exec/tasks/task.h"
 #include "traces/file_tree.h"
 #include "traces/json_rows.h"
@@ -115,6 +116,7 @@ TaskEntry many_shot_task() {
   task.made_of = "BIG-Bench Hard (SCSIM_DATA)";
   task.plain = plain;
   task.generate = generate;
+  task.generate_in_symbols = many_shot_in_symbols;
   return task;
 }
 

@@ -9,6 +9,7 @@
 
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
+#include "exec/tasks/symbols.h"
 #include "exec/tasks/task.h"
 
 namespace scsim::exec {
@@ -139,6 +140,7 @@ TaskEntry mf_task() {
   task.released.query = query;
   task.plain = plain;
   task.generate = generate;
+  task.generate_in_symbols = mf_in_symbols;
   return task;
 }
 

@@ -6,6 +6,7 @@
 
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
+#include "exec/tasks/symbols.h"
 #include "exec/tasks/task.h"
 
 namespace scsim::exec {
@@ -94,6 +95,7 @@ TaskEntry prefix_suffix_task() {
   task.made_of = "random strings";
   task.plain = plain;
   task.generate = generate;
+  task.generate_in_symbols = prefix_suffix_in_symbols;
   return task;
 }
 

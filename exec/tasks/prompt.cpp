@@ -1,5 +1,6 @@
 #include "exec/tasks/prompt.h"
 
+#include "exec/tasks/symbols.h"
 #include "traces/check.h"
 #include "traces/text.h"
 
@@ -50,11 +51,12 @@ PromptPlan plan_released(const TaskEntry& task, const TaskSession& session,
   return plan;
 }
 
-PromptPlan plan_plain(const TaskEntry& task, const TaskSession& session) {
+// Texts that follow each other, as `text_of` a turn says.
+PromptPlan plan_record(const TaskSession& session, const auto& text_of) {
   PromptPlan plan;
   plan.context = session.context;
   for (const Turn& turn : session.turns) {
-    PlainText text = task.plain(turn);
+    PlainText text = text_of(turn);
     plan.turns.push_back({.prompt = std::move(text.prompt),
                           .lead = "",
                           .target = std::move(text.answer),
@@ -68,22 +70,40 @@ PromptPlan plan_plain(const TaskEntry& task, const TaskSession& session) {
 }  // namespace
 
 std::string_view prompt_style_name(PromptStyle style) {
-  return style == PromptStyle::kReleased ? "released" : "plain";
+  switch (style) {
+    case PromptStyle::kReleased:
+      return "released";
+    case PromptStyle::kPlain:
+      return "plain";
+    case PromptStyle::kSymbols:
+      return "symbols";
+  }
+  check_failed(__FILE__, __LINE__, "no such style");
 }
 
+std::vector<std::string> prompt_style_names() { return {"released", "plain", "symbols"}; }
+
 Expected<PromptStyle> parse_prompt_style(std::string_view name) {
-  if (name == "released") return PromptStyle::kReleased;
-  if (name == "plain") return PromptStyle::kPlain;
-  const std::vector<std::string> known = {"released", "plain"};
-  return Error{unknown_name("prompt style", name, known)};
+  for (const auto style : {PromptStyle::kReleased, PromptStyle::kPlain, PromptStyle::kSymbols}) {
+    if (name == prompt_style_name(style)) return style;
+  }
+  return Error{unknown_name("prompt style", name, prompt_style_names())};
 }
 
 PromptPlan plan_prompts(const TaskSession& session, const PromptOptions& options) {
   const Expected<TaskEntry> task = find_task(session.task);
   SCSIM_CHECK(task.has_value());
+  SCSIM_CHECK_EQ(session.in_symbols, options.style == PromptStyle::kSymbols);
   for (const Turn& turn : session.turns) SCSIM_CHECK(!turn.answers.empty());
-  return options.style == PromptStyle::kReleased ? plan_released(*task, session, options)
-                                                 : plan_plain(*task, session);
+  switch (options.style) {
+    case PromptStyle::kReleased:
+      return plan_released(*task, session, options);
+    case PromptStyle::kPlain:
+      return plan_record(session, task->plain);
+    case PromptStyle::kSymbols:
+      return plan_record(session, [&](const Turn& turn) { return symbols_text(*task, turn); });
+  }
+  check_failed(__FILE__, __LINE__, "no such style");
 }
 
 }  // namespace scsim::exec

@@ -26,9 +26,10 @@
 //   - summary with a chat template has "This paper" begin every answer but the first
 //   - golden answers of vt are written as a list of Python is: ['ABCDE', 'FGHIJ']
 // Style `plain` goes on with the record that the context is, knows no chat template, and says what
-// ends an answer; models of any size can follow it.
+// ends an answer; models of any size can follow it. Style `symbols` does so with sessions that are
+// made in symbols (symbols.h), for models that know no language.
 //
-// Both run the turns they are given: the released code's --max_turns 5 is session.turns.resize(5).
+// All run the turns they are given: the released code's --max_turns 5 is session.turns.resize(5).
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,7 @@ struct TurnPrompt {
   std::string prompt;
   std::string lead;
   std::string target;              // the golden answer, as the model would have to say it
-  std::string closing;             // plain: what ends an answer; released: empty
+  std::string closing;             // plain: what ends an answer; the others: empty
   std::vector<std::string> stops;  // an answer ends before the first of these; may be empty
   std::int64_t max_new_tokens = 1;
 };
@@ -60,7 +61,7 @@ struct PromptPlan {
   std::vector<TurnPrompt> turns;  // as session.turns
 };
 
-// REQUIRES: session.task is in task_table().
+// REQUIRES: session.task is in task_table(); the session is in symbols where the style is.
 PromptPlan plan_prompts(const TaskSession& session, const PromptOptions& options);
 
 // --- Truncation, as released: the first prompt only, from the middle.

@@ -2,21 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "exec/scorers/scorer.h"
 #include "traces/expected.h"
 
 namespace scsim::exec {
 
-enum class PromptStyle : std::uint8_t { kReleased, kPlain };
-std::string_view prompt_style_name(PromptStyle style);  // "released", "plain"
+enum class PromptStyle : std::uint8_t { kReleased, kPlain, kSymbols };
+std::string_view prompt_style_name(PromptStyle style);  // "released", "plain", "symbols"
+std::vector<std::string> prompt_style_names();
 Expected<PromptStyle> parse_prompt_style(std::string_view name);
 
 struct PromptOptions {
   PromptStyle style = PromptStyle::kReleased;
   SessionMode mode = SessionMode::kMultiTurn;
-  bool chat = true;            // a chat template will be around it; `plain` knows none
+  bool chat = true;            // a chat template will be around it; only `released` knows one
   bool golden_answers = true;  // stand for the model's own: without chat the wording depends on it
 };
 

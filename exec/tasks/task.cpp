@@ -38,4 +38,24 @@ Expected<TaskEntry> find_task(std::string_view name) {
   return Error{unknown_name("task", name, known)};
 }
 
+Expected<void> check_style(const TaskEntry& task, PromptStyle style) {
+  if (style != PromptStyle::kSymbols || task.generate_in_symbols) return {};
+  std::string known;
+  for (const TaskEntry& entry : task_table()) {
+    if (entry.generate_in_symbols) known += (known.empty() ? "" : ", ") + entry.name;
+  }
+  return Error{"there are no sessions of " + task.name +
+               " in symbols; tasks that have them: " + known};
+}
+
+Expected<TaskSession> generate_session(const TaskEntry& task, PromptStyle style,
+                                       const GenerateRequest& request, const Material& material,
+                                       const CountTokens& count) {
+  if (style != PromptStyle::kSymbols) return task.generate(request, material, count);
+  if (Expected<void> known = check_style(task, style); !known) return known.error();
+  Expected<TaskSession> session = task.generate_in_symbols(request, count);
+  if (session) session->in_symbols = true;
+  return session;
+}
+
 }  // namespace scsim::exec

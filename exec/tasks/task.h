@@ -77,6 +77,10 @@ struct TaskEntry {
   std::function<Expected<TaskSession>(const GenerateRequest& request, const Material& material,
                                       const CountTokens& count)>
       generate;
+  // The same task in few symbols (symbols.h); not set where it has no exact construction of that
+  // kind.
+  std::function<Expected<TaskSession>(const GenerateRequest& request, const CountTokens& count)>
+      generate_in_symbols = nullptr;
 
   // REQUIRES: a known sub-task, for a mixed task.
   std::int64_t limit_of(std::string_view sub_task) const;
@@ -85,5 +89,12 @@ struct TaskEntry {
 // In the order of the lines `add_task(x)` in CMakeLists.txt, which is the paper's.
 const std::vector<TaskEntry>& task_table();
 Expected<TaskEntry> find_task(std::string_view name);  // "kv", "scbench_kv" or "Retr.KV"
+
+// Whether sessions of the task can be put in a style; the error names the tasks that can.
+Expected<void> check_style(const TaskEntry& task, PromptStyle style);
+// A session whose context is of the style's kind.
+Expected<TaskSession> generate_session(const TaskEntry& task, PromptStyle style,
+                                       const GenerateRequest& request, const Material& material,
+                                       const CountTokens& count);
 
 }  // namespace scsim::exec

@@ -37,6 +37,7 @@ struct TaskSession {
   std::vector<Needle> needles;  // repoqa: the functions that are asked for, in the order of turns
   // The preprocessed form: context and questions already are the prompts, instructions included.
   bool is_prompt = false;
+  bool in_symbols = false;  // of symbols.h: for prompts of that style, and of no other
 };
 
 }  // namespace scsim::exec

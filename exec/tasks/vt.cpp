@@ -8,6 +8,7 @@
 
 #include "exec/tasks/draw.h"
 #include "exec/tasks/fill.h"
+#include "exec/tasks/symbols.h"
 #include "exec/tasks/task.h"
 
 namespace scsim::exec {
@@ -123,6 +124,7 @@ TaskEntry vt_task() {
   task.released.answers_are_a_list = true;
   task.plain = plain;
   task.generate = generate;
+  task.generate_in_symbols = vt_in_symbols;
   return task;
 }
 

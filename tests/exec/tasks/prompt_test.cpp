@@ -107,7 +107,9 @@ TEST_CASE("every task takes questions that are worded otherwise, in both styles"
 }
 
 TEST_CASE("styles have names", "[exec][tasks]") {
-  for (const PromptStyle style : {PromptStyle::kReleased, PromptStyle::kPlain}) {
+  CHECK(prompt_style_names().size() == 3);
+  for (const PromptStyle style :
+       {PromptStyle::kReleased, PromptStyle::kPlain, PromptStyle::kSymbols}) {
     CHECK(*parse_prompt_style(prompt_style_name(style)) == style);
   }
   CHECK_FALSE(parse_prompt_style("fancy"));
