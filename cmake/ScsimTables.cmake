@@ -3,7 +3,8 @@
 #   add_policy(lru eviction)     sim/policies/lru.cpp, tests/sim/policies/lru_test.cpp; the other table is `router`
 #   add_trace_format(mooncake)   traces/mooncake_importer.cpp, tests/traces/mooncake_importer_test.cpp
 #   add_cost_model(roofline)     cost_models/roofline.cpp, tests/cost_models/roofline_test.cpp
-#   add_method(full)             methods/full/contract.cpp, methods/full/runtime.cpp, tests/methods/full_test.cpp
+#   add_method(full)             methods/full/contract.cpp, methods/full/runtime.cpp, tests/methods/full_test.cpp;
+#                                names behind it are further sources of its folder that need libtorch
 #   add_scorer(kv)               exec/scorers/kv_scorer.cpp, tests/exec/scorers/kv_scorer_test.cpp
 #   add_task(kv)                 exec/tasks/kv.cpp, tests/exec/tasks/kv_test.cpp
 #
@@ -49,6 +50,9 @@ macro(add_method name)
   list(APPEND SCSIM_METHODS ${name})
   list(APPEND SCSIM_METHOD_CONTRACTS ${CMAKE_SOURCE_DIR}/methods/${name}/contract.cpp)
   list(APPEND SCSIM_METHOD_RUNTIMES ${CMAKE_SOURCE_DIR}/methods/${name}/runtime.cpp)
+  foreach(source ${ARGN})
+    list(APPEND SCSIM_METHOD_RUNTIMES ${CMAKE_SOURCE_DIR}/methods/${name}/${source})
+  endforeach()
 endmacro()
 
 macro(add_scorer name)

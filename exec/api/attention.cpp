@@ -230,4 +230,30 @@ KeyScores score_keys(LayerStep& step, const CacheView& view, const at::Tensor& q
   return {std::move(columns), std::move(diagonals)};
 }
 
+// Lists are counted one by one: keys that two lists name are read twice.
+Attention attend_listed(LayerStep& step, const CacheView& view, const KeyLists& lists) {
+  SCSIM_CHECK_EQ(step.q.size(0), 1);
+  const std::int64_t count_lists = lists.offsets.size(0) - 1;
+  const std::int64_t shared = step.q.size(1) / count_lists;  // query heads of a list
+  const std::int64_t group = step.q.size(1) / view.heads();
+  const at::Tensor offsets = lists.offsets.cpu(), units = lists.units.cpu();
+  std::int64_t keys = 0;
+  for (std::int64_t e = 0; e < count_lists; ++e) {
+    const std::int32_t* at = offsets.const_data_ptr<std::int32_t>() + e;
+    if (at[0] == at[1]) continue;
+    const std::int64_t last = units.const_data_ptr<std::int32_t>()[at[1] - 1];
+    const std::int64_t end = std::min((last + 1) * lists.unit, held(view, e * shared / group));
+    keys += (at[1] - at[0] - 1) * lists.unit + end - last * lists.unit;
+  }
+  count(step, keys * shared, keys);
+  if (view.on_host) {
+    step.measure.now().bytes_moved +=
+        keys * 2 * step.q.size(2) * static_cast<std::int64_t>(step.k.element_size());
+  }
+  const auto [out, lse] =
+      attention_listed(step.q.to(view.pool.device()), view.pool, view.block_table, view.kv_lengths,
+                       step.scale, {lists.unit, offsets, units});
+  return {out.to(step.q.device()), lse.to(step.q.device())};
+}
+
 }  // namespace scsim::exec

@@ -37,4 +37,8 @@ struct KeyScores {
 KeyScores score_keys(LayerStep& step, const CacheView& view, const at::Tensor& queries,
                      const at::Tensor& lse = {}, bool with_diagonals = false);
 
+// One new token over listed keys of `view`, which may be a view in place. What is read of the host
+// tier is counted as moved: it is what crosses to the compute.
+Attention attend_listed(LayerStep& step, const CacheView& view, const KeyLists& lists);
+
 }  // namespace scsim::exec

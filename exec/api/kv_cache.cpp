@@ -367,7 +367,8 @@ std::optional<CacheView> KvCache::view(std::int64_t layer_number, Measure& measu
                      .kv_lengths = layer.table.lengths(device),
                      .host_lengths = layer.table.host_lengths(),
                      .staged = nullptr,
-                     .packed = std::move(packed)};
+                     .packed = std::move(packed),
+                     .on_host = false};
   }
   std::vector<std::vector<std::int32_t>> all(layer.heads.size());
   for (std::size_t h = 0; h < all.size(); ++h) {
@@ -428,7 +429,21 @@ std::optional<CacheView> KvCache::view_pages(std::int64_t layer_number,
                    .kv_lengths = table.lengths(device),
                    .host_lengths = table.host_lengths(),
                    .staged = std::move(staged),
-                   .packed = std::nullopt};
+                   .packed = std::nullopt,
+                   .on_host = false};
+}
+
+CacheView KvCache::view_in_place(std::int64_t layer_number, std::uint8_t pool) const {
+  SCSIM_CHECK_LT(pool, KvMemory::kFirstQuantised);
+  const Layer& layer = layers_[at_index(layer_number)];
+  const at::Tensor& pages = memory_->pool(pool).tensor();
+  return CacheView{.pool = pages,
+                   .block_table = layer.table.pages(pages.device()),
+                   .kv_lengths = layer.table.lengths(pages.device()),
+                   .host_lengths = layer.table.host_lengths(),
+                   .staged = nullptr,
+                   .packed = std::nullopt,
+                   .on_host = pool == KvMemory::kHost};
 }
 
 std::int64_t KvCache::num_pages(std::int64_t layer, std::int64_t head) const {

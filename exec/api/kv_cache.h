@@ -67,6 +67,7 @@ struct CacheView {
   std::shared_ptr<StagedPages> staged;
   std::optional<PackedView> packed;  // tokens before all those above
   std::int64_t heads() const { return host_lengths.size(1); }
+  bool on_host = false;  // the pool is the host tier's, and so is the block table
 };
 
 struct TokenRange {
@@ -119,6 +120,10 @@ class KvCache {
   std::optional<CacheView> view_pages(std::int64_t layer,
                                       std::span<const std::vector<std::int32_t>> chosen,
                                       Measure& measure) const;
+  // The layer for operators that read listed keys where they lie, all of them in pages of one pool,
+  // the device's or the host's. Costs nothing and stages nothing: other pages of the table are not
+  // to be read.
+  CacheView view_in_place(std::int64_t layer, std::uint8_t pool) const;
   // Tokens of a head that are packed, and their blocks; pages of all others.
   std::int64_t packed(std::int64_t layer, std::int64_t head) const;
   std::span<const PageRef> blocks(std::int64_t layer, std::int64_t head) const;
@@ -151,10 +156,10 @@ class KvCache {
   // groups.
   [[nodiscard]] bool round(std::int64_t layer, TokenRange keys, TokenRange values,
                            const QuantisedFormat& format, Measure& measure);
-  // Moves the whole device pages among the first `tokens` tokens of the head to the host, or all
-  // host pages of the head back to the device.
-  [[nodiscard]] bool move_to_host(std::int64_t layer, std::int64_t head, std::int64_t tokens,
-                                  Measure& measure);
+  // Moves the device pages of the head that hold nothing but tokens begin .. end to the host, or
+  // all its host pages back to the device.
+  [[nodiscard]] bool move_to_host(std::int64_t layer, std::int64_t head, std::int64_t begin,
+                                  std::int64_t end, Measure& measure);
   [[nodiscard]] bool move_to_device(std::int64_t layer, std::int64_t head, Measure& measure);
 
   // --- Recurrent layers: tensors that forks share until one of them writes.
@@ -186,7 +191,7 @@ class KvCache {
   void round_rows(const Head& head, std::int64_t which, TokenRange range,
                   const QuantisedFormat& format);
   bool move_pages(Layer& layer, std::size_t head, std::uint8_t from, std::uint8_t to,
-                  std::int64_t first_tokens, Measure& measure);
+                  std::int64_t begin, std::int64_t end, Measure& measure);
 
   std::shared_ptr<KvMemory> memory_;
   std::int64_t kv_heads_ = 0, tokens_seen_ = 0;

@@ -136,14 +136,19 @@ bool KvCache::overwrite(std::int64_t layer_number, std::span<const std::int32_t>
 
 // Copies pages to another pool and gives their old places back.
 bool KvCache::move_pages(Layer& layer, std::size_t head_number, std::uint8_t from, std::uint8_t to,
-                         std::int64_t first_tokens, Measure& measure) {
+                         std::int64_t begin, std::int64_t end, Measure& measure) {
   const Head& head = layer.heads[head_number];
-  const std::int64_t among = std::min(first_tokens, head.length) - head.packed;
-  const std::int64_t whole = std::max<std::int64_t>(0, among) / memory_->options().page_tokens;
+  const std::int64_t page_tokens = memory_->options().page_tokens;
+  // Pages hold what is not packed.
+  const auto in_pages = [&](std::int64_t tokens) {
+    return std::max<std::int64_t>(0, std::min(tokens, head.length) - head.packed);
+  };
+  const std::int64_t first = (in_pages(begin) + page_tokens - 1) / page_tokens;
+  const std::int64_t whole = in_pages(end) / page_tokens;
   std::vector<PageRef> sources;
   std::vector<PageRef> pages = head.pages;
   std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < at_index(whole); ++i) {
+  for (std::size_t i = at_index(first); i < at_index(std::max(first, whole)); ++i) {
     if (pages[i].pool != from) continue;
     sources.push_back(pages[i]);
     places.push_back(i);
@@ -296,15 +301,15 @@ void KvCache::round_rows(const Head& head, std::int64_t which, TokenRange range,
   }
 }
 
-bool KvCache::move_to_host(std::int64_t layer_number, std::int64_t head, std::int64_t tokens,
-                           Measure& measure) {
+bool KvCache::move_to_host(std::int64_t layer_number, std::int64_t head, std::int64_t begin,
+                           std::int64_t end, Measure& measure) {
   return move_pages(layers_[at_index(layer_number)], at_index(head), KvMemory::kDevice,
-                    KvMemory::kHost, tokens, measure);
+                    KvMemory::kHost, begin, end, measure);
 }
 
 bool KvCache::move_to_device(std::int64_t layer_number, std::int64_t head, Measure& measure) {
   return move_pages(layers_[at_index(layer_number)], at_index(head), KvMemory::kHost,
-                    KvMemory::kDevice, length(layer_number, head), measure);
+                    KvMemory::kDevice, 0, length(layer_number, head), measure);
 }
 
 }  // namespace scsim::exec

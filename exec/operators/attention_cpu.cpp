@@ -173,9 +173,45 @@ std::tuple<at::Tensor, at::Tensor> decode(const at::Tensor& q_given, const at::T
   return {out, lse};
 }
 
+std::tuple<at::Tensor, at::Tensor> listed(const at::Tensor& q_given, const at::Tensor& pool,
+                                          const at::Tensor& block_table,
+                                          const at::Tensor& kv_lengths, double scale,
+                                          const at::Tensor& offsets, const at::Tensor& units,
+                                          std::int64_t unit) {
+  const char* name = "scsim::attention_listed";
+  const AttentionShape shape = check_attention(name, q_given, pool, block_table, kv_lengths);
+  check_cpu(name, q_given, block_table, kv_lengths);
+  const std::vector<std::int64_t> tokens =
+      check_key_lists(shape, block_table, kv_lengths, offsets, units, unit);
+
+  const at::Tensor q = q_given.contiguous();
+  at::Tensor out = at::empty_like(q);
+  at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options());
+  const auto lists = static_cast<std::int64_t>(tokens.size());
+  const std::int64_t group = shape.rows * shape.query_heads / lists;  // heads that share a list
+  std::vector<DecodeRow> rows;
+  for (std::int64_t e = 0; e < lists; ++e) {
+    const std::int64_t head = e * group / shape.group;
+    DecodeRow row = {};
+    row.keys = paged_head(shape, pool, block_table, kv_lengths, head / shape.kv_heads,
+                          head % shape.kv_heads);
+    row.q = q.const_data_ptr<float>() + e * group * shape.head_dim;
+    row.group = group;
+    row.attended = tokens[static_cast<std::size_t>(e)];
+    row.units = units.const_data_ptr<std::int32_t>() + offsets.const_data_ptr<std::int32_t>()[e];
+    row.unit = unit;
+    row.out = out.mutable_data_ptr<float>() + e * group * shape.head_dim;
+    row.lse = lse.mutable_data_ptr<float>() + e * group;
+    rows.push_back(row);
+  }
+  decode_in_parts(rows, shape.head_dim, static_cast<float>(scale));
+  return {out, lse};
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(scsim, CPU, library) {
+  library.impl("attention_listed", &listed);
   library.impl("attention_prefill", &prefill);
   library.impl("attention_decode", &decode);
 }

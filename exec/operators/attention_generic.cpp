@@ -229,7 +229,56 @@ std::tuple<at::Tensor, at::Tensor> attention_packed(
   return {out, lse};
 }
 
+std::tuple<at::Tensor, at::Tensor> attention_listed(const at::Tensor& q, const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale,
+                                                    const at::Tensor& offsets,
+                                                    const at::Tensor& units, std::int64_t unit) {
+  const char* name = "scsim::attention_listed";
+  const AttentionShape shape = check_attention(name, q, pool, block_table, kv_lengths);
+  const at::Tensor pages = block_table.cpu(), lengths = kv_lengths.cpu();
+  const at::Tensor starts = offsets.cpu(), listed = units.cpu();
+  const std::vector<std::int64_t> tokens =
+      check_key_lists(shape, pages, lengths, starts, listed, unit);
+  const auto lists = static_cast<std::int64_t>(tokens.size());
+  if (lists == 0) return {at::empty_like(q), at::empty({0, shape.query_heads}, q.options())};
+  const std::int64_t group = shape.rows * shape.query_heads / lists;
+
+  // The row of the pool of every listed key, padded to the longest list with what is hidden again.
+  const std::int64_t longest = std::max<std::int64_t>(1, *std::ranges::max_element(tokens));
+  at::Tensor key_rows = at::zeros({lists, longest}, at::kLong);
+  for (std::int64_t e = 0; e < lists; ++e) {
+    const std::int64_t head = e * group / shape.group;
+    const std::int32_t* of = pages.const_data_ptr<std::int32_t>() + head * shape.max_pages;
+    const std::int32_t* from =
+        listed.const_data_ptr<std::int32_t>() + starts.const_data_ptr<std::int32_t>()[e];
+    std::int64_t* to = key_rows.mutable_data_ptr<std::int64_t>() + e * longest;
+    for (std::int64_t i = 0; i < tokens[static_cast<std::size_t>(e)]; ++i) {
+      const std::int64_t position = from[i / unit] * unit + i % unit;
+      to[i] =
+          2 * of[position / shape.page_tokens] * shape.page_tokens + position % shape.page_tokens;
+    }
+  }
+  const auto integers = q.options().dtype(at::kLong);
+  const at::Tensor rows = pool.view({-1, shape.head_dim});
+  const at::Tensor index = key_rows.to(q.device());
+  const at::Tensor hidden = at::arange(longest, integers).unsqueeze(0) >=
+                            at::tensor(tokens, at::kLong).to(integers).unsqueeze(1);
+  const auto gathered = [&](std::int64_t behind) {
+    return rows.index_select(0, (index + behind).flatten())
+        .view({1, lists, longest, shape.head_dim})
+        .to(at::kFloat)
+        .masked_fill(hidden.view({1, lists, longest, 1}), 0)
+        .unsqueeze(2);
+  };
+  const Gathered keys = {gathered(0), gathered(shape.page_tokens), at::Tensor()};
+  const auto [out, lse] = attend(q.reshape({1, lists, group, 1, shape.head_dim}), keys,
+                                 hidden.view({1, lists, 1, 1, longest}), scale);
+  return {out.reshape(q.sizes()).to(q.scalar_type()), lse.reshape({shape.rows, shape.query_heads})};
+}
+
 TORCH_LIBRARY_IMPL(scsim, CompositeExplicitAutograd, library) {
+  library.impl("attention_listed", &attention_listed);
   library.impl("attention_packed", &attention_packed);
   library.impl("attention_prefill", &attention_prefill);
   library.impl("attention_decode", &attention_decode);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -14,18 +15,16 @@ void check_int32(const char* name, const char* what, const at::Tensor& t, std::i
               t.sizes());
 }
 
-// One list of lists of a selection.
-void check_lists(const char* what, const at::Tensor& offsets, const at::Tensor& entries,
-                 std::int64_t lists) {
-  const char* name = "scsim::attention_prefill";
+// Offsets and entries of `lists` lists.
+void check_lists(const char* name, const char* what, const at::Tensor& offsets,
+                 const at::Tensor& entries, std::int64_t lists) {
   check_int32(name, what, offsets, 1);
   check_int32(name, what, entries, 1);
   TORCH_CHECK(offsets.is_contiguous() && entries.is_contiguous(), name, ": ", what,
               " must be contiguous");
-  TORCH_CHECK(
-      offsets.size(0) == lists + 1, name, ": offsets of ", what,
-      " must have one entry per query head (or kv head) and tile of queries, and one more: ",
-      lists + 1, "; found ", offsets.sizes());
+  TORCH_CHECK(offsets.size(0) == lists + 1, name, ": offsets of ", what,
+              " must have one entry per list, of a head (and tile of queries), and one more: ",
+              lists + 1, "; found ", offsets.sizes());
   const std::int32_t* at = offsets.const_data_ptr<std::int32_t>();
   TORCH_CHECK(at[0] == 0 && at[lists] <= entries.size(0), name, ": offsets of ", what,
               " must begin with 0 and end within the ", entries.size(0), " entries; found ", at[0],
@@ -236,9 +235,11 @@ void check_selection(const AttentionShape& shape, const at::Tensor& query_offset
   const std::vector<std::int64_t> starts = tile_starts(query_offsets, selection.tile);
   const std::int64_t group = heads_per_list(shape, selection, starts.back());
   const std::int64_t lists = shape.query_heads / group * starts.back();
-  check_lists("tiles", *selection.tile_offsets, *selection.tiles, lists);
+  check_lists(name, "tiles", *selection.tile_offsets, *selection.tiles, lists);
   const bool has_columns = selection.columns.has_value();
-  if (has_columns) check_lists("columns", *selection.column_offsets, *selection.columns, lists);
+  if (has_columns) {
+    check_lists(name, "columns", *selection.column_offsets, *selection.columns, lists);
+  }
   if (selection.bands) {
     check_int32(name, "bands", *selection.bands, 2);
     TORCH_CHECK(selection.bands->is_contiguous() && selection.bands->size(0) == lists &&
@@ -255,6 +256,52 @@ void check_selection(const AttentionShape& shape, const at::Tensor& query_offset
       }
     }
   }
+}
+
+std::vector<std::int64_t> check_key_lists(const AttentionShape& shape,
+                                          const at::Tensor& block_table,
+                                          const at::Tensor& kv_lengths, const at::Tensor& offsets,
+                                          const at::Tensor& units, std::int64_t unit) {
+  const char* name = "scsim::attention_listed";
+  TORCH_CHECK(unit > 0, name, ": unit must be positive; found ", unit);
+  TORCH_CHECK(block_table.is_contiguous() && kv_lengths.is_contiguous(), name,
+              ": block_table and kv_lengths must be contiguous");
+  TORCH_CHECK(shape.rows == shape.sequences, name, ": q must have one row per sequence, ",
+              shape.sequences, "; found ", shape.rows);
+  const std::int64_t heads = shape.sequences * shape.kv_heads;
+  const std::int64_t lists = offsets.dim() == 1 ? offsets.size(0) - 1 : -1;
+  TORCH_CHECK(lists == heads || lists == heads * shape.group, name,
+              ": offsets must make a list for each of ", heads, " kv heads or of ",
+              heads * shape.group, " query heads; found ", offsets.sizes());
+  check_lists(name, "units", offsets, units, lists);
+  std::vector<std::int64_t> tokens;
+  tokens.reserve(static_cast<std::size_t>(lists));
+  for (std::int64_t e = 0; e < lists; ++e) {
+    const std::int64_t head = e / (lists / heads);
+    const std::int64_t held = kv_lengths.const_data_ptr<std::int32_t>()[head];
+    const std::int32_t* pages = block_table.const_data_ptr<std::int32_t>() + head * shape.max_pages;
+    TORCH_CHECK(held <= shape.max_pages * shape.page_tokens, name, ": kv head ", head, " holds ",
+                held, " tokens, and block_table has room for ", shape.max_pages, " pages of ",
+                shape.page_tokens);
+    const std::int32_t* at = offsets.const_data_ptr<std::int32_t>() + e;
+    std::int64_t before = -1, count = 0;
+    for (std::int64_t i = at[0]; i < at[1]; ++i) {
+      const std::int64_t listed = units.const_data_ptr<std::int32_t>()[i], first = listed * unit;
+      TORCH_CHECK(listed > before, name, ": units of list ", e, " must ascend; found ", listed,
+                  " behind ", before);
+      TORCH_CHECK(first < held, name, ": list ", e, " names unit ", listed, " of ", unit,
+                  " tokens, and its kv head holds ", held, " tokens");
+      const std::int64_t end = std::min(first + unit, held);
+      for (std::int64_t p = first / shape.page_tokens; p * shape.page_tokens < end; ++p) {
+        TORCH_CHECK(pages[p] >= 0 && pages[p] < shape.num_pages, name, ": list ", e, " reads page ",
+                    pages[p], "; the pool has ", shape.num_pages);
+      }
+      count += end - first;
+      before = listed;
+    }
+    tokens.push_back(count);
+  }
+  return tokens;
 }
 
 std::vector<std::int64_t> tile_starts(const at::Tensor& query_offsets, std::int64_t tile) {

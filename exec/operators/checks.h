@@ -59,6 +59,14 @@ std::int64_t heads_per_list(const AttentionShape& shape, const SelectionTensors&
 void check_selection(const AttentionShape& shape, const at::Tensor& query_offsets,
                      const at::Tensor& kv_lengths, const SelectionTensors& selection);
 
+// Lists of attention_listed: one for each kv head or each query head; units ascend, each has a
+// token that is held, and the pages of listed tokens exist. Gives how many tokens each list names.
+// Tensors must be on the CPU.
+std::vector<std::int64_t> check_key_lists(const AttentionShape& shape,
+                                          const at::Tensor& block_table,
+                                          const at::Tensor& kv_lengths, const at::Tensor& offsets,
+                                          const at::Tensor& units, std::int64_t unit);
+
 // Tiles of query rows of all sequences before sequence s, for s = 0 .. sequences.
 std::vector<std::int64_t> tile_starts(const at::Tensor& query_offsets, std::int64_t tile);
 

@@ -62,6 +62,8 @@ void decode_in_parts(std::span<const DecodeRow> rows, std::int64_t head_dim, flo
     } else {
       DecodeItem item = {};
       item.keys = row.keys;
+      item.units = row.units;
+      item.unit = row.unit;
       fill(item);
       kernels.decode(item, scratch);
     }

@@ -11,12 +11,14 @@ namespace scsim::exec {
 
 struct DecodeRow {
   PagedHead keys;
-  const PackedHead* packed;  // if not null, in place of keys
-  const float* q;            // [group, head_dim]
-  std::int64_t group;        // query heads, all over the same keys
-  std::int64_t attended;     // how many keys
-  float* out;                // [group, head_dim]
-  float* lse;                // [group]
+  const PackedHead* packed;   // if not null, in place of keys
+  const float* q;             // [group, head_dim]
+  std::int64_t group;         // query heads, all over the same keys
+  std::int64_t attended;      // how many keys
+  const std::int32_t* units;  // as in DecodeItem; of no meaning to packed
+  std::int64_t unit;
+  float* out;  // [group, head_dim]
+  float* lse;  // [group]
 };
 
 // REQUIRES: all rows have this head_dim.

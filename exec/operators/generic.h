@@ -25,6 +25,11 @@ std::tuple<at::Tensor, at::Tensor> window_scores(const at::Tensor& q, const at::
                                                  const at::Tensor& block_table,
                                                  const at::Tensor& kv_lengths, double scale,
                                                  const OptionalTensor& lse, bool with_diagonals);
+std::tuple<at::Tensor, at::Tensor> attention_listed(const at::Tensor& q, const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale,
+                                                    const at::Tensor& offsets,
+                                                    const at::Tensor& units, std::int64_t unit);
 std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,
                                                const at::Tensor& out_b, const at::Tensor& lse_b);
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);

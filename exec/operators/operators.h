@@ -97,6 +97,22 @@ std::tuple<at::Tensor, at::Tensor> window_scores(
     const at::Tensor& kv_lengths, double scale, const c10::optional<at::Tensor>& lse = c10::nullopt,
     bool with_diagonals = false);
 
+// Sparse decode: which keys each query attends, in units of `unit` tokens. Unit i is the keys i *
+// unit .. (i + 1) * unit, as far as they are held. There is a list, ascending, for each kv head of
+// each sequence, which its query heads share, or one for each query head.
+struct KeyLists {
+  std::int64_t unit = 1;
+  at::Tensor offsets{}, units{};  // int32 [lists + 1], [...]; on the CPU with a pool that is there
+};
+
+// One query per sequence, as attention_decode, over the listed keys only: nothing else is read, so
+// only entries of block_table that hold listed keys need to be pages of `pool`.
+// Gives out [sequences, query_heads, head_dim] and lse [sequences, query_heads].
+std::tuple<at::Tensor, at::Tensor> attention_listed(const at::Tensor& q, const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale,
+                                                    const KeyLists& lists);
+
 // Attention over the union of two disjoint sets of keys from the attention over each:
 // out_* [..., head_dim], lse_* [...]. Sets may be empty (lse -infinity).
 std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,

@@ -171,6 +171,30 @@ Tensors window_scores(const at::Tensor& q, const at::Tensor& pool, const at::Ten
   return {columns, diagonals};
 }
 
+Tensors attention_listed(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
+                         const at::Tensor& kv_lengths, double scale, const KeyLists& lists) {
+  const at::Tensor queries = wide(q), keys = wide(pool);
+  const std::int64_t heads = q.size(1), head_dim = q.size(2), kv_heads = block_table.size(1);
+  at::Tensor out = at::zeros({q.size(0), heads, head_dim}, at::kDouble);
+  at::Tensor lse = at::zeros({q.size(0), heads}, at::kDouble);
+  const bool per_query_head = lists.offsets.size(0) - 1 == q.size(0) * heads;
+  for (std::int64_t row = 0; row < q.size(0) * heads; ++row) {
+    const std::int64_t head = row / heads * kv_heads + row % heads / (heads / kv_heads);
+    const std::int32_t* at = integers(lists.offsets) + (per_query_head ? row : head);
+    std::vector<std::int64_t> positions;
+    for (std::int64_t i = at[0]; i < at[1]; ++i) {
+      const std::int64_t first = integers(lists.units)[i] * lists.unit;
+      for (std::int64_t p = first; p < first + lists.unit; ++p) {
+        if (p < integers(kv_lengths)[head]) positions.push_back(p);
+      }
+    }
+    attend(numbers(queries) + row * head_dim, keys,
+           integers(block_table) + head * block_table.size(2), positions, scale,
+           out.mutable_data_ptr<double>() + row * head_dim, lse.mutable_data_ptr<double>() + row);
+  }
+  return {out, lse};
+}
+
 Tensors merge_state(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
                     const at::Tensor& lse_b) {
   const at::Tensor a = wide(out_a), b = wide(out_b), of_a = wide(lse_a), of_b = wide(lse_b);

@@ -20,6 +20,8 @@ Tensors attention_packed(const at::Tensor& q, const at::Tensor& query_offsets,
                          const at::Tensor& kv_lengths, double scale, const QuantisedFormat& format);
 Tensors window_scores(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
                       const at::Tensor& kv_lengths, double scale);
+Tensors attention_listed(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
+                         const at::Tensor& kv_lengths, double scale, const KeyLists& lists);
 Tensors merge_state(const at::Tensor& out_a, const at::Tensor& lse_a, const at::Tensor& out_b,
                     const at::Tensor& lse_b);
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);

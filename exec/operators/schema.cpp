@@ -25,6 +25,9 @@ TORCH_LIBRARY(scsim, library) {
       "window_scores(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale, "
       "Tensor? lse=None, bool with_diagonals=False) -> (Tensor columns, Tensor diagonals)");
   library.def(
+      "attention_listed(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale, "
+      "Tensor offsets, Tensor units, int unit=1) -> (Tensor out, Tensor lse)");
+  library.def(
       "merge_state(Tensor out_a, Tensor lse_a, Tensor out_b, Tensor lse_b) "
       "-> (Tensor out, Tensor lse)");
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor");
@@ -95,6 +98,19 @@ std::tuple<at::Tensor, at::Tensor> window_scores(const at::Tensor& q, const at::
                                                  bool with_diagonals) {
   static const auto operation = find<decltype(window_scores)>("scsim::window_scores");
   return operation.call(q, pool, block_table, kv_lengths, scale, lse, with_diagonals);
+}
+
+std::tuple<at::Tensor, at::Tensor> attention_listed(const at::Tensor& q, const at::Tensor& pool,
+                                                    const at::Tensor& block_table,
+                                                    const at::Tensor& kv_lengths, double scale,
+                                                    const KeyLists& lists) {
+  using Tensors = std::tuple<at::Tensor, at::Tensor>;
+  static const auto operation =
+      find<Tensors(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                   double, const at::Tensor&, const at::Tensor&, std::int64_t)>(
+          "scsim::attention_listed");
+  return operation.call(q, pool, block_table, kv_lengths, scale, lists.offsets, lists.units,
+                        lists.unit);
 }
 
 std::tuple<at::Tensor, at::Tensor> merge_state(const at::Tensor& out_a, const at::Tensor& lse_a,

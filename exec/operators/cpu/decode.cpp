@@ -144,11 +144,16 @@ SCSIM_INLINE void add_values(float* sums, const float* factor, const float* weig
   }
 }
 
-// The rows of the keys from `first` on, 64 of them; from `end` on the last repeats.
-void find_rows(const PagedHead& keys, std::int64_t first, std::int64_t end,
+// Where the i-th key of an item stands.
+SCSIM_INLINE std::int64_t position(const DecodeItem& item, std::int64_t i) {
+  return item.units ? item.units[i / item.unit] * item.unit + i % item.unit : i;
+}
+
+// The rows of an item's keys from `first` on, 64 of them; from `end` on the last repeats.
+void find_rows(const DecodeItem& item, std::int64_t first, std::int64_t end,
                const float* (&rows)[kKeys]) {
   for (std::int64_t k = 0; k < kKeys; ++k) {
-    rows[k] = first + k < end ? key_row(keys, first + k) : rows[k - 1];
+    rows[k] = first + k < end ? key_row(item.keys, position(item, first + k)) : rows[k - 1];
   }
 }
 
@@ -190,7 +195,7 @@ void decode(const DecodeItem& item, float* scratch) {
   const std::int64_t to_values = item.keys.page_tokens * head_dim;
   Rows rows;
   const float* next[kKeys];
-  if (item.begin < item.end) find_rows(item.keys, item.begin, item.end, next);
+  if (item.begin < item.end) find_rows(item, item.begin, item.end, next);
   for (std::int64_t first = item.begin; first < item.end; first += kKeys) {
     const std::int64_t count = item.end - first < kKeys ? item.end - first : kKeys;
     for (std::int64_t k = 0; k < kKeys; ++k) {
@@ -200,9 +205,9 @@ void decode(const DecodeItem& item, float* scratch) {
     // The keys behind this item's are likely the next item's of this thread.
     const std::int64_t then = first + kKeys;
     if (then < item.end) {
-      find_rows(item.keys, then, item.end, next);
-    } else if (then < item.keys.length) {
-      find_rows(item.keys, then, item.keys.length, next);
+      find_rows(item, then, item.end, next);
+    } else if (!item.units && then < item.keys.length) {
+      find_rows(item, then, item.keys.length, next);
     }
     std::int64_t g = 0;
     for (; g + 4 <= item.group; g += 4) attend_chunk<4>(item, scratch, g, count, rows, next);
@@ -219,6 +224,17 @@ void decode(const DecodeItem& item, float* scratch) {
       default:
         break;
     }
+  }
+}
+
+void dot_listed(const float* x, const float* const* rows, std::int64_t count, std::int64_t n,
+                float* y) {
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const std::int64_t left = count - i < 8 ? count - i : 8;
+    const float* block[8];
+    for (std::int64_t r = 0; r < 8; ++r) block[r] = rows[i + (r < left ? r : left - 1)];
+    const Float8 sums = dot8<false>(x, block, n);
+    for (std::int64_t r = 0; r < left; ++r) y[i + r] = sums[r];
   }
 }
 

@@ -18,6 +18,7 @@ const CpuKernels& kernels() {
       .score_scratch = score_scratch,
       .score_tops = score_tops,
       .score_sums = score_sums,
+      .dot_listed = dot_listed,
       .dot_rows = dot_rows,
       .rms_norm = rms_norm,
       .silu_and_multiply = silu_and_multiply,

@@ -56,10 +56,14 @@ struct PrefillItem {
   std::int64_t lse_stride;
 };
 
-// One query position, `group` heads, against keys [begin, end) of one kv head. Gives what the keys
-// of other parts can be added to: sums weighted by 2^(logit - top), logits counted in powers of 2.
+// One query position, `group` heads, against keys [begin, end) of one kv head: of all it holds, or
+// of those in the listed units of `unit` keys each, where only the last may be shorter. Gives what
+// the keys of other parts can be added to: sums weighted by 2^(logit - top), logits counted in
+// powers of 2.
 struct DecodeItem {
   PagedHead keys;
+  const std::int32_t* units;  // null: all keys
+  std::int64_t unit;
   const float* q;  // [group, head_dim]
   std::int64_t group, begin, end;
   float scale;
@@ -114,6 +118,9 @@ struct CpuKernels {
   std::int64_t (*score_scratch)(std::int64_t head_dim);
   void (*score_tops)(const ScoreItem& item, float* scratch);
   void (*score_sums)(const ScoreItem& item, float* scratch);
+  // y[i] = x . rows[i], each of n numbers.
+  void (*dot_listed)(const float* x, const float* const* rows, std::int64_t count, std::int64_t n,
+                     float* y);
 
   // y[r * y_stride + o] = x[r, :] . weight[o, :] + bias[o], reading each weight once. bias may be
   // null.

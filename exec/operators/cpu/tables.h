@@ -17,6 +17,8 @@ void unpack(const PackedHead& head, std::int64_t first, std::int64_t count, floa
 std::int64_t score_scratch(std::int64_t head_dim);
 void score_tops(const ScoreItem& item, float* scratch);
 void score_sums(const ScoreItem& item, float* scratch);
+void dot_listed(const float* x, const float* const* rows, std::int64_t count, std::int64_t n,
+                float* y);
 void dot_rows(const float* x, std::int64_t rows, std::int64_t x_stride, const float* weight,
               std::int64_t outputs, std::int64_t inputs, const float* bias, float* y,
               std::int64_t y_stride);

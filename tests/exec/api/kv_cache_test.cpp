@@ -227,7 +227,8 @@ void random_step(std::vector<Pair>& pairs, const std::shared_ptr<KvMemory>& memo
       break;
     }
     case 6:
-      (void)pair.cache.move_to_host(layer, head, static_cast<std::int64_t>(rng.below(60)), measure);
+      (void)pair.cache.move_to_host(layer, head, static_cast<std::int64_t>(rng.below(20)),
+                                    static_cast<std::int64_t>(rng.below(60)), measure);
       break;
     case 7:
       if (pair.cache.dense() && pairs.size() < 6) {
@@ -453,13 +454,40 @@ TEST_CASE("rounding in pages leaves what packing leaves, to the owner alone", "[
   }
 }
 
+TEST_CASE("the middle of a head goes to the host and is read there, row by row", "[exec][api]") {
+  Rng rng(5, "tests.kv_cache.in_place");
+  Measured measured;
+  const auto memory = make_memory();
+  Pair pair = make_pair(memory);
+  REQUIRE(append(pair, rng, 5 * kPage + 2, measured.measure));
+  // Pages 1 and 2 lie within tokens 1 .. 3 pages and 1 token; 0 and 3 do not.
+  REQUIRE(pair.cache.move_to_host(0, 1, 1, 3 * kPage + 1, measured.measure));
+  for (std::int64_t i = 0; i < pair.cache.num_pages(0, 1); ++i) {
+    CHECK(pair.cache.page(0, 1, i).pool ==
+          (i == 1 || i == 2 ? KvMemory::kHost : KvMemory::kDevice));
+  }
+  const auto [keys, values] = pair.cache.rows(0, 1);
+  const std::int64_t allocated = measured.of(Stage::kOther).bytes_allocated;
+  for (const std::uint8_t pool : {KvMemory::kDevice, KvMemory::kHost}) {
+    const CacheView view = pair.cache.view_in_place(0, pool);
+    CHECK(view.on_host == (pool == KvMemory::kHost));
+    for (std::int64_t i = 0; i < 5 * kPage + 2; ++i) {
+      if (pair.cache.page(0, 1, i / kPage).pool != pool) continue;
+      const auto page = view.block_table[0][1][i / kPage].item<std::int64_t>();
+      CHECK(at::equal(view.pool[page][0][i % kPage], keys[i]));
+      CHECK(at::equal(view.pool[page][1][i % kPage], values[i]));
+    }
+  }
+  CHECK(measured.of(Stage::kOther).bytes_allocated == allocated);
+}
+
 TEST_CASE("a view of some pages reads these and no other", "[exec][api]") {
   Rng rng(4, "tests.kv_cache.pages");
   Measured measured;
   const auto memory = make_memory();
   Pair pair = make_pair(memory);
   REQUIRE(append(pair, rng, 3 * kPage + 2, measured.measure));
-  REQUIRE(pair.cache.move_to_host(0, 1, 2 * kPage, measured.measure));
+  REQUIRE(pair.cache.move_to_host(0, 1, 0, 2 * kPage, measured.measure));
   CHECK(pair.cache.bytes().host == 2 * memory->pool(KvMemory::kHost).page_bytes());
   const std::vector<std::vector<std::int32_t>> chosen = {{0, 2}, {1, 3}, {}};
   const std::int64_t moved = measured.of(Stage::kOther).bytes_moved;

@@ -218,7 +218,7 @@ TEST_CASE("attention over quantised and host pages reads what they hold", "[exec
     REQUIRE(
         packed.quantise(layer, 24, {.key_bits = 8, .value_bits = 8, .group = 8}, measured.measure));
     for (std::int64_t head = 0; head < 2; ++head) {
-      REQUIRE(away.move_to_host(layer, head, 24, measured.measure));
+      REQUIRE(away.move_to_host(layer, head, 0, 24, measured.measure));
     }
   }
   const at::Tensor exact =
