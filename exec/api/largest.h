@@ -1,4 +1,5 @@
-// The k largest of n scores: the selection that methods of the loading stage make at every step.
+// The k largest of n scores, for methods of the loading stage: they choose for every head of every
+// layer at every step, so only scores are moved, not positions behind comparisons.
 #pragma once
 
 #include <algorithm>

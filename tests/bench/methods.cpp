@@ -8,11 +8,12 @@
 // data to look at; what it lacks in length it repeats. A row is one prefill of the prompt and some
 // decode steps behind it: time to the first token, and how much of it the method's hooks took
 // (attention, index, compression: all but projections and mlp); density of the prefill (pairs
-// attended over causal pairs); milliseconds of a decode step, likewise; bytes of the cache behind
-// the prompt and at most. Best of the runs, methods in turn, so that what else the machine does
-// meets them alike; beside the wall's clock the processor time of all threads, which others on the
-// machine hardly touch. `--random` takes random weights, so many layers of SmolLM2-135M's shape on
-// up to 32,768 tokens, for lengths that it was not made for; what a method chooses there is noise.
+// attended over causal pairs); milliseconds of a decode step, likewise, and what it reads of keys
+// and values and moves of them between tiers; bytes of the cache behind the prompt and at most.
+// Best of the runs, methods in turn, so that what else the machine does meets them alike; beside
+// the wall's clock the processor time of all threads, which others on the machine hardly touch.
+// `--random` takes random weights, so many layers of SmolLM2-135M's shape on up to 32,768 tokens,
+// for lengths that it was not made for; what a method chooses there is noise.
 //
 // Before anything is timed, each method's answer is checked: its lossless settings (MethodEntry)
 // must give full attention's logits on the first 700 tokens, the pairs counted must lie within the
@@ -107,6 +108,7 @@ struct Row {
   double processor = ttft, attention_processor = ttft;  // seconds of the prefill
   std::map<std::string, double> parts = {};  // of the prefill, in the run of the least TTFT
   std::int64_t bytes = 0, peak = 0, prompt = 0;
+  double read = 0, moved = 0;  // bytes of a decode step
 };
 
 struct Contestant {
@@ -166,6 +168,9 @@ void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Con
   }
   row.decode = std::min(row.decode, since(decoding) / steps);
   row.decode_attention = std::min(row.decode_attention, timed.seconds / steps);
+  const StageCounts& loading = ledger.counts[static_cast<std::size_t>(Stage::kLoading)];
+  row.read = static_cast<double>(loading.bytes_read) / steps;
+  row.moved = static_cast<double>(loading.bytes_moved) / steps;
   // The counts are within what the contract says of such a prompt.
   double least = 0, most = 0;
   const AttentionConfig& heads = model.config().attention;
@@ -287,9 +292,10 @@ Expected<void> run(const Options& options) {
   std::fflush(stdout);
   for (const std::int64_t length : lengths) {
     fmt::print("\n{} tokens; ms, of a prefill but for the decode columns\n", length);
-    fmt::print("{:<36} {:>8} {:>8} {:>6} {:>8} {:>8} {:>6} {:>7} {:>7} {:>8} {:>8} {:>8}\n",
-               "method", "TTFT", "CPU", "x full", "layers", "CPU", "x full", "density", "decode",
-               "layers", "cache MB", "peak MB");
+    fmt::print(
+        "{:<36} {:>8} {:>8} {:>6} {:>8} {:>8} {:>6} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+        "method", "TTFT", "CPU", "x full", "layers", "CPU", "x full", "density", "decode", "layers",
+        "read MB", "moved MB", "cache MB", "peak MB");
     std::vector<Row> rows(contestants->size());
     const std::span<const std::int32_t> prompt =
         std::span(*tokens).first(static_cast<std::size_t>(length));
@@ -309,11 +315,11 @@ Expected<void> run(const Options& options) {
       }
       fmt::print(
           "{:<36} {:>8.0f} {:>8.0f} {:>6} {:>8.0f} {:>8.0f} {:>6} {:>7.4f} {:>7.1f} {:>8.1f} "
-          "{:>8.1f} {:>8.1f}\n",
+          "{:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n",
           (*contestants)[i].name, row.ttft * 1e3, row.processor * 1e3, whole, row.attention * 1e3,
           row.attention_processor * 1e3, attention, row.density, row.decode * 1e3,
-          row.decode_attention * 1e3, static_cast<double>(row.bytes) / 1e6,
-          static_cast<double>(row.peak) / 1e6);
+          row.decode_attention * 1e3, row.read / 1e6, row.moved / 1e6,
+          static_cast<double>(row.bytes) / 1e6, static_cast<double>(row.peak) / 1e6);
       for (const auto& [part, seconds] : row.parts) {
         fmt::print("{:<36} {:>8.0f}\n", "  of it " + part, seconds * 1e3);
       }
