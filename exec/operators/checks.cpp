@@ -367,4 +367,62 @@ void check_linear(const at::Tensor& x, const at::Tensor& weight, const OptionalT
               "scsim::linear: bias must be [", weight.size(0), "]; found ", bias->sizes());
 }
 
+namespace {
+
+void check_state(const char* name, const at::Tensor& state, at::IntArrayRef shape) {
+  TORCH_CHECK(state.sizes() == shape, name, ": state must be ", shape, "; found ", state.sizes());
+  TORCH_CHECK(state.is_contiguous() && state.scalar_type() == at::kFloat, name,
+              ": the state is updated in place and must be contiguous float32; found ",
+              state.scalar_type());
+}
+
+}  // namespace
+
+void check_conv(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
+                const at::Tensor& state) {
+  const char* name = "scsim::causal_conv";
+  TORCH_CHECK(
+      x.dim() == 3 && weight.dim() == 2 && weight.size(0) > 0 && weight.size(1) == x.size(2), name,
+      ": x must be [batch, tokens, channels] and weight [kernel, channels]; found ", x.sizes(),
+      " and ", weight.sizes());
+  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == x.size(2)), name, ": bias must be [",
+              x.size(2), "]; found ", bias->sizes());
+  check_state(name, state, {x.size(0), weight.size(0) - 1, x.size(2)});
+}
+
+void check_ssd(const char* name, const at::Tensor& x, const at::Tensor& time_step,
+               const at::Tensor& decay, const at::Tensor& b, const at::Tensor& c,
+               const at::Tensor& skip, const at::Tensor& state) {
+  TORCH_CHECK(x.dim() == 4 && time_step.sizes() == x.sizes().slice(0, 3), name,
+              ": x must be [batch, tokens, heads, head_dim] and time_step [batch, tokens, heads]; "
+              "found ",
+              x.sizes(), " and ", time_step.sizes());
+  TORCH_CHECK(b.dim() == 4 && b.sizes() == c.sizes() && b.size(0) == x.size(0) &&
+                  b.size(1) == x.size(1) && b.size(2) > 0 && x.size(2) % b.size(2) == 0,
+              name, ": b and c must be [batch, tokens, groups, state] with groups that divide the ",
+              x.size(2), " heads; found ", b.sizes(), " and ", c.sizes(), " beside x ", x.sizes());
+  TORCH_CHECK(decay.dim() == 1 && decay.size(0) == x.size(2) && decay.sizes() == skip.sizes(), name,
+              ": decay and skip must be [", x.size(2), "]; found ", decay.sizes(), " and ",
+              skip.sizes());
+  check_state(name, state, {x.size(0), x.size(2), b.size(3), x.size(3)});
+}
+
+void check_selective(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                     const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                     const at::Tensor& state) {
+  const char* name = "scsim::selective_scan";
+  TORCH_CHECK(x.dim() == 3 && time_step.sizes() == x.sizes(), name,
+              ": x and time_step must be [batch, tokens, channels]; found ", x.sizes(), " and ",
+              time_step.sizes());
+  TORCH_CHECK(decay.dim() == 2 && decay.size(1) == x.size(2) && skip.dim() == 1 &&
+                  skip.size(0) == x.size(2),
+              name, ": decay must be [state, channels] and skip [channels] of the ", x.size(2),
+              " channels; found ", decay.sizes(), " and ", skip.sizes());
+  TORCH_CHECK(b.dim() == 3 && b.sizes() == c.sizes() && b.size(0) == x.size(0) &&
+                  b.size(1) == x.size(1) && b.size(2) == decay.size(0),
+              name, ": b and c must be [batch, tokens, ", decay.size(0), "] of x ", x.sizes(),
+              "; found ", b.sizes(), " and ", c.sizes());
+  check_state(name, state, {x.size(0), decay.size(0), x.size(2)});
+}
+
 }  // namespace scsim::exec

@@ -84,4 +84,15 @@ void check_gate_up(const at::Tensor& gate_up);
 void check_rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 void check_linear(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias);
 
+// Of recurrent layers: shapes, and that the state can be written in place.
+void check_conv(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
+                const at::Tensor& state);
+// x [batch, tokens, heads, head_dim].
+void check_ssd(const char* name, const at::Tensor& x, const at::Tensor& time_step,
+               const at::Tensor& decay, const at::Tensor& b, const at::Tensor& c,
+               const at::Tensor& skip, const at::Tensor& state);
+void check_selective(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                     const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                     const at::Tensor& state);
+
 }  // namespace scsim::exec

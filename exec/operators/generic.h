@@ -38,5 +38,17 @@ at::Tensor add_rms_norm(at::Tensor& x, const at::Tensor& delta, const at::Tensor
 at::Tensor silu_and_multiply(const at::Tensor& gate_up);
 void apply_rope(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool interleaved);
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias);
+// On the forms of differentiable.h.
+at::Tensor causal_conv(const at::Tensor& x, const at::Tensor& weight, const OptionalTensor& bias,
+                       at::Tensor& state);
+at::Tensor ssd_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                    const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                    at::Tensor& state, std::int64_t chunk);
+at::Tensor ssd_step(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                    const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                    at::Tensor& state);
+at::Tensor selective_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                          const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                          at::Tensor& state);
 
 }  // namespace scsim::exec::generic

@@ -136,4 +136,40 @@ void apply_rope(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, boo
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const c10::optional<at::Tensor>& bias);
 
+// Recurrent layers (Mamba). Each goes on from `state`, float32 and contiguous, and leaves there
+// what the next call goes on from: a sequence may be cut anywhere, and a new one starts at zeros.
+// Where chunks of ssd_scan begin decides the order of its sums, so another cut may give other last
+// bits. REQUIRES: time_step >= 0 and decay <= 0. Tensors of [batch, tokens, ...] may be parts of
+// wider rows.
+
+// Depthwise causal convolution, then SiLU. x [batch, tokens, channels]; weight [kernel, channels],
+// the newest input's last; bias [channels]; state [batch, kernel - 1, channels]: the inputs before
+// x, oldest first.
+at::Tensor causal_conv(const at::Tensor& x, const at::Tensor& weight,
+                       const c10::optional<at::Tensor>& bias, at::Tensor& state);
+
+// Mamba-2 (state space duality). Of each head, with S [state, head_dim] and row vectors:
+//   S_t = exp(time_step_t * decay) S_t-1 + time_step_t * b_t^T x_t,   y_t = c_t S_t + skip * x_t
+// x [batch, tokens, heads, head_dim]; time_step [batch, tokens, heads]; decay, skip [heads];
+// b, c [batch, tokens, groups, state]: head h reads group h / (heads / groups); state [batch,
+// heads, state, head_dim]. Gives y as x is. Within a chunk of tokens all is matrix products, and
+// only the state goes from chunk to chunk; the result is that of one token after another.
+at::Tensor ssd_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                    const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                    at::Tensor& state, std::int64_t chunk = 64);
+// The same for one token: x [batch, heads, head_dim], time_step [batch, heads], b, c [batch,
+// groups, state].
+at::Tensor ssd_step(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                    const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                    at::Tensor& state);
+
+// Mamba-1. Of each channel i, with a state of its own per n:
+//   s_t[n] = exp(time_step_t * decay[n]) s_t-1[n] + time_step_t * b_t[n] * x_t
+//   y_t = sum over n of c_t[n] * s_t[n], + skip * x_t
+// x, time_step [batch, tokens, channels]; decay [state, channels]; b, c [batch, tokens, state];
+// skip [channels]; state [batch, state, channels]. Gives y as x is.
+at::Tensor selective_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                          const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                          at::Tensor& state);
+
 }  // namespace scsim::exec

@@ -31,4 +31,14 @@ at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const c10::optional<at::Tensor>& bias);
 
+// Recurrences, one token after another; y and the state behind it. `state` is only read.
+Tensors causal_conv(const at::Tensor& x, const at::Tensor& weight,
+                    const c10::optional<at::Tensor>& bias, const at::Tensor& state);
+Tensors ssd_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                 const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                 const at::Tensor& state);
+Tensors selective_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                       const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                       const at::Tensor& state);
+
 }  // namespace scsim::exec::reference

@@ -35,6 +35,16 @@ TORCH_LIBRARY(scsim, library) {
   library.def("silu_and_multiply(Tensor gate_up) -> Tensor");
   library.def("apply_rope(Tensor(a!) x, Tensor cos, Tensor sin, bool interleaved=False) -> ()");
   library.def("linear(Tensor x, Tensor weight, Tensor? bias=None) -> Tensor");
+  library.def("causal_conv(Tensor x, Tensor weight, Tensor? bias, Tensor(a!) state) -> Tensor");
+  library.def(
+      "ssd_scan(Tensor x, Tensor time_step, Tensor decay, Tensor b, Tensor c, Tensor skip, "
+      "Tensor(a!) state, int chunk=64) -> Tensor");
+  library.def(
+      "ssd_step(Tensor x, Tensor time_step, Tensor decay, Tensor b, Tensor c, Tensor skip, "
+      "Tensor(a!) state) -> Tensor");
+  library.def(
+      "selective_scan(Tensor x, Tensor time_step, Tensor decay, Tensor b, Tensor c, Tensor skip, "
+      "Tensor(a!) state) -> Tensor");
 }
 
 namespace scsim::exec {
@@ -144,6 +154,33 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const c10::optional<at::Tensor>& bias) {
   static const auto operation = find<decltype(linear)>("scsim::linear");
   return operation.call(x, weight, bias);
+}
+
+at::Tensor causal_conv(const at::Tensor& x, const at::Tensor& weight,
+                       const c10::optional<at::Tensor>& bias, at::Tensor& state) {
+  static const auto operation = find<decltype(causal_conv)>("scsim::causal_conv");
+  return operation.call(x, weight, bias, state);
+}
+
+at::Tensor ssd_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                    const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                    at::Tensor& state, std::int64_t chunk) {
+  static const auto operation = find<decltype(ssd_scan)>("scsim::ssd_scan");
+  return operation.call(x, time_step, decay, b, c, skip, state, chunk);
+}
+
+at::Tensor ssd_step(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                    const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                    at::Tensor& state) {
+  static const auto operation = find<decltype(ssd_step)>("scsim::ssd_step");
+  return operation.call(x, time_step, decay, b, c, skip, state);
+}
+
+at::Tensor selective_scan(const at::Tensor& x, const at::Tensor& time_step, const at::Tensor& decay,
+                          const at::Tensor& b, const at::Tensor& c, const at::Tensor& skip,
+                          at::Tensor& state) {
+  static const auto operation = find<decltype(selective_scan)>("scsim::selective_scan");
+  return operation.call(x, time_step, decay, b, c, skip, state);
 }
 
 }  // namespace scsim::exec

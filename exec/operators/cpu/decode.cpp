@@ -17,7 +17,6 @@ namespace scsim::exec::SCSIM_ISA {
 namespace {
 
 constexpr std::int64_t kKeys = 64;
-constexpr float kLog2E = 1.44269504088896341F;
 
 // x . rows[0..7], each of n numbers. kFetch: meanwhile the eight rows behind them are asked for.
 template <bool kFetch>

@@ -6,21 +6,6 @@
 #include "exec/operators/cpu/tables.h"
 
 namespace scsim::exec::SCSIM_ISA {
-namespace {
-
-constexpr float kLog2E = 1.44269504088896341F;
-
-// Within 1 + |x| / 8 units in the last place. Below -88 the result is less than the least normal
-// number, and 0 here.
-SCSIM_INLINE Float8 silu(Float8 x) {
-  const Float8 exponent = x * -kLog2E;
-  const Float8 most = all(127.0F);
-  const Float8 y = x / (1.0F + power_of_two(exponent > most ? most : exponent));
-  return exponent > most ? Float8{} : y;
-}
-
-}  // namespace
-
 void rms_norm(float* x_updated, const float* x, const float* delta, const float* weight,
               std::int64_t n, float epsilon, float* y) {
   Float8 squares[2] = {};

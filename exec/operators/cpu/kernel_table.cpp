@@ -23,6 +23,13 @@ const CpuKernels& kernels() {
       .rms_norm = rms_norm,
       .silu_and_multiply = silu_and_multiply,
       .rope = rope,
+      .conv_row = conv_row,
+      .ssd_share = ssd_share,
+      .ssd_scratch = ssd_scratch,
+      .ssd_chunk = ssd_chunk,
+      .ssd_step = ssd_step,
+      .selective_scratch = selective_scratch,
+      .selective_scan = selective_scan,
   };
   return table;
 }

@@ -104,6 +104,42 @@ struct ScoreItem {
   std::int64_t diagonal_stride;
 };
 
+// A run of tokens of one group of heads: what its heads share of the scan.
+struct SsdShared {
+  const float *b, *c;  // [tokens, state], rows b_stride and c_stride apart
+  std::int64_t b_stride, c_stride;
+  std::int64_t tokens, state;
+  // Rows of `padded` numbers, tokens rounded up to 8; zeros behind the last token.
+  std::int64_t padded;
+  float* b_columns;  // [state, padded]
+  float* scores;     // [tokens, padded]: c_i . b_j, where j <= i
+};
+
+// One head over that run of tokens.
+struct SsdItem {
+  const SsdShared& shared;
+  const float* x;  // [tokens, head_dim], rows x_stride apart
+  std::int64_t x_stride;
+  const float* time_step;  // [tokens], time_stride apart
+  std::int64_t time_stride;
+  float decay, skip;
+  std::int64_t head_dim;
+  float* carried;  // [state, head_dim]: before the run, then behind it
+  float* y;        // [tokens, head_dim], rows y_stride apart
+  std::int64_t y_stride;
+};
+
+// Up to 16 channels of one sequence, side by side in rows.
+struct SelectiveItem {
+  const float *x, *time_step, *b, *c;  // rows of tokens, so far apart:
+  std::int64_t x_stride, time_stride, b_stride, c_stride;
+  const float *decay, *skip;  // decay [state, ...], rows row_stride apart
+  std::int64_t tokens, state, channels, row_stride;
+  float* carried;  // [state, ...], rows row_stride apart
+  float* y;
+  std::int64_t y_stride;
+};
+
 struct CpuKernels {
   const char* name;
 
@@ -133,6 +169,17 @@ struct CpuKernels {
                    std::int64_t n, float epsilon, float* y);
   void (*silu_and_multiply)(const float* gate, const float* up, std::int64_t n, float* y);
   void (*rope)(float* x, const float* cos, const float* sin, std::int64_t half, bool interleaved);
+
+  // y = silu(bias + sum of rows[k] * weight[k, :]); bias may be null.
+  void (*conv_row)(const float* const* rows, std::int64_t kernel, const float* weight,
+                   const float* bias, std::int64_t channels, float* y);
+  void (*ssd_share)(const SsdShared& shared);
+  std::int64_t (*ssd_scratch)(std::int64_t chunk, std::int64_t head_dim);
+  void (*ssd_chunk)(const SsdItem& item, float* scratch);
+  void (*ssd_step)(const float* x, float time_step, float decay, const float* b, const float* c,
+                   float skip, std::int64_t state, std::int64_t head_dim, float* carried, float* y);
+  std::int64_t (*selective_scratch)(std::int64_t state);
+  void (*selective_scan)(const SelectiveItem& item, float* scratch);
 };
 
 namespace portable {

@@ -11,7 +11,7 @@ namespace scsim::exec {
 namespace {
 
 constexpr std::int64_t kRows = 6, kKeys = 64, kPanel = 16;
-constexpr float kLog2E = 1.44269504088896341F, kLn2 = 0.693147180559945309F;
+constexpr float kLn2 = 0.693147180559945309F;
 
 SCSIM_INLINE std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;

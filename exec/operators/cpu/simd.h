@@ -96,6 +96,17 @@ SCSIM_INLINE Float8 power_of_two(Float8 x) {
   return x < floor ? Float8{} : y;
 }
 
+constexpr float kLog2E = 1.44269504088896341F;
+
+// Within 1 + |x| / 8 units in the last place. Below -88 the result is less than the least normal
+// number, and 0 here.
+SCSIM_INLINE Float8 silu(Float8 x) {
+  const Float8 exponent = x * -kLog2E;
+  const Float8 most = all(127.0F);
+  const Float8 y = x / (1.0F + power_of_two(exponent > most ? most : exponent));
+  return exponent > most ? Float8{} : y;
+}
+
 // The K row of token `position`; its V row lies page_tokens * head_dim floats behind.
 template <class Head>
 SCSIM_INLINE const float* key_row(const Head& head, std::int64_t position) {

@@ -26,5 +26,14 @@ void rms_norm(float* x_updated, const float* x, const float* delta, const float*
               std::int64_t n, float epsilon, float* y);
 void silu_and_multiply(const float* gate, const float* up, std::int64_t n, float* y);
 void rope(float* x, const float* cos, const float* sin, std::int64_t half, bool interleaved);
+void conv_row(const float* const* rows, std::int64_t kernel, const float* weight, const float* bias,
+              std::int64_t channels, float* y);
+void ssd_share(const SsdShared& shared);
+std::int64_t ssd_scratch(std::int64_t chunk, std::int64_t head_dim);
+void ssd_chunk(const SsdItem& item, float* scratch);
+void ssd_step(const float* x, float time_step, float decay, const float* b, const float* c,
+              float skip, std::int64_t state, std::int64_t head_dim, float* carried, float* y);
+std::int64_t selective_scratch(std::int64_t state);
+void selective_scan(const SelectiveItem& item, float* scratch);
 
 }  // namespace scsim::exec::SCSIM_ISA
