@@ -162,6 +162,9 @@ KvBytes KvCache::bytes() const {
       }
     }
     if (layer.state) bytes.recurrent += layer.state->bytes;
+    for (const auto& [tokens, state] : layer.saved) {
+      if (state != layer.state) bytes.saved += state->bytes;
+    }
   }
   if (method_state_) bytes.method = method_state_->bytes();
   return bytes;
@@ -219,9 +222,25 @@ KvCache KvCache::fork() const {
   return other;
 }
 
+std::int64_t KvCache::longest_prefix(std::int64_t tokens) const {
+  if (tokens == tokens_seen_) return tokens;
+  std::int64_t longest = tokens;
+  for (const Layer& layer : layers_) {
+    if (layer.kind == LayerKind::kPaged) continue;
+    // Every recurrent layer has the same points.
+    std::int64_t point = 0;
+    for (const auto& [saved_at, state] : layer.saved) {
+      if (saved_at <= tokens) point = saved_at;
+    }
+    longest = std::min(longest, point);
+  }
+  return longest;
+}
+
 KvCache KvCache::fork_prefix(std::int64_t tokens) const {
   SCSIM_CHECK(dense());
   SCSIM_CHECK_LE(tokens, tokens_seen_);
+  SCSIM_CHECK_EQ(tokens, longest_prefix(tokens));
   KvCache other = fork();
   const auto cut = [&](std::vector<PageRef> pages, std::int64_t kept) {
     for (std::int64_t i = kept; i < std::ssize(pages); ++i) {
@@ -231,7 +250,10 @@ KvCache KvCache::fork_prefix(std::int64_t tokens) const {
     return pages;
   };
   for (Layer& layer : other.layers_) {
-    SCSIM_CHECK(layer.kind == LayerKind::kPaged);
+    if (layer.kind == LayerKind::kRecurrent && tokens < tokens_seen_) {
+      std::erase_if(layer.saved, [&](const auto& point) { return point.first > tokens; });
+      layer.state = tokens == 0 ? nullptr : layer.saved.back().second;
+    }
     for (std::size_t h = 0; h < layer.heads.size(); ++h) {
       Head& head = layer.heads[h];
       const std::int64_t packed = std::min(tokens, head.packed), rest = tokens - packed;
@@ -520,6 +542,13 @@ std::span<at::Tensor> KvCache::mutable_state(std::int64_t layer, Measure& measur
     set_state(layer, std::move(copies), measure);
   }
   return state->tensors;
+}
+
+void KvCache::save_point(std::int64_t layer_number, std::int64_t tokens) {
+  Layer& layer = layers_[at_index(layer_number)];
+  SCSIM_CHECK(layer.state != nullptr);
+  SCSIM_CHECK(layer.saved.empty() || layer.saved.back().first < tokens);
+  layer.saved.emplace_back(tokens, layer.state);
 }
 
 void KvCache::set_method_state(std::unique_ptr<MethodState> state) {

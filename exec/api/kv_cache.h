@@ -17,7 +17,9 @@
 //
 // A layer has a head for each kv head of the model, or, behind expand_heads(), for each query head.
 //
-// A layer is paged or recurrent. The first tokens of a head may be packed: in blocks of few bits on
+// A layer is paged or recurrent. A recurrent one is a few tensors, whatever the length, which
+// cannot be made shorter: a shorter prefix can be had only where the state was saved
+// (save_point()). Of a paged one the first tokens of a head may be packed: in blocks of few bits on
 // the device, whose size is the format's and not that of a page. All others are in pages, on the
 // device or on the host; pages count from the first token that is not packed. view() brings pages
 // that are on the host into pages of its own, which live as long as the view; blocks are read as
@@ -74,10 +76,11 @@ struct TokenRange {
   std::int64_t begin = 0, end = 0;
 };
 
-// Bytes of the pages a cache refers to, those shared with forks in full, and of its states.
+// Bytes of the pages a cache refers to, those shared with forks in full, and of its states: those
+// that it goes on from, and those that were saved on the way.
 struct KvBytes {
-  std::int64_t device = 0, host = 0, quantised = 0, recurrent = 0, method = 0;
-  std::int64_t total() const { return device + host + quantised + recurrent + method; }
+  std::int64_t device = 0, host = 0, quantised = 0, recurrent = 0, saved = 0, method = 0;
+  std::int64_t total() const { return device + host + quantised + recurrent + saved + method; }
 };
 
 class KvCache {
@@ -94,14 +97,18 @@ class KvCache {
   std::int64_t tokens_seen() const;              // also the position of the next token
   void advance(std::int64_t tokens);             // called by the model behind its last layer
   std::int64_t length(std::int64_t layer, std::int64_t head) const;  // tokens held
-  bool dense() const;  // every head holds all tokens seen
+  bool dense() const;  // every head of a paged layer holds all tokens seen
   KvBytes bytes() const;
   std::int64_t pages() const;  // that it refers to, in all pools, each once
   KvMemory& memory() const { return *memory_; }
 
   KvCache fork() const;
-  // Only the first `tokens`. REQUIRES: dense(), no recurrent layer, tokens <= tokens_seen().
+  // Only the first `tokens`. REQUIRES: dense(), tokens <= tokens_seen(), tokens ==
+  // longest_prefix(tokens).
   KvCache fork_prefix(std::int64_t tokens) const;
+  // The most of the first `tokens` that fork_prefix() gives: all of them, or where a layer is
+  // recurrent all that was seen, a saved point, or 0.
+  std::int64_t longest_prefix(std::int64_t tokens) const;
 
   // --- Paged layers.
   [[nodiscard]] bool append(std::int64_t layer, const at::Tensor& k, const at::Tensor& v,
@@ -167,6 +174,9 @@ class KvCache {
   void set_state(std::int64_t layer, std::vector<at::Tensor> tensors, Measure& measure);
   // For writing in place: copied first if a fork shares it.
   std::span<at::Tensor> mutable_state(std::int64_t layer, Measure& measure);
+  // Keeps the layer's present state, which is that behind the first `tokens` tokens: a copy is made
+  // when it is written next. REQUIRES: points ascend; there is a state.
+  void save_point(std::int64_t layer, std::int64_t tokens);
 
   // --- What a method remembers about this sequence: forked with it, shared until written.
   void set_method_state(std::unique_ptr<MethodState> state);

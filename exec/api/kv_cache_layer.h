@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "exec/api/block_table.h"
@@ -51,6 +52,7 @@ struct KvCache::Layer {
   BlockTable blocks;           // of packed tokens
   std::int64_t elsewhere = 0;  // pages that are not plain device pages
   std::shared_ptr<RecurrentState> state;
+  std::vector<std::pair<std::int64_t, std::shared_ptr<RecurrentState>>> saved;  // ascending
 
   // Gives a head other pages, for so many tokens, or other blocks, and the tables their numbers.
   void set_pages(std::size_t head, std::vector<PageRef> pages, std::int64_t tokens);

@@ -25,7 +25,7 @@ std::int64_t MethodRuntime::retrieve(const KvCache& cache, std::span<const std::
   const auto [in_cached, in_prompt] = std::ranges::mismatch(cached, prompt);
   const std::int64_t common =
       std::min<std::int64_t>(in_cached - cached.begin(), std::ssize(prompt) - 1);
-  if (cache.dense()) return common;
+  if (cache.dense()) return cache.longest_prefix(common);
   return common == std::ssize(cached) ? common : 0;
 }
 

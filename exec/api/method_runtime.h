@@ -24,9 +24,10 @@
 
 namespace scsim::exec {
 
-// One layer of one sequence, with its new tokens. q [tokens, query_heads, head_dim]; k, v
-// [tokens, kv_heads, head_dim]; RoPE is applied; k and v are not in the cache yet. All three may be
-// strided: parts of one matrix.
+// One attention layer of one sequence, with its new tokens. Recurrent layers of a hybrid are the
+// model's: layers are counted among those that attend, and a cache has these first. q [tokens,
+// query_heads, head_dim]; k, v [tokens, kv_heads, head_dim]; RoPE is applied; k and v are not in
+// the cache yet. All three may be strided: parts of one matrix.
 struct LayerStep {
   std::int64_t layer = 0, num_layers = 0;
   std::int64_t first_position = 0;  // of the first new token, as RoPE saw it
@@ -56,7 +57,8 @@ class MethodRuntime {
   virtual at::Tensor attend_decode(LayerStep& step);
   // How many of the first tokens of `prompt` need no prefill, given a cache of `cached` tokens; the
   // caller goes on with cache.fork_prefix() of them. At most all but the prompt's last, whose
-  // logits are wanted. Default: the common prefix, or if the cache is not dense: all of it or 0.
+  // logits are wanted. Default: the common prefix, or if the cache is not dense: all of it or 0;
+  // where the model has recurrent layers no more than KvCache::longest_prefix() of it.
   virtual std::int64_t retrieve(const KvCache& cache, std::span<const std::int32_t> cached,
                                 std::span<const std::int32_t> prompt, Measure& measure);
   // The tokens to prefill in place of `prompt` (prompt compression). Default: as they are.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "exec/model/mamba.h"
 #include "exec/model/mlp.h"
 #include "exec/model/rope.h"
 #include "exec/model/weights.h"
@@ -43,16 +44,27 @@ struct Model::State {
         weights(load_weights(checkpoint, chosen.device, chosen.type)),
         rope(config.rope, chosen.device, chosen.type),
         memory(std::make_shared<KvMemory>(KvMemoryOptions{
-            .head_dim = config.attention.head_dim,
+            // Where no layer attends there are no pages.
+            .head_dim = std::max<std::int64_t>(1, config.attention.head_dim),
             .page_tokens = chosen.page_tokens,
             .device = chosen.device,
             .type = chosen.type,
-            .max_pages = config.layers * config.attention.kv_heads *
-                         ceil_div(chosen.max_cached_tokens, chosen.page_tokens)})) {}
+            .max_pages = config.attention_layers() * config.attention.kv_heads *
+                         ceil_div(chosen.max_cached_tokens, chosen.page_tokens)})) {
+    // A cache has the layers that attend first, so that methods see no others.
+    std::int64_t attending = 0, recurrent = config.attention_layers();
+    for (std::int64_t i = 0; i < config.layers; ++i) {
+      cache_layers.push_back(config.attends(i) ? attending++ : recurrent++);
+    }
+  }
 
   Expected<void> check_tokens(std::span<const SequenceStep> steps) const;
   at::Tensor embed(std::span<const SequenceStep> steps, std::int64_t rows) const;
   RopeTable::Rows rope_rows(std::span<const SequenceStep> steps);
+  // What a layer makes of its normed input, before its projection out [rows, ...]: attention, or
+  // the recurrence. Undefined: no page was left.
+  at::Tensor mix(std::span<const SequenceStep> steps, std::int64_t layer, const at::Tensor& h,
+                 const RopeTable::Rows& rope_rows, const Rows& rows, Measure& measure);
   // Attention of every sequence [rows, query_heads * head_dim]; undefined: no page was left.
   at::Tensor attend(std::span<const SequenceStep> steps, std::int64_t layer, const at::Tensor& qkv,
                     const RopeTable::Rows& rope_rows, Measure& measure);
@@ -64,6 +76,7 @@ struct Model::State {
   ModelWeights weights;
   RopeTable rope;
   std::shared_ptr<KvMemory> memory;
+  std::vector<std::int64_t> cache_layers;  // of each layer its number in a cache
 };
 
 Expected<void> Model::State::check_tokens(std::span<const SequenceStep> steps) const {
@@ -89,6 +102,7 @@ at::Tensor Model::State::embed(std::span<const SequenceStep> steps, std::int64_t
 }
 
 RopeTable::Rows Model::State::rope_rows(std::span<const SequenceStep> steps) {
+  if (config.rope.rotary_dim == 0) return {};
   if (steps.size() == 1) {
     return rope.range(steps[0].cache->tokens_seen(), std::ssize(steps[0].tokens));
   }
@@ -115,15 +129,17 @@ at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_
     q = rms_norm(q.contiguous(), of.query_norm, config.norm_epsilon);
     k = rms_norm(k.contiguous(), of.key_norm, config.norm_epsilon);
   }
-  apply_rope(q, angles.cos, angles.sin, config.rope.interleaved);
-  apply_rope(k, angles.cos, angles.sin, config.rope.interleaved);
+  if (angles.cos.defined()) {
+    apply_rope(q, angles.cos, angles.sin, config.rope.interleaved);
+    apply_rope(k, angles.cos, angles.sin, config.rope.interleaved);
+  }
 
   std::vector<at::Tensor> outputs;
   std::int64_t from = 0;
   for (const SequenceStep& sequence : steps) {
     const std::int64_t count = std::ssize(sequence.tokens);
-    LayerStep step{.layer = layer,
-                   .num_layers = config.layers,
+    LayerStep step{.layer = cache_layers[static_cast<std::size_t>(layer)],
+                   .num_layers = config.attention_layers(),
                    .first_position = sequence.cache->tokens_seen(),
                    .cache = *sequence.cache,
                    .q = q.narrow(0, from, count),
@@ -169,6 +185,25 @@ at::Tensor Model::State::move_keys(const at::Tensor& keys, std::int64_t by) {
   return moved;
 }
 
+at::Tensor Model::State::mix(std::span<const SequenceStep> steps, std::int64_t number,
+                             const at::Tensor& h, const RopeTable::Rows& angles, const Rows& rows,
+                             Measure& measure) {
+  const LayerWeights& layer = weights.layers[static_cast<std::size_t>(number)];
+  const bool attends = config.attends(number);
+  double operations = 0;
+  const at::Tensor projected = attends
+                                   ? project(h, layer.qkv, layer.qkv_bias, operations)
+                                   : project(h, layer.mamba.in, layer.mamba.in_bias, operations);
+  count_operations(measure, rows, operations);
+  if (attends) return attend(steps, number, projected, angles, measure);
+  return mamba({.config = config.mamba,
+                .weights = layer.mamba,
+                .norm_epsilon = config.norm_epsilon,
+                .cache_layer = cache_layers[static_cast<std::size_t>(number)],
+                .saved_every = options.saved_every},
+               steps, projected, measure);
+}
+
 Expected<at::Tensor> Model::State::run(std::span<const SequenceStep> steps, bool all_logits,
                                        Measure& measure) {
   SCSIM_CHECK(!steps.empty());
@@ -192,13 +227,10 @@ Expected<at::Tensor> Model::State::run(std::span<const SequenceStep> steps, bool
   const double epsilon = config.norm_epsilon;
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const LayerWeights& layer = weights.layers[static_cast<std::size_t>(i)];
-    double operations = 0;
     at::Tensor h = delta.defined() ? add_rms_norm(x, delta, layer.input_norm, epsilon)
                                    : rms_norm(x, layer.input_norm, epsilon);
-    const at::Tensor qkv = project(h, layer.qkv, layer.qkv_bias, operations);
-    count_operations(measure, rows, operations);
-    at::Tensor attention = attend(steps, i, qkv, angles, measure);
-    if (!attention.defined()) {
+    at::Tensor mixed = mix(steps, i, h, angles, rows, measure);
+    if (!mixed.defined()) {
       const KvMemoryOptions& limits = memory->options();
       return Error{"no KV page is left for " + config.name + ": at most " +
                    std::to_string(limits.max_pages) + " pages of " +
@@ -208,15 +240,20 @@ Expected<at::Tensor> Model::State::run(std::span<const SequenceStep> steps, bool
                    " are in use; a higher limit, fewer sequences or shorter prompts would do"};
     }
     if (i + 1 == config.layers && !all_logits && x.size(0) > std::ssize(last_rows)) {
-      // Behind the last attention only the rows whose logits are wanted matter.
+      // Behind the last attention or scan only the rows whose logits are wanted matter.
       const at::Tensor index = at::tensor(last_rows, at::kLong).to(options.device);
       x = x.index_select(0, index);
-      attention = attention.index_select(0, index);
+      mixed = mixed.index_select(0, index);
       rows = wanted;
     }
-    operations = 0;
-    at::Tensor output = project(attention, layer.output, layer.output_bias, operations);
+    double operations = 0;
+    at::Tensor output = project(mixed, layer.output, layer.output_bias, operations);
     if (config.post_norms) output = rms_norm(output, layer.post_attention, epsilon);
+    if (layer.mlps.empty()) {
+      delta = output;
+      count_operations(measure, rows, operations);
+      continue;
+    }
     h = add_rms_norm(x, output, layer.attention_norm, epsilon);
     delta = feed_forward(h, layer, config.mlp, operations);
     if (config.post_norms) delta = rms_norm(delta, layer.post_mlp, epsilon);
@@ -246,9 +283,12 @@ KvMemory& Model::memory() { return *state_->memory; }
 std::int64_t Model::weight_bytes() const { return state_->weights.bytes; }
 
 KvCache Model::make_cache() {
-  return KvCache(state_->memory, {.layers = state_->config.layers,
-                                  .kv_heads = state_->config.attention.kv_heads,
-                                  .kinds = {}});
+  const ModelConfig& config = state_->config;
+  std::vector<LayerKind> kinds(static_cast<std::size_t>(config.layers), LayerKind::kRecurrent);
+  std::fill_n(kinds.begin(), config.attention_layers(), LayerKind::kPaged);
+  return KvCache(
+      state_->memory,
+      {.layers = config.layers, .kv_heads = config.attention.kv_heads, .kinds = std::move(kinds)});
 }
 
 Expected<at::Tensor> Model::prefill(std::span<const std::int32_t> tokens, KvCache& cache,

@@ -1,5 +1,5 @@
-// The model runtime: one network for every dense and mixture-of-experts family, as its ModelConfig
-// says.
+// The model runtime: one network for every family, dense, with experts, recurrent or a hybrid, as
+// its ModelConfig says.
 //
 //   auto model = Model::load(checkpoint, {.device = at::kCPU});
 //   KvCache cache = model->make_cache();
@@ -7,9 +7,10 @@
 //   Expected<at::Tensor> logits = model->prefill(tokens, cache, full, measure);   // last token's
 //   for (...) logits = model->decode(token, cache, full, measure);
 //
-// Norms, projections and mlp are the model's; attention and the cache are the method's
-// (exec/api/method_runtime.h). Work is counted to the stage it belongs to: a prefill to generation,
-// a decode step to decode, except for the attention of a decode step, which is loading.
+// Norms, projections, mlp and recurrent layers are the model's; attention and its cache are the
+// method's (exec/api/method_runtime.h). Work is counted to the stage it belongs to: a prefill to
+// generation, a decode step to decode, except for what reads the cache in a decode step, attention
+// and the scan of recurrent layers, which is loading.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,6 +34,9 @@ struct ModelOptions {
   std::int64_t max_cached_tokens = 0;  // of one full cache, in device pages for all layers and
                                        // heads together; pages are allocated as needed; 0: no limit
   std::int64_t chunk_tokens = 0;       // prefill() in chunks of so many tokens; 0: all at once
+  // Of recurrent layers the state is saved at every so many tokens, for prompts that share only the
+  // beginning to go back to (KvCache::save_point); 0: never, and such a prompt begins anew.
+  std::int64_t saved_every = 0;
 };
 
 struct SequenceStep {

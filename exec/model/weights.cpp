@@ -41,6 +41,14 @@ class Loader {
     return out;
   }
   at::Tensor one(const std::string& name) { return stacked({name}); }
+  // In float32 whatever the others are.
+  at::Tensor precise(const std::string& name) {
+    const at::TensorOptions others = options_;
+    options_ = options_.dtype(at::kFloat);
+    at::Tensor out = one(name);
+    options_ = others;
+    return out;
+  }
   at::Tensor if_there(const std::string& name) { return has(name) ? one(name) : at::Tensor(); }
 
   std::int64_t bytes = 0;
@@ -86,15 +94,33 @@ MlpWeights load_mlp(Loader& loader, const std::string& gate, const std::string& 
   return mlp;
 }
 
-LayerWeights load_layer(Loader& loader, const ModelConfig& config, const std::string& prefix) {
-  LayerWeights layer;
-  layer.input_norm = loader.one(prefix + "input_layernorm.weight");
-  layer.attention_norm = loader.one(prefix + "post_attention_layernorm.weight");
-  if (config.post_norms) {
-    layer.post_attention = loader.one(prefix + "post_self_attn_layernorm.weight");
-    layer.post_mlp = loader.one(prefix + "post_mlp_layernorm.weight");
+void load_mamba(Loader& loader, const MambaConfig& config, const std::string& prefix,
+                LayerWeights& layer) {
+  MambaWeights& mamba = layer.mamba;
+  mamba.in = loader.one(prefix + "in_proj.weight");
+  mamba.in_bias = loader.if_there(prefix + "in_proj.bias");
+  layer.output = loader.one(prefix + "out_proj.weight");
+  layer.output_bias = loader.if_there(prefix + "out_proj.bias");
+  mamba.conv = loader.one(prefix + "conv1d.weight").squeeze(1).t().contiguous();
+  mamba.conv_bias = loader.if_there(prefix + "conv1d.bias");
+  mamba.decay = loader.precise(prefix + "A_log").exp().neg();
+  mamba.skip = loader.precise(prefix + "D");
+  if (config.version == 2) {
+    mamba.time_bias = loader.precise(prefix + "dt_bias");
+    mamba.norm = loader.one(prefix + "norm.weight");
+    return;
   }
-  const std::string attention = prefix + "self_attn.";
+  mamba.decay = mamba.decay.t().contiguous();
+  mamba.select = loader.one(prefix + "x_proj.weight");
+  mamba.time = loader.one(prefix + "dt_proj.weight");
+  mamba.time_bias = loader.precise(prefix + "dt_proj.bias");
+  mamba.time_norm = loader.if_there(prefix + "dt_layernorm.weight");
+  mamba.b_norm = loader.if_there(prefix + "b_layernorm.weight");
+  mamba.c_norm = loader.if_there(prefix + "c_layernorm.weight");
+}
+
+void load_attention(Loader& loader, const ModelConfig& config, const std::string& attention,
+                    LayerWeights& layer) {
   layer.qkv = loader.stacked(
       {attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"});
   if (config.attention.qkv_bias) {
@@ -107,8 +133,24 @@ LayerWeights load_layer(Loader& loader, const ModelConfig& config, const std::st
   }
   layer.output = loader.one(attention + "o_proj.weight");
   if (config.attention.output_bias) layer.output_bias = loader.one(attention + "o_proj.bias");
+}
 
-  if (config.mlp.experts > 0) {
+LayerWeights load_layer(Loader& loader, const ModelConfig& config, std::int64_t number) {
+  const std::string prefix = "model.layers." + std::to_string(number) + ".";
+  LayerWeights layer;
+  layer.input_norm = loader.one(prefix + "input_layernorm.weight");
+  if (config.attends(number)) {
+    load_attention(loader, config, prefix + "self_attn.", layer);
+  } else {
+    load_mamba(loader, config.mamba, prefix + "mamba.", layer);
+  }
+  if (config.mlp.intermediate == 0) return layer;
+  layer.attention_norm = loader.one(prefix + "post_attention_layernorm.weight");
+  if (config.post_norms) {
+    layer.post_attention = loader.one(prefix + "post_self_attn_layernorm.weight");
+    layer.post_mlp = loader.one(prefix + "post_mlp_layernorm.weight");
+  }
+  if (config.has_experts(number)) {
     const std::string moe = prefix + "block_sparse_moe.";
     layer.router = loader.one(moe + "gate.weight");
     for (std::int64_t i = 0; i < config.mlp.experts; ++i) {
@@ -130,7 +172,7 @@ ModelWeights load_weights(const Checkpoint& checkpoint, at::Device device, at::S
   ModelWeights weights;
   weights.embedding = loader.one("model.embed_tokens.weight");
   for (std::int64_t i = 0; i < config.layers; ++i) {
-    weights.layers.push_back(load_layer(loader, config, "model.layers." + std::to_string(i) + "."));
+    weights.layers.push_back(load_layer(loader, config, i));
   }
   weights.norm = loader.one("model.norm.weight");
   weights.head = config.tied_embeddings ? weights.embedding : loader.one("lm_head.weight");

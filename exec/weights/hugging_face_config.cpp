@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "exec/weights/config_checks.h"
@@ -36,6 +37,10 @@ class Keys {
   }
   std::int64_t integer_or(const std::string& key, std::int64_t otherwise) {
     return has(key) ? integer(key) : otherwise;
+  }
+  // Where the file says "auto" or nothing.
+  std::int64_t integer_unless_auto(const std::string& key, std::int64_t otherwise) {
+    return has(key) && object_[key] == "auto" ? otherwise : integer_or(key, otherwise);
   }
   double number(const std::string& key) {
     if (!has(key)) return fail(key, "is missing"), 1;
@@ -152,18 +157,140 @@ void glm4(Keys& keys, ModelConfig& config) {
   config.post_norms = true;
 }
 
+constexpr double kAsGoodAsInfinity = 1e300;
+
+// An infinite limit is written as {"__float__": "Infinity"}, and of old as a bare word, which
+// read_json() has made a large number.
+void set_time_step_limit(Keys& keys, MambaConfig& mamba) {
+  if (!keys.has("time_step_limit")) return;
+  const Json& limits = keys["time_step_limit"];
+  const auto number = [](const Json& value) -> std::optional<double> {
+    const bool infinite = value.is_object() && value.contains("__float__")
+                              ? value["__float__"] == "Infinity"
+                              : value.is_number() && value >= kAsGoodAsInfinity;
+    if (infinite) return std::numeric_limits<double>::infinity();
+    return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+  };
+  const bool two = limits.is_array() && limits.size() == 2;
+  if (!two || !number(limits[0]) || !number(limits[1])) {
+    keys.fail("time_step_limit", "must be a list of two numbers, found " + limits.dump());
+    return;
+  }
+  mamba.time_step_min = *number(limits[0]);
+  mamba.time_step_max = *number(limits[1]);
+}
+
+// Mamba and Mamba-2 as networks of their own: every layer is recurrent, and nothing else is in it.
+void set_recurrent(Keys& keys, std::int64_t version, ModelConfig& config) {
+  config.max_positions = kMostTokens;  // a recurrence has no longest text
+  config.norm_epsilon = keys.number("layer_norm_epsilon");
+  config.mixers.assign(static_cast<std::size_t>(config.layers), Mixer::kMamba);
+  MambaConfig& mamba = config.mamba;
+  mamba.version = version;
+  mamba.state = keys.integer("state_size");
+  mamba.conv_kernel = keys.integer("conv_kernel");
+  mamba.conv_bias = keys.flag_or("use_conv_bias", true);
+  mamba.bias = keys.flag_or("use_bias", false);
+}
+
+void mamba(Keys& keys, ModelConfig& config) {
+  set_recurrent(keys, 1, config);
+  config.tied_embeddings = keys.flag_or("tie_word_embeddings", true);
+  config.mamba.inner =
+      keys.integer_or("intermediate_size", keys.integer_or("expand", 2) * config.hidden);
+  config.mamba.time_step_rank =
+      keys.integer_unless_auto("time_step_rank", (config.hidden + 15) / 16);
+}
+
+// The gated norm goes over each group of heads by itself, as the original library has it, and
+// transformers since 5 (its pull request 40861): before, it went over all channels at once.
+void mamba2(Keys& keys, ModelConfig& config) {
+  set_recurrent(keys, 2, config);
+  MambaConfig& mamba = config.mamba;
+  mamba.heads = keys.integer("num_heads");
+  mamba.head_dim = keys.integer("head_dim");
+  mamba.groups = keys.integer("n_groups");
+  mamba.inner = keys.integer_or("expand", 2) * config.hidden;
+  set_time_step_limit(keys, mamba);
+  if (!keys.flag_or("rms_norm", true)) {
+    keys.fail("rms_norm", "must be true; a scan without its gated norm is not supported");
+  }
+}
+
+// Recurrent layers beside attention, each followed by a feed-forward part.
+void set_hybrid(Keys& keys, std::int64_t version, ModelConfig& config) {
+  MambaConfig& mamba = config.mamba;
+  mamba.version = version;
+  mamba.state = keys.integer("mamba_d_state");
+  mamba.conv_kernel = keys.integer("mamba_d_conv");
+  mamba.inner = keys.integer("mamba_expand") * config.hidden;
+  mamba.conv_bias = keys.flag_or("mamba_conv_bias", true);
+  mamba.bias = keys.flag_or("mamba_proj_bias", false);
+}
+
+void jamba(Keys& keys, ModelConfig& config) {
+  set_hybrid(keys, 1, config);
+  config.mamba.inner_norms = true;
+  config.mamba.time_step_rank =
+      keys.integer_unless_auto("mamba_dt_rank", (config.hidden + 15) / 16);
+  const std::int64_t period = std::max<std::int64_t>(1, keys.integer("attn_layer_period"));
+  const std::int64_t offset = keys.integer("attn_layer_offset");
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    config.mixers.push_back(i % period == offset ? Mixer::kAttention : Mixer::kMamba);
+  }
+  MlpConfig& mlp = config.mlp;
+  const std::int64_t experts = keys.integer("num_experts");
+  if (experts < 2) return;  // one is a plain mlp
+  mlp.experts = experts;
+  mlp.experts_per_token = keys.integer("num_experts_per_tok");
+  mlp.renormalise_experts = false;
+  mlp.expert_period = keys.integer("expert_layer_period");
+  mlp.expert_offset = keys.integer("expert_layer_offset");
+}
+
+void bamba(Keys& keys, ModelConfig& config) {
+  set_hybrid(keys, 2, config);
+  llama(keys, config);
+  MambaConfig& mamba = config.mamba;
+  mamba.heads = keys.integer("mamba_n_heads");
+  mamba.head_dim = keys.integer_unless_auto("mamba_d_head",
+                                            mamba.inner / std::max<std::int64_t>(mamba.heads, 1));
+  mamba.groups = keys.integer("mamba_n_groups");
+  set_time_step_limit(keys, mamba);
+  config.mixers.assign(static_cast<std::size_t>(config.layers), Mixer::kMamba);
+  if (!keys.has("attn_layer_indices")) return;
+  for (const Json& index : keys["attn_layer_indices"]) {
+    if (!index.is_number_integer() || index < 0 || index >= config.layers) {
+      keys.fail("attn_layer_indices", "must be numbers of layers, from 0 to " +
+                                          std::to_string(config.layers - 1) + ", found " +
+                                          keys["attn_layer_indices"].dump());
+      return;
+    }
+    config.mixers[index.get<std::size_t>()] = Mixer::kAttention;
+  }
+}
+
 struct Family {
   std::string model_type;
   void (*set)(Keys&, ModelConfig&);
   double rotary_base = 10000;  // where the file is silent, as is rotated_part
-  double rotated_part = 1;
+  double rotated_part = 1;     // 0: there is no rotary embedding
+  bool attends = true;         // some layer does
 };
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> table = {{"glm", glm, 10000, 0.5},  {"glm4", glm4, 10000, 0.5},
-                                            {"llama", llama},          {"mistral", mistral},
-                                            {"mixtral", mixtral, 1e6}, {"qwen2", qwen2},
-                                            {"qwen3", qwen3},          {"qwen3_moe", qwen3_moe}};
+  static const std::vector<Family> table = {{"bamba", bamba, 10000, 0.5},
+                                            {"glm", glm, 10000, 0.5},
+                                            {"glm4", glm4, 10000, 0.5},
+                                            {"jamba", jamba, 10000, 0},
+                                            {"llama", llama},
+                                            {"mamba", mamba, 10000, 0, false},
+                                            {"mamba2", mamba2, 10000, 0, false},
+                                            {"mistral", mistral},
+                                            {"mixtral", mixtral, 1e6},
+                                            {"qwen2", qwen2},
+                                            {"qwen3", qwen3},
+                                            {"qwen3_moe", qwen3_moe}};
   return table;
 }
 
@@ -235,10 +362,27 @@ std::vector<std::int32_t> token_ids(Keys& keys, const std::string& key) {
   return ids;
 }
 
+// Python writes infinity as a word that JSON does not have: here a number that is as good.
+std::string with_large_numbers(const std::string& text) {
+  constexpr std::string_view kWord = "Infinity";
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"' && (i == 0 || text[i - 1] != '\\')) quoted = !quoted;
+    if (!quoted && text.compare(i, kWord.size(), kWord) == 0) {
+      out += "1e300";
+      i += kWord.size() - 1;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 Expected<Json> read_json(const std::string& path) {
   const Expected<std::string> text = read_file(path);
   if (!text) return text.error();
-  Json json = Json::parse(*text, nullptr, false);
+  Json json = Json::parse(with_large_numbers(*text), nullptr, false);
   if (!json.is_object()) return Error{path + ": expected a JSON object"};
   return json;
 }
@@ -266,15 +410,7 @@ void set_common(Keys& keys, ModelConfig& config) {
     keys.fail("num_hidden_layers", "must be up to " + std::to_string(kMostLayers));
   }
   config.vocabulary = keys.integer("vocab_size");
-  config.max_positions = keys.integer("max_position_embeddings");
-  config.norm_epsilon = keys.number("rms_norm_eps");
   config.tied_embeddings = keys.flag_or("tie_word_embeddings", false);
-  AttentionConfig& attention = config.attention;
-  attention.query_heads = keys.integer("num_attention_heads");
-  attention.kv_heads = keys.integer_or("num_key_value_heads", attention.query_heads);
-  attention.head_dim =
-      keys.integer_or("head_dim", config.hidden / std::max<std::int64_t>(attention.query_heads, 1));
-  config.mlp.intermediate = keys.integer("intermediate_size");
   if (keys.text_or("hidden_act", "silu") != "silu") {
     keys.fail("hidden_act", "must be \"silu\", found " + keys["hidden_act"].dump());
   }
@@ -282,6 +418,17 @@ void set_common(Keys& keys, ModelConfig& config) {
     keys.fail("quantization_config",
               "says that the weights are quantised; expected F32, F16 or BF16, or a GGUF file");
   }
+}
+
+void set_attention(Keys& keys, ModelConfig& config) {
+  config.max_positions = keys.integer("max_position_embeddings");
+  config.norm_epsilon = keys.number("rms_norm_eps");
+  AttentionConfig& attention = config.attention;
+  attention.query_heads = keys.integer("num_attention_heads");
+  attention.kv_heads = keys.integer_or("num_key_value_heads", attention.query_heads);
+  attention.head_dim =
+      keys.integer_or("head_dim", config.hidden / std::max<std::int64_t>(attention.query_heads, 1));
+  config.mlp.intermediate = keys.integer("intermediate_size");
 }
 
 }  // namespace
@@ -303,9 +450,10 @@ Expected<ModelConfig> config_of_folder(const std::string& folder) {
   config.family = type;
   config.name = std::filesystem::weakly_canonical(folder).filename().string();
   set_common(keys, config);
+  if (family->attends) set_attention(keys, config);
   if (keys.error()) return *keys.error();
   family->set(keys, config);
-  set_rope(keys, *family, config);
+  if (family->rotated_part > 0) set_rope(keys, *family, config);
   const Expected<void> tokens = set_tokens(folder, keys, config);
   if (keys.error()) return *keys.error();
   if (!tokens) return tokens.error();

@@ -20,14 +20,25 @@ class Tensors {
   void add_layer(std::int64_t index) {
     prefix_ = "model.layers." + std::to_string(index) + ".";
     gguf_prefix_ = "blk." + std::to_string(index) + ".";
-    in_layer("input_layernorm.weight", "attn_norm.weight", {config_.hidden});
-    add_attention();
-    in_layer("post_attention_layernorm.weight", "ffn_norm.weight", {config_.hidden});
+    NetworkTensor& norm = in_layer("input_layernorm.weight", "attn_norm.weight", {config_.hidden});
+    if (config_.attends(index)) {
+      add_attention();
+    } else {
+      norm.hugging_face.push_back(
+          {"backbone.layers." + std::to_string(index) + ".norm.weight", {config_.hidden}});
+      add_mamba(index);
+    }
+    if (config_.mlp.intermediate == 0) return;
+    NetworkTensor& before =
+        in_layer("post_attention_layernorm.weight", "ffn_norm.weight", {config_.hidden});
+    if (config_.mamba.version > 0) {
+      before.hugging_face = {{prefix_ + "pre_ff_layernorm.weight", {config_.hidden}}};
+    }
     if (config_.post_norms) {
       in_layer("post_self_attn_layernorm.weight", "post_attention_norm.weight", {config_.hidden});
       in_layer("post_mlp_layernorm.weight", "post_ffw_norm.weight", {config_.hidden});
     }
-    if (config_.mlp.experts == 0) {
+    if (!config_.has_experts(index)) {
       add_mlp();
     } else {
       add_experts();
@@ -71,22 +82,64 @@ class Tensors {
     }
   }
 
+  // In networks of such layers alone they go by other names. GGUF files of them are not read.
+  void add_mamba(std::int64_t index) {
+    const MambaConfig& mamba = config_.mamba;
+    const std::int64_t hidden = config_.hidden, inner = mamba.inner, state = mamba.state;
+    const std::string backbone = "backbone.layers." + std::to_string(index) + ".mixer.";
+    const auto tensor = [&](const std::string& name, const Shape& shape) {
+      in_layer("mamba." + name, "", shape).hugging_face.push_back({backbone + name, shape});
+    };
+    const std::int64_t channels = mamba.conv_channels();
+    tensor("in_proj.weight", {mamba.projected(), hidden});
+    tensor("out_proj.weight", {hidden, inner});
+    if (mamba.bias) {
+      tensor("in_proj.bias", {mamba.projected()});
+      tensor("out_proj.bias", {hidden});
+    }
+    tensor("conv1d.weight", {channels, 1, mamba.conv_kernel});
+    if (mamba.conv_bias) tensor("conv1d.bias", {channels});
+    if (mamba.version == 2) {
+      for (const char* name : {"A_log", "D", "dt_bias"}) tensor(name, {mamba.heads});
+      tensor("norm.weight", {inner});
+      return;
+    }
+    tensor("A_log", {inner, state});
+    tensor("D", {inner});
+    tensor("x_proj.weight", {mamba.time_step_rank + 2 * state, inner});
+    tensor("dt_proj.weight", {inner, mamba.time_step_rank});
+    tensor("dt_proj.bias", {inner});
+    if (!mamba.inner_norms) return;
+    tensor("dt_layernorm.weight", {mamba.time_step_rank});
+    tensor("b_layernorm.weight", {state});
+    tensor("c_layernorm.weight", {state});
+  }
+
+  // Hybrids have feed_forward where others have mlp.
   void add_mlp() {
     const std::int64_t hidden = config_.hidden, inner = config_.mlp.intermediate;
+    const auto part = [&](const std::string& name, const std::string& gguf,
+                          const Shape& shape) -> NetworkTensor& {
+      NetworkTensor& tensor = in_layer("mlp." + name, gguf, shape);
+      if (config_.mamba.version > 0) {
+        tensor.hugging_face = {{prefix_ + "feed_forward." + name, shape}};
+      }
+      return tensor;
+    };
     // Fused: the gate's rows, then up's; GGUF calls the whole ffn_up, and has no gate beside it.
     const Place fused{prefix_ + "mlp.gate_up_proj.weight", {2 * inner, hidden}};
     const Place gguf_fused{gguf_prefix_ + "ffn_up.weight", {2 * inner, hidden}};
-    NetworkTensor& gate = in_layer("mlp.gate_proj.weight", "ffn_gate.weight", {inner, hidden});
+    NetworkTensor& gate = part("gate_proj.weight", "ffn_gate.weight", {inner, hidden});
     gate.hugging_face.push_back(fused);
     gate.gguf.push_back(gguf_fused);
-    NetworkTensor& up = in_layer("mlp.up_proj.weight", "ffn_up.weight", {inner, hidden});
+    NetworkTensor& up = part("up_proj.weight", "ffn_up.weight", {inner, hidden});
     up.hugging_face.push_back({fused.stored, fused.stored_shape, inner});
     up.gguf.push_back({gguf_fused.stored, gguf_fused.stored_shape, inner});
-    in_layer("mlp.down_proj.weight", "ffn_down.weight", {hidden, inner});
+    part("down_proj.weight", "ffn_down.weight", {hidden, inner});
     if (config_.mlp.bias) {
-      in_layer("mlp.gate_proj.bias", "ffn_gate.bias", {inner});
-      in_layer("mlp.up_proj.bias", "ffn_up.bias", {inner});
-      in_layer("mlp.down_proj.bias", "ffn_down.bias", {hidden});
+      part("gate_proj.bias", "ffn_gate.bias", {inner});
+      part("up_proj.bias", "ffn_up.bias", {inner});
+      part("down_proj.bias", "ffn_down.bias", {hidden});
     }
   }
 
@@ -96,6 +149,7 @@ class Tensors {
     NetworkTensor& router =
         in_layer("block_sparse_moe.gate.weight", "ffn_gate_inp.weight", {experts, hidden});
     router.hugging_face.push_back({prefix_ + "mlp.gate.weight", {experts, hidden}});
+    router.hugging_face.push_back({prefix_ + "feed_forward.router.weight", {experts, hidden}});
     struct Part {
       const char *mixtral, *qwen, *gguf;
       Shape shape;
@@ -112,6 +166,8 @@ class Tensors {
                      std::string(part.gguf) + "." + number + "weight", part.shape);
         tensor.hugging_face.push_back(
             {prefix_ + "mlp.experts." + number + part.qwen + ".weight", part.shape});
+        tensor.hugging_face.push_back(
+            {prefix_ + "feed_forward.experts." + number + part.qwen + ".weight", part.shape});
         tensor.gguf.push_back(
             {gguf_prefix_ + part.gguf + "_exps.weight", stacked, e * part.shape[0]});
       }
@@ -127,9 +183,19 @@ class Tensors {
 
 std::vector<NetworkTensor> network_tensors(const ModelConfig& config) {
   Tensors tensors(config);
-  tensors.add("model.embed_tokens.weight", "token_embd.weight", {config.vocabulary, config.hidden});
+  const bool recurrent = config.mamba.version > 0;
+  NetworkTensor& embedding = tensors.add("model.embed_tokens.weight", "token_embd.weight",
+                                         {config.vocabulary, config.hidden});
+  if (recurrent) {
+    embedding.hugging_face.push_back(
+        {"backbone.embeddings.weight", {config.vocabulary, config.hidden}});
+  }
   for (std::int64_t i = 0; i < config.layers; ++i) tensors.add_layer(i);
-  tensors.add("model.norm.weight", "output_norm.weight", {config.hidden});
+  NetworkTensor& norm = tensors.add("model.norm.weight", "output_norm.weight", {config.hidden});
+  if (recurrent) {
+    norm.hugging_face = {{"model.final_layernorm.weight", {config.hidden}},
+                         {"backbone.norm_f.weight", {config.hidden}}};
+  }
   if (!config.tied_embeddings) {
     tensors.add("lm_head.weight", "output.weight", {config.vocabulary, config.hidden});
   }

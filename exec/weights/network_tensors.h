@@ -2,9 +2,10 @@
 //
 //   for (const NetworkTensor& tensor : network_tensors(config)) ...
 //
-// Names are those of Hugging Face's Llama, with three things made alike: a fused gate_up_proj
-// (GLM-4) is given as gate_proj and up_proj, and experts of every family go by Mixtral's names
-// (block_sparse_moe.gate, block_sparse_moe.experts.3.w1, w3 and w2: gate, up and down).
+// Names are those of Hugging Face's Llama, with some things made alike: a fused gate_up_proj
+// (GLM-4) is given as gate_proj and up_proj, experts of every family go by Mixtral's names
+// (block_sparse_moe.gate, block_sparse_moe.experts.3.w1, w3 and w2: gate, up and down), and
+// recurrent layers by Jamba's (model.layers.3.mamba.in_proj), with Llama's for what surrounds them.
 #pragma once
 
 #include <cstdint>

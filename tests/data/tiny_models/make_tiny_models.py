@@ -1,18 +1,19 @@
 """Makes the tiny checkpoints of this folder, with the logits that transformers computes from them.
 
-    python make_tiny_models.py            # needs torch, transformers 5, safetensors, gguf
+    python make_tiny_models.py [NAME...]  # needs torch, transformers 5, safetensors, gguf
 
-Each folder has a random network of two layers: config.json and safetensors as Hugging Face writes
+Each folder has a random network of two to four layers: config.json and safetensors as Hugging Face writes
 them, mostly the same network as model.gguf in the form that llama.cpp's converter gives it, and
 expected.safetensors: `tokens` [40] (as floats), `logits` [40, vocabulary] computed in float32 with
-eager attention from the weights as stored, and `frequencies`, `attention_factor` of the rotary
-embedding. quantised.gguf has one tensor of every quantised type, quantised.safetensors what the
+eager attention from the weights as stored, and, where there is a rotary embedding, its
+`frequencies` and `attention_factor`. quantised.gguf has one tensor of every quantised type, quantised.safetensors what the
 gguf package makes of them.
 """
 
 import json
 import pathlib
 import shutil
+import sys
 
 import gguf
 import numpy as np
@@ -87,10 +88,39 @@ MODELS = {
              norm_topk_prob=False),
         torch.bfloat16,
     ),
+    # Codestral-Mamba's shape: eight groups of heads, biases of the convolution only.
+    "mamba2": (
+        "Mamba2",
+        dict(num_heads=16, head_dim=4, n_groups=8, state_size=16, chunk_size=16),
+        torch.bfloat16,
+    ),
+    "mamba2_biases": (
+        "Mamba2",
+        dict(num_heads=4, head_dim=16, n_groups=1, state_size=8, chunk_size=8, use_bias=True,
+             use_conv_bias=False, conv_kernel=3, time_step_limit=[0.05, 0.4],
+             tie_word_embeddings=True),
+        torch.float32,
+    ),
+    "mamba": ("Mamba", dict(state_size=8, time_step_rank=3), torch.float32),
+    "jamba": (
+        "Jamba",
+        dict(num_hidden_layers=4, attn_layer_period=4, attn_layer_offset=2, num_experts=4,
+             num_experts_per_tok=2, expert_layer_period=2, expert_layer_offset=1,
+             intermediate_size=24, mamba_d_state=8, mamba_dt_rank=4),
+        torch.bfloat16,
+    ),
+    "bamba": (
+        "Bamba",
+        dict(num_hidden_layers=3, attn_layer_indices=[1], mamba_n_heads=8, mamba_d_head=8,
+             mamba_n_groups=2, mamba_d_state=16, mamba_chunk_size=16, head_dim=8),
+        torch.bfloat16,
+    ),
 }
-WITHOUT_GGUF = {"mistral"}  # the format's llama does not say the window
+RECURRENT = {"mamba2", "mamba2_biases", "mamba", "jamba", "bamba"}
+WITHOUT_ATTENTION = {"Mamba", "Mamba2"}  # their configurations know nothing of it
+WITHOUT_GGUF = {"mistral"} | RECURRENT  # the format's llama does not say the window
 SHARDED = {"llama_linear"}
-OLD_CONFIG = {"llama_llama3", "glm4"}  # config.json as transformers 4 wrote it
+OLD_CONFIG = {"llama_llama3", "glm4", "mamba2"}  # config.json as transformers 4 wrote it
 
 
 def fill(model, generator):
@@ -98,9 +128,13 @@ def fill(model, generator):
         noise = torch.randn(parameter.shape, generator=generator)
         if "norm" in name:
             value = 1 + 0.2 * noise
+        elif name.endswith("A_log"):
+            value = noise
+        elif name.endswith(("dt_bias", "dt_proj.bias")):
+            value = noise - 2  # time steps that remember
         elif name.endswith("bias"):
             value = 0.2 * noise
-        elif "embed_tokens" in name:
+        elif "embed" in name:
             value = noise
         else:
             value = noise / parameter.shape[-1] ** 0.5
@@ -110,6 +144,12 @@ def fill(model, generator):
 def write_old_config(folder):
     path = folder / "config.json"
     config = json.loads(path.read_text())
+    if "time_step_limit" in config:
+        config["time_step_limit"] = [0.0, float("inf")]  # a bare word
+        config["residual_in_fp32"], config["rms_norm"], config["norm_before_gate"] = True, True, True
+        config["torch_dtype"] = config.pop("dtype")
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        return
     parameters = config.pop("rope_parameters")
     config["rope_theta"] = parameters.pop("rope_theta")
     if "partial_rotary_factor" in parameters:
@@ -124,7 +164,12 @@ def make(name):
     family, changes, dtype = MODELS[name]
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
-    config = getattr(transformers, family + "Config")(**(BASE | changes))
+    options = BASE | changes
+    if family in WITHOUT_ATTENTION:
+        for option in ("intermediate_size", "num_attention_heads", "num_key_value_heads",
+                       "max_position_embeddings"):
+            del options[option]
+    config = getattr(transformers, family + "Config")(**options)
     config._attn_implementation = "eager"
     model = getattr(transformers, family + "ForCausalLM")(config)
     fill(model, torch.Generator().manual_seed(sum(map(ord, name))))
@@ -139,14 +184,13 @@ def make(name):
     tokens = torch.randint(3, VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         logits = model(tokens[None]).logits[0]
-    rotary = model.model.rotary_emb
+    rotary = getattr(getattr(model, "model", None), "rotary_emb", None)
+    expected = {"tokens": tokens.float(), "logits": logits.float().contiguous()}
+    if rotary is not None:
+        expected["frequencies"] = rotary.inv_freq.float().contiguous()
+        expected["attention_factor"] = torch.tensor([float(rotary.attention_scaling)])
     save_file(
-        {
-            "tokens": tokens.float(),
-            "logits": logits.float().contiguous(),
-            "frequencies": rotary.inv_freq.float().contiguous(),
-            "attention_factor": torch.tensor([float(rotary.attention_scaling)]),
-        },
+        expected,
         folder / "expected.safetensors",
     )
     if name not in WITHOUT_GGUF:
@@ -301,8 +345,9 @@ def write_quantised():
 
 
 if __name__ == "__main__":
-    for model_name in MODELS:
+    for model_name in sys.argv[1:] or MODELS:
         make(model_name)
-    write_quantised()
+    if not sys.argv[1:]:
+        write_quantised()
     for written in HERE.rglob("*.*"):
         written.chmod(0o644)

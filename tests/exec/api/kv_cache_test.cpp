@@ -539,6 +539,63 @@ TEST_CASE("recurrent states are shared by forks until one writes", "[exec][api]"
   CHECK(measured.of(Stage::kOther).bytes_moved == kBytes);
 }
 
+TEST_CASE("a cache with recurrent layers goes back to saved points only", "[exec][api]") {
+  Measured measured;
+  const auto memory = make_memory();
+  const KvShape shape = {
+      .layers = 3,
+      .kv_heads = kHeads,
+      .kinds = {LayerKind::kPaged, LayerKind::kRecurrent, LayerKind::kRecurrent}};
+  constexpr std::int64_t kBytes = 5 * 4;
+  const std::int64_t head_dim = memory->options().head_dim;
+  const auto state_is = [](const KvCache& cache, float value) {
+    return cache.state(1)[0].eq(value).all().item<bool>() &&
+           cache.state(2)[0].eq(-value).all().item<bool>();
+  };
+  {
+    KvCache cache(memory, shape);
+    for (const std::int64_t layer : {1, 2})
+      cache.set_state(layer, {at::zeros({5})}, measured.measure);
+    // Ten tokens; the state counts them. Points at 4 and 8.
+    for (std::int64_t token = 1; token <= 10; ++token) {
+      const at::Tensor row = at::full({1, kHeads, head_dim}, static_cast<double>(token));
+      REQUIRE(cache.append(0, row, row, measured.measure));
+      for (const std::int64_t layer : {1, 2}) {
+        cache.mutable_state(layer, measured.measure)[0].add_(layer == 1 ? 1 : -1);
+        if (token % 4 == 0) cache.save_point(layer, token);
+      }
+      cache.advance(1);
+      // What was saved at this very token is the state itself.
+      CHECK(cache.bytes().recurrent == 2 * kBytes);
+      CHECK(cache.bytes().saved == 2 * kBytes * ((token - 1) / 4));
+      CHECK(memory->live_bytes() == cache.bytes().total());
+    }
+    const std::pair<std::int64_t, std::int64_t> cases[] = {{0, 0}, {3, 0}, {4, 4},  {7, 4},
+                                                           {8, 8}, {9, 8}, {10, 10}};
+    for (const auto& [wanted, given] : cases) {
+      INFO(wanted);
+      CHECK(cache.longest_prefix(wanted) == given);
+      KvCache prefix = cache.fork_prefix(given);
+      CHECK(prefix.tokens_seen() == given);
+      CHECK(prefix.length(0, 0) == given);
+      if (given == 0) {
+        CHECK(prefix.state(1).empty());
+        CHECK(prefix.bytes().total() == 0);
+        continue;
+      }
+      CHECK(state_is(prefix, static_cast<float>(given)));
+      CHECK(prefix.longest_prefix(given - 1) == (given - 1) / 4 * 4);
+      // What goes on from there leaves the saved state as it was.
+      for (const std::int64_t layer : {1, 2}) {
+        prefix.mutable_state(layer, measured.measure)[0].fill_(100);
+      }
+      CHECK(state_is(cache.fork_prefix(given), static_cast<float>(given)));
+    }
+    CHECK(state_is(cache, 10));
+  }
+  CHECK(memory->live_bytes() == 0);
+}
+
 TEST_CASE("a method's state is forked with its cache and cloned by the first to write",
           "[exec][api]") {
   struct Counter : MethodState {

@@ -14,10 +14,16 @@ using test::value;
 const ModelOptions kSmallPages = {.page_tokens = 8};
 constexpr double kSame = 1e-5;
 
+// Relative to the largest of the logits, or to 1.
+double apart(const at::Tensor& found, const at::Tensor& expected) {
+  return distance(found, expected) / std::max(1.0, expected.abs().max().item<double>());
+}
+
 }  // namespace
 
 TEST_CASE("sequences in one step get what each gets alone", "[exec][model]") {
-  for (const std::string name : {"llama", "mistral", "glm4", "mixtral", "qwen3"}) {
+  for (const std::string name :
+       {"llama", "mistral", "glm4", "mixtral", "qwen3", "mamba2", "mamba", "jamba", "bamba"}) {
     INFO(name);
     const TinyModel tiny = load_tiny(name, kSmallPages);
     Measured measured;
@@ -46,7 +52,7 @@ TEST_CASE("sequences in one step get what each gets alone", "[exec][model]") {
         SequenceStep step = steps[i];
         step.cache = &alone[i];
         const at::Tensor one = value(tiny.model->step({&step, 1}, measured.measure));
-        CHECK(distance(batched[static_cast<std::int64_t>(i)], one[0]) < kSame);
+        CHECK(apart(batched[static_cast<std::int64_t>(i)], one[0]) < kSame);
         CHECK(together[i].tokens_seen() == alone[i].tokens_seen());
       }
     }
@@ -54,7 +60,10 @@ TEST_CASE("sequences in one step get what each gets alone", "[exec][model]") {
 }
 
 TEST_CASE("a fork that goes on computes what a separate run computes", "[exec][model]") {
-  const TinyModel tiny = load_tiny("qwen2", kSmallPages);
+  const std::string name =
+      GENERATE(as<std::string>{}, "qwen2", "mamba2", "mamba", "jamba", "bamba");
+  INFO(name);
+  const TinyModel tiny = load_tiny(name, kSmallPages);
   Measured measured;
   MethodRuntime full;
   KvCache context = tiny.model->make_cache();
@@ -72,7 +81,7 @@ TEST_CASE("a fork that goes on computes what a separate run computes", "[exec][m
   whole.insert(whole.end(), other.begin(), other.end());
   KvCache separate = tiny.model->make_cache();
   const at::Tensor expected = value(tiny.model->prefill(whole, separate, full, measured.measure));
-  CHECK(distance(of_second, expected) < kSame);
+  CHECK(apart(of_second, expected) < kSame);
   CHECK(context.tokens_seen() == 19);
 }
 
@@ -128,6 +137,47 @@ TEST_CASE("keys turned to other positions are those that are computed there", "[
     value(tiny.model->prefill(shifted, second, there, measured.measure));
     CHECK(distance(here.later, there.keys.narrow(0, 7, 12)) < kSame);
     CHECK(distance(here.back, here.keys) < kSame);
+  }
+}
+
+TEST_CASE("a recurrent cache is worth the saved point before a prompt goes another way",
+          "[exec][model]") {
+  for (const std::string name : {"mamba2", "mamba2_biases", "mamba", "jamba", "bamba"}) {
+    for (const std::int64_t every : {0, 1, 7, 8}) {
+      INFO(name << ", a point every " << every);
+      const TinyModel tiny = load_tiny(name, {.page_tokens = 8, .saved_every = every});
+      Measured measured;
+      MethodRuntime full;
+      KvCache cache = tiny.model->make_cache();
+      // Points come in prefills and in steps of decoding.
+      value(tiny.model->prefill(tiny.range(0, 10), cache, full, measured.measure));
+      value(tiny.model->prefill(tiny.range(10, 25), cache, full, measured.measure));
+      for (std::size_t i = 25; i < 30; ++i) {
+        value(tiny.model->decode(tiny.tokens[i], cache, full, measured.measure));
+      }
+      const std::int64_t points = every == 0 ? 0 : 29 / every;
+      CHECK(cache.bytes().saved == points * cache.bytes().recurrent);
+      CHECK(tiny.model->memory().live_bytes() == cache.bytes().total());
+
+      const auto cached = tiny.range(0, 30);
+      CHECK(full.retrieve(cache, cached, tiny.tokens, measured.measure) == 30);
+      // The last token of a prompt is always computed.
+      const std::int64_t before_last = every == 0 ? 0 : 29 / every * every;
+      CHECK(full.retrieve(cache, cached, cached, measured.measure) == before_last);
+
+      std::vector<std::int32_t> prompt(tiny.tokens.begin(), tiny.tokens.begin() + 21);
+      for (const std::int32_t token : {5, 9, 3}) prompt.push_back(token);
+      if (prompt[21] == tiny.tokens[21]) prompt[21] = 6;
+      const std::int64_t found = full.retrieve(cache, cached, prompt, measured.measure);
+      REQUIRE(found == (every == 0 ? 0 : 21 / every * every));
+      KvCache reused = cache.fork_prefix(found), fresh = tiny.model->make_cache();
+      const at::Tensor expected = value(tiny.model->prefill(prompt, fresh, full, measured.measure));
+      const at::Tensor logits =
+          value(tiny.model->prefill(std::span(prompt).subspan(static_cast<std::size_t>(found)),
+                                    reused, full, measured.measure));
+      CHECK(apart(logits, expected) < kSame);
+      CHECK(reused.bytes().saved == fresh.bytes().saved);
+    }
   }
 }
 
@@ -232,6 +282,76 @@ TEST_CASE("attention over quantised and host pages reads what they hold", "[exec
   CHECK(distance(exact, from_bits) > 0);
   CHECK(away.bytes().host > 0);
   CHECK(packed.bytes().quantised > 0);
+}
+
+// Two layers of 64 channels in 16 heads of 4, 8 groups, a state of 16, a convolution of 4 over
+// 64 + 2 * 8 * 16 = 320 channels; 64 + 320 + 16 = 400 projected; hidden 32, vocabulary 96.
+TEST_CASE("a recurrent network attends nothing and keeps the same bytes at any length",
+          "[exec][model]") {
+  const TinyModel tiny = load_tiny("mamba2");
+  Measured measured;
+  MethodRuntime full;
+  KvCache cache = tiny.model->make_cache();
+  constexpr double kIn = 2.0 * 32 * 400, kOut = 2.0 * 64 * 32, kHead = 2.0 * 32 * 96;
+  constexpr double kConv = 2.0 * 4 * 320;
+  constexpr std::int64_t kState = 2 * 4 * (3 * 320 + 64 * 16);
+
+  value(tiny.model->prefill(tiny.range(0, 10), cache, full, measured.measure));
+  const StageCounts& prefill = measured.of(Stage::kGeneration);
+  CHECK(prefill.tokens == 10);
+  CHECK(prefill.attended_pairs == 0);
+  // In one chunk: c times the state, b times x into it, and within it 55 pairs of c with b for each
+  // group and with x for each channel.
+  constexpr double kScan = 10 * 4.0 * 64 * 16 + 2.0 * 55 * (8 * 16 + 64);
+  CHECK(prefill.operations == 20 * kIn + 11 * kOut + 2 * (10 * kConv + kScan) + kHead);
+  CHECK(prefill.bytes_read == kState);
+  CHECK(prefill.bytes_allocated == kState);
+  CHECK(cache.bytes().total() == kState);
+  CHECK(cache.pages() == 0);
+
+  value(tiny.model->decode(tiny.tokens[10], cache, full, measured.measure));
+  const StageCounts& loading = measured.of(Stage::kLoading);
+  CHECK(measured.of(Stage::kDecode).operations == 2 * (kIn + kOut) + kHead);
+  CHECK(loading.attended_pairs == 0);
+  CHECK(loading.operations == 2 * (kConv + 5.0 * 64 * 16));
+  CHECK(loading.bytes_read == kState);
+  CHECK(loading.bytes_allocated == 0);
+  CHECK(cache.bytes().total() == kState);
+  CHECK(tiny.model->memory().live_bytes() == kState);
+}
+
+TEST_CASE("a method sees a hybrid's attention layers, counted from 0, and no others",
+          "[exec][model]") {
+  struct Listener : MethodRuntime {
+    at::Tensor attend_prefill(LayerStep& step) override {
+      layers.emplace_back(step.layer, step.num_layers);
+      return MethodRuntime::attend_prefill(step);
+    }
+    std::vector<std::pair<std::int64_t, std::int64_t>> layers;
+  };
+  for (const std::string name : {"jamba", "bamba", "mamba2"}) {
+    INFO(name);
+    const TinyModel tiny = load_tiny(name, kSmallPages);
+    Measured measured;
+    Listener method;
+    KvCache cache = tiny.model->make_cache();
+    value(tiny.model->prefill(tiny.range(0, 20), cache, method, measured.measure));
+    const bool hybrid = name != "mamba2";
+    REQUIRE(method.layers.size() == (hybrid ? 1 : 0));
+    if (!hybrid) continue;
+    CHECK(method.layers[0] == std::pair<std::int64_t, std::int64_t>(0, 1));
+    CHECK(cache.length(0, 0) == 20);
+    CHECK(cache.dense());
+    // One attention layer of 4 query heads.
+    CHECK(measured.of(Stage::kGeneration).attended_pairs == 4 * (20 * 21 / 2));
+    // What is dropped there leaves the recurrent layers alone, and can be had whole only.
+    const std::vector<std::int32_t> kept = {0, 1, 2};
+    const std::int64_t recurrent = cache.bytes().recurrent;
+    REQUIRE(cache.keep(0, 0, kept, measured.measure));
+    CHECK(cache.bytes().recurrent == recurrent);
+    CHECK(method.retrieve(cache, tiny.range(0, 20), tiny.tokens, measured.measure) == 20);
+    CHECK(method.retrieve(cache, tiny.range(0, 20), tiny.range(0, 20), measured.measure) == 0);
+  }
 }
 
 }  // namespace scsim::exec

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "exec/weights/checkpoint.h"
@@ -113,9 +114,49 @@ TEST_CASE("a family's config.json says what is special to it", "[exec][weights]"
   CHECK_FALSE(qwen3_moe.mlp.renormalise_experts);
 }
 
+TEST_CASE("recurrent layers are read, and which layers they are", "[exec][weights]") {
+  const ModelConfig mamba2 = config_of_tiny("mamba2");
+  CHECK(mamba2.attention_layers() == 0);
+  CHECK(mamba2.recurrent_layers() == 2);
+  CHECK(mamba2.mlp.intermediate == 0);
+  CHECK(mamba2.rope.rotary_dim == 0);
+  CHECK(mamba2.mamba.version == 2);
+  CHECK(mamba2.mamba.inner == 64);
+  CHECK(mamba2.mamba.groups == 8);
+  CHECK(mamba2.mamba.conv_channels() == 64 + 2 * 8 * 16);
+  CHECK(mamba2.mamba.state_bytes() == 4 * (3 * (64 + 2 * 8 * 16) + 64 * 16));
+  // A bare word in the file.
+  CHECK(mamba2.mamba.time_step_max == std::numeric_limits<double>::infinity());
+  CHECK_FALSE(mamba2.tied_embeddings);
+  const ModelConfig biases = config_of_tiny("mamba2_biases");
+  CHECK(biases.mamba.bias);
+  CHECK_FALSE(biases.mamba.conv_bias);
+  CHECK(biases.mamba.conv_kernel == 3);
+  CHECK(biases.mamba.time_step_min == 0.05);
+  CHECK(biases.mamba.time_step_max == 0.4);
+  CHECK(biases.tied_embeddings);
+  const ModelConfig mamba = config_of_tiny("mamba");
+  CHECK(mamba.mamba.version == 1);
+  CHECK(mamba.mamba.time_step_rank == 3);
+  CHECK_FALSE(mamba.mamba.inner_norms);
+  const ModelConfig jamba = config_of_tiny("jamba");
+  CHECK(jamba.mamba.inner_norms);
+  CHECK(jamba.rope.rotary_dim == 0);
+  CHECK_FALSE(jamba.mlp.renormalise_experts);
+  for (std::int64_t i = 0; i < 4; ++i) {
+    CHECK(jamba.attends(i) == (i == 2));
+    CHECK(jamba.has_experts(i) == (i % 2 == 1));
+  }
+  const ModelConfig bamba = config_of_tiny("bamba");
+  CHECK(bamba.attention_layers() == 1);
+  CHECK(bamba.attends(1));
+  CHECK(bamba.mamba.time_step_max == std::numeric_limits<double>::infinity());
+  CHECK(bamba.rope.rotary_dim == 4);
+}
+
 TEST_CASE("a GGUF file's metadata says what the folder's config.json says", "[exec][weights]") {
   for (const std::string& model : test::tiny_models()) {
-    if (model == "mistral") continue;  // has no GGUF file
+    if (!std::filesystem::exists(test::kTinyModels + model + "/model.gguf")) continue;
     INFO(model);
     const ModelConfig folder = config_of_tiny(model);
     const ModelConfig gguf = config_of_tiny(model + "/model.gguf");
@@ -237,6 +278,31 @@ TEST_CASE("configurations that no network can have are refused by key", "[exec][
   CHECK_THAT(refusal("mixtral", {{"num_hidden_layers", 10'000}, {"num_local_experts", 100}}),
              Contains("found 1000000"));
   CHECK_THAT(refusal("qwen3_moe", {{"decoder_sparse_step", 2}}), Contains("not supported"));
+}
+
+TEST_CASE("recurrent layers that no network can have are refused by key", "[exec][weights]") {
+  CHECK_THAT(refusal("mamba2_biases", {{"num_heads", 5}}),
+             Contains("make up the 64 channels, found 5 heads of 16 in 1 groups"));
+  CHECK_THAT(refusal("mamba2_biases", {{"n_groups", 3}}), Contains("4 heads of 16 in 3 groups"));
+  CHECK_THAT(refusal("mamba2_biases", {{"state_size", 0}}),
+             Contains("the state of a channel must be from 1 to"));
+  CHECK_THAT(refusal("mamba2_biases", {{"time_step_limit", {0.5, 0.1}}}),
+             Contains("the limits of the time steps must ascend"));
+  CHECK_THAT(refusal("mamba2_biases", {{"time_step_limit", 3}}),
+             Contains("time_step_limit must be a list of two numbers, found 3"));
+  CHECK_THAT(refusal("mamba2_biases", {{"rms_norm", false}}), Contains("rms_norm must be true"));
+  CHECK_THAT(refusal("mamba2_biases", {{"hidden_act", "gelu"}}), Contains("hidden_act must be"));
+  CHECK_THAT(refusal("mamba2_biases", {{"conv_kernel", nullptr}}),
+             Contains("conv_kernel is missing"));
+  CHECK_THAT(refusal("jamba", {{"expert_layer_offset", 2}}),
+             Contains("experts in one layer of each period of layers, found layer 2 of 2"));
+  CHECK_THAT(refusal("bamba", {{"attn_layer_indices", {1, 3}}}),
+             Contains("attn_layer_indices must be numbers of layers, from 0 to 2"));
+  const Expected<ModelConfig> automatic =
+      with("jamba", {{"mamba_dt_rank", "auto"}, {"num_experts", 1}});
+  REQUIRE(automatic.has_value());
+  CHECK(automatic->mamba.time_step_rank == 2);  // a sixteenth of 32
+  CHECK_FALSE(automatic->has_experts(1));
 }
 
 TEST_CASE("GGUF architectures that are not known, and parts of a model, are refused",

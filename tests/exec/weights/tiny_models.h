@@ -13,8 +13,9 @@ inline const std::string kTinyModels = SCSIM_SOURCE_DIR "/tests/data/tiny_models
 
 inline const std::vector<std::string>& tiny_models() {
   static const std::vector<std::string> names = {
-      "glm",     "glm4",    "llama", "llama_linear", "llama_llama3", "llama_yarn",
-      "mistral", "mixtral", "qwen2", "qwen3",        "qwen3_moe"};
+      "bamba",        "glm",        "glm4",  "jamba",    "llama",         "llama_linear",
+      "llama_llama3", "llama_yarn", "mamba", "mamba2",   "mamba2_biases", "mistral",
+      "mixtral",      "qwen2",      "qwen3", "qwen3_moe"};
   return names;
 }
 
