@@ -44,4 +44,25 @@ Bytes dense_bytes(const AttentionLayer& layer, Tokens tokens) {
                layer.element_bytes};
 }
 
+Bytes kept_bytes(const RecurrentLayer& layer, Tokens tokens) {
+  if (tokens == Tokens{0}) return Bytes{0};
+  const std::int64_t every = layer.saved_every.value();
+  const std::int64_t points = every == 0 ? 0 : (tokens.value() - 1) / every;
+  return Bytes{layer.state.value() * static_cast<double>(1 + points)};
+}
+
+DecodeReads decode_reads(const RecurrentLayer& layer) {
+  return {.hbm = layer.state, .host = Bytes{0}, .resident = layer.state};
+}
+
+ReuseClass reuse_of_recurrent(ReuseClass reuse) {
+  if (reuse == ReuseClass::kExact) return ReuseClass::kSnapshot;
+  return reuse == ReuseClass::kPositionFree ? ReuseClass::kNone : reuse;
+}
+
+Addressable addressable_of_recurrent(Addressable addressable, Tokens saved_every) {
+  if (addressable == Addressable::kWhole || saved_every == Tokens{0}) return Addressable::kWhole;
+  return Addressable::kSavedPoints;
+}
+
 }  // namespace scsim::methods

@@ -28,6 +28,13 @@ struct AttentionLayer {
   double element_bytes = 2;  // of K and V as the model computes them
 };
 
+// One recurrent layer of a model (Mamba). No method acts on it, so it is in no contract: it attends
+// no pairs and keeps its state, the same bytes at any length, and what was saved of it on the way.
+struct RecurrentLayer {
+  Bytes state{0};
+  Tokens saved_every{0};  // a saved point every so many tokens; 0: none
+};
+
 // Where the data decide, a contract gives bounds; the density in between is measured. Where the
 // method's pattern is fixed, both are the same.
 struct PairBounds {
@@ -102,5 +109,16 @@ class KvContract {
 double causal_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached);
 // K and V of so many tokens in all kv heads, as the model computes them.
 Bytes dense_bytes(const AttentionLayer& layer, Tokens tokens);
+
+// The present state, and those saved at shorter lengths than this one.
+Bytes kept_bytes(const RecurrentLayer& layer, Tokens tokens);
+// Every step reads the state, and nothing else.
+DecodeReads decode_reads(const RecurrentLayer& layer);
+// What becomes of a method's reuse on a model that has such layers, alone or beside attention: an
+// exact cache is a snapshot, and what would be used at another offset cannot be, as a state has
+// read all that was before it. A cache that can be had at every prefix can be had at saved points,
+// and where there are none as a whole.
+ReuseClass reuse_of_recurrent(ReuseClass reuse);
+Addressable addressable_of_recurrent(Addressable addressable, Tokens saved_every);
 
 }  // namespace scsim::methods

@@ -196,6 +196,28 @@ std::string parameter_text(const MethodParameter& parameter, const MethodParamet
   return parameter.choices.at(static_cast<std::size_t>(value));
 }
 
+Expected<void> check_layers(const MethodChoice& choice, const ModelLayers& layers) {
+  const auto entry = find_method(choice.name);
+  SCSIM_CHECK(entry.has_value());
+  const std::string has = layers.model + " has ";
+  const std::string recurrent = std::to_string(layers.recurrent) + " recurrent layers";
+  if ((*entry)->needs_attention && layers.attention == 0) {
+    std::string others;
+    for (const MethodEntry& other : method_table()) {
+      if (!other.needs_attention) others += (others.empty() ? "" : ", ") + other.name;
+    }
+    return Error{"method " + choice.name + " acts on attention layers, and " + has + "none, but " +
+                 recurrent + "; methods for it: " + others};
+  }
+  const ReuseClass reuse = make_contract(choice)->reuse(SessionMode::kMultiRequest);
+  if (reuse == ReuseClass::kPositionFree && layers.recurrent > 0) {
+    return Error{"method " + choice.name +
+                 " uses what was cached at another place of a prompt, and " + has + recurrent +
+                 ", whose state holds all that stood before"};
+  }
+  return {};
+}
+
 std::unique_ptr<KvContract> make_contract(const MethodChoice& choice) {
   const auto entry = find_method(choice.name);
   SCSIM_CHECK(entry.has_value());

@@ -67,6 +67,15 @@ struct MethodEntry {
   // What else must hold of parameters within their ranges: that a file can be read, that two fit
   // each other. parse_method() asks; null: nothing.
   Expected<void> (*check)(const MethodParameters&) = nullptr;
+  // It acts on attention layers: of a hybrid on these alone, and where there are none it is
+  // refused.
+  bool needs_attention = true;
+};
+
+// What kinds of layers a model has.
+struct ModelLayers {
+  std::string model;  // its name, for people
+  std::int64_t attention = 0, recurrent = 0;
 };
 
 const std::vector<MethodEntry>& method_table();
@@ -85,6 +94,9 @@ std::string method_text(const MethodEntry& entry, const MethodChoice& choice);
 
 // A parameter's value as it is written: a number, the name of a choice, words.
 std::string parameter_text(const MethodParameter& parameter, const MethodParameters& values);
+
+// The error says why the method cannot run on such a model.
+Expected<void> check_layers(const MethodChoice& choice, const ModelLayers& layers);
 
 // REQUIRES: `choice` was made by parse_method().
 std::unique_ptr<KvContract> make_contract(const MethodChoice& choice);

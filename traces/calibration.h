@@ -40,6 +40,9 @@ struct CalibrationModel {
   std::string compute_type, kv_type;  // "float32"
   std::int64_t layers = 0, hidden = 0, query_heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
   bool random_weights = false;  // never trained
+  // Of `layers` so many are recurrent: they keep state_bytes together whatever the length, and the
+  // same again at every saved_every tokens, if that is not 0.
+  std::int64_t recurrent_layers = 0, state_bytes = 0, saved_every = 0;
 };
 
 struct CalibrationDevice {

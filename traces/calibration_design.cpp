@@ -29,6 +29,9 @@ void fill_model(const CalibrationModel& model, proto::CalibrationModel& message)
   message.set_head_dim(model.head_dim);
   message.set_vocabulary(model.vocabulary);
   message.set_random_weights(model.random_weights);
+  message.set_recurrent_layers(model.recurrent_layers);
+  message.set_state_bytes(model.state_bytes);
+  message.set_saved_every(model.saved_every);
 }
 
 CalibrationModel take_model(const proto::CalibrationModel& message) {
@@ -48,6 +51,9 @@ CalibrationModel take_model(const proto::CalibrationModel& message) {
   model.head_dim = message.head_dim();
   model.vocabulary = message.vocabulary();
   model.random_weights = message.random_weights();
+  model.recurrent_layers = message.recurrent_layers();
+  model.state_bytes = message.state_bytes();
+  model.saved_every = message.saved_every();
   return model;
 }
 

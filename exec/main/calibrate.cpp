@@ -91,6 +91,7 @@ std::string made_by(const Arguments& arguments) {
   add("--seed", arguments.seed);
   add("--max-new-tokens", arguments.max_new_tokens);
   add("--threads", arguments.model.threads);
+  add("--save-state-every", arguments.model.saved_every);
   for (const std::string& data : arguments.data) words.insert(words.end(), {"--data", data});
   if (arguments.own_answers) words.emplace_back("--own-answers");
   return program::quoted_command_line(words);
@@ -144,9 +145,11 @@ Expected<void> check_server(const Arguments& arguments) {
       return Error{"--server-model and --api-key-env are of --server, which is not given"};
     return {};
   }
-  if (!arguments.methods.empty() || arguments.model.threads || arguments.model.device != "cpu") {
+  if (!arguments.methods.empty() || arguments.model.threads || arguments.model.saved_every ||
+      arguments.model.device != "cpu") {
     return Error{
-        "--methods, --device and --threads are of models that run here; --server runs its own"};
+        "--methods, --device, --threads and --save-state-every are of models that run here; "
+        "--server runs its own"};
   }
   if (!arguments.api_key_env.empty() && std::getenv(arguments.api_key_env.c_str()) == nullptr) {
     return Error{"--api-key-env: there is no variable " + arguments.api_key_env +
@@ -161,6 +164,9 @@ Expected<CalibrationReport> measure_model(const Arguments& arguments,
                                           const CalibrateOptions& options, const Hear& hear) {
   Expected<LoadedModel> model = load(arguments.model);
   if (!model) return model.error();
+  for (const methods::MethodChoice& method : options.methods) {
+    if (const auto fits = check_layers(method, *model); !fits) return fits.error();
+  }
   std::fprintf(stderr, "scexec: %s\n", describe_model(*model).c_str());
   return calibrate(*model, options, arguments.out, hear);
 }
@@ -222,6 +228,7 @@ Command calibrate_command() {
   const auto add = [&command](Argument argument) {
     command.arguments.push_back(std::move(argument));
   };
+  add(saved_every_argument(a.model));
   add({.name = "--out,-o",
        .value_name = "OUT.pb",
        .into = &a.out,

@@ -111,6 +111,10 @@ ExitCode run(const Arguments& arguments) {
   const Expected<c10::Device> device = open_device(arguments.model.device);
   if (!device) return fail(device.error());
   const ModelConfig& config = checkpoint->config();
+  if (config.attention_layers() == 0) {
+    return fail(config.name + ": no layer attends, and the sweep's shapes are those of attention",
+                ExitCode::kInputError);
+  }
   const KernelShapes shapes = kernel_shapes(config, *device, c10::kFloat);
   CalibrationDesign file;
   file.model = {.name = config.name,

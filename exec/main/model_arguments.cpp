@@ -25,6 +25,21 @@ std::vector<program::Argument> model_arguments(ModelArguments& arguments) {
            .min = 1}};
 }
 
+program::Argument saved_every_argument(ModelArguments& arguments) {
+  return {.name = "--save-state-every",
+          .value_name = "N",
+          .into = &arguments.saved_every,
+          .sentence = "of recurrent layers: tokens between states that prompts can go back to",
+          .min = 1};
+}
+
+Expected<void> check_layers(const methods::MethodChoice& method, const LoadedModel& model) {
+  const CalibrationModel& described = model.description;
+  return methods::check_layers(method, {.model = described.name,
+                                        .attention = described.layers - described.recurrent_layers,
+                                        .recurrent = described.recurrent_layers});
+}
+
 Expected<std::string> model_path(const ModelArguments& arguments) {
   return arguments.model.empty() ? default_model_path() : Expected<std::string>(arguments.model);
 }
@@ -37,7 +52,13 @@ Expected<LoadedModel> load(const ModelArguments& arguments) {
   if (!device) return device.error();
   ModelOptions options;
   options.device = *device;
-  return load_model(*path, options);
+  options.saved_every = arguments.saved_every.value_or(0);
+  Expected<LoadedModel> model = load_model(*path, options);
+  if (model && arguments.saved_every && model->description.recurrent_layers == 0) {
+    return Error{"--save-state-every is of recurrent layers, and " + model->description.name +
+                 " has none"};
+  }
+  return model;
 }
 
 std::string describe_model(const LoadedModel& model) {

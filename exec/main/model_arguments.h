@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/session/loaded_model.h"
+#include "methods/method.h"
 #include "traces/expected.h"
 #include "traces/program/command.h"
 
@@ -16,9 +17,14 @@ struct ModelArguments {
   std::string model;  // empty: the default one
   std::string device = "cpu";
   std::optional<std::int64_t> threads;
+  std::optional<std::int64_t> saved_every;
 };
 
 std::vector<program::Argument> model_arguments(ModelArguments& arguments);
+// For commands that run sessions, besides.
+program::Argument saved_every_argument(ModelArguments& arguments);
+// The error says that a method is not for this model's layers.
+Expected<void> check_layers(const methods::MethodChoice& method, const LoadedModel& model);
 
 // The path of the model that is meant.
 Expected<std::string> model_path(const ModelArguments& arguments);

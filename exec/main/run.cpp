@@ -186,6 +186,7 @@ ExitCode run(const Arguments& arguments) {
   }
   Expected<LoadedModel> model = load(arguments.model);
   if (!model) return fail(model.error());
+  if (const auto fits = check_layers(*method, *model); !fits) return fail(fits.error());
   const Expected<std::vector<Work>> all = find_work(arguments, *model);
   if (!all) return fail(all.error());
   const auto timeline = timeline_for(model->model->options().device);
@@ -243,6 +244,7 @@ Command run_command() {
   const auto add = [&command](Argument argument) {
     command.arguments.push_back(std::move(argument));
   };
+  add(saved_every_argument(a.model));
   add({.name = "--method",
        .value_name = "METHOD",
        .into = &a.method,

@@ -142,6 +142,8 @@ ExitCode run(const Arguments& arguments) {
   }
   Expected<LoadedModel> model = load(arguments.model);
   if (!model) return fail(model.error());
+  const auto fits = check_layers(*methods::parse_method("minference"), *model);
+  if (!fits) return fail(fits.error());
   const auto tokens = arguments.data.empty() ? tokens_of_task(arguments, *model)
                                              : tokens_of_file(arguments, *model);
   if (!tokens) return fail(tokens.error());

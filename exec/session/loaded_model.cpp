@@ -34,7 +34,10 @@ CalibrationModel describe(const Checkpoint& checkpoint, const Model& model) {
           .kv_heads = config.attention.kv_heads,
           .head_dim = config.attention.head_dim,
           .vocabulary = config.vocabulary,
-          .random_weights = false};
+          .random_weights = false,
+          .recurrent_layers = config.recurrent_layers(),
+          .state_bytes = config.recurrent_layers() * config.mamba.state_bytes(),
+          .saved_every = config.recurrent_layers() > 0 ? model.options().saved_every : 0};
 }
 
 // Feeds the file's bytes to the digest.

@@ -35,7 +35,8 @@ MethodEntry full_method() {
           .make_contract = [](const MethodParameters&) -> std::unique_ptr<KvContract> {
             return std::make_unique<FullContract>();
           },
-          .lossless = {""}};
+          .lossless = {""},
+          .needs_attention = false};
 }
 
 }  // namespace scsim::methods

@@ -174,10 +174,10 @@ void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Con
   // The counts are within what the contract says of such a prompt.
   double least = 0, most = 0;
   const AttentionConfig& heads = model.config().attention;
-  for (std::int64_t i = 0; i < model.config().layers; ++i) {
+  for (std::int64_t i = 0; i < model.config().attention_layers(); ++i) {
     const methods::PairBounds bounds =
         of.contract->prefill_pairs({.layer = i,
-                                    .num_layers = model.config().layers,
+                                    .num_layers = model.config().attention_layers(),
                                     .query_heads = heads.query_heads,
                                     .kv_heads = heads.kv_heads,
                                     .head_dim = heads.head_dim,

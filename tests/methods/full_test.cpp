@@ -60,5 +60,45 @@ TEST_CASE("a full cache serves anybody with the same prefix", "[methods][full]")
   CHECK(full->allows_chunked_prefill());
 }
 
+TEST_CASE("a recurrent layer keeps its state, and those saved at shorter lengths",
+          "[methods][full]") {
+  for (const std::int64_t every : {0, 1, 3, 4}) {
+    const RecurrentLayer layer{.state = Bytes{100}, .saved_every = Tokens{every}};
+    CHECK(kept_bytes(layer, Tokens{0}) == Bytes{0});
+    for (std::int64_t tokens = 1; tokens < 20; ++tokens) {
+      double bytes = 100;
+      for (std::int64_t point = 1; point < tokens; ++point) {
+        if (every > 0 && point % every == 0) bytes += 100;
+      }
+      CHECK(kept_bytes(layer, Tokens{tokens}) == Bytes{bytes});
+    }
+    CHECK(decode_reads(layer).hbm == Bytes{100});
+  }
+}
+
+TEST_CASE("on recurrent layers an exact cache is a snapshot, at saved points", "[methods][full]") {
+  CHECK(reuse_of_recurrent(ReuseClass::kExact) == ReuseClass::kSnapshot);
+  CHECK(reuse_of_recurrent(ReuseClass::kQueryBound) == ReuseClass::kQueryBound);
+  CHECK(reuse_of_recurrent(ReuseClass::kPositionFree) == ReuseClass::kNone);
+  CHECK(addressable_of_recurrent(Addressable::kEveryPrefix, Tokens{512}) ==
+        Addressable::kSavedPoints);
+  CHECK(addressable_of_recurrent(Addressable::kEveryPrefix, Tokens{0}) == Addressable::kWhole);
+  CHECK(addressable_of_recurrent(Addressable::kWhole, Tokens{512}) == Addressable::kWhole);
+}
+
+TEST_CASE("every method says whether it can run where no layer attends", "[methods]") {
+  for (const MethodEntry& entry : method_table()) {
+    INFO(entry.name);
+    const auto choice = parse_method(entry.name);
+    REQUIRE(choice.has_value());
+    CHECK(check_layers(*choice, {.model = "some Llama", .attention = 30}).has_value());
+    const auto recurrent = check_layers(*choice, {.model = "some Mamba", .recurrent = 24});
+    CHECK(recurrent.has_value() == !entry.needs_attention);
+    if (recurrent) continue;
+    CHECK(recurrent.error().message.find("some Mamba has none, but 24 recurrent layers; methods "
+                                         "for it: full") != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace scsim::methods

@@ -21,7 +21,6 @@ namespace scsim::exec::SCSIM_ISA {
 namespace {
 
 constexpr std::int64_t kKeys = 64;  // at a time, at most: those of one block
-constexpr float kLog2E = 1.44269504088896341F;
 
 using Half8 = std::uint16_t __attribute__((vector_size(16)));
 

@@ -132,5 +132,41 @@ TEST_CASE("doctor says of each thing that it is there, or what to do", "[exec][m
   CHECK(ran.out.find("./scexec") != std::string::npos);  // fetches the model that is not there
 }
 
+TEST_CASE("scexec runs, calibrates and shows a recurrent network and a hybrid", "[exec][main]") {
+  for (const auto family : {test::TinyFamily::kMamba2, test::TinyFamily::kJamba}) {
+    const test::TemporaryFolder folder;
+    test::write_tiny_model(folder.file(""), {.family = family});
+    const std::string model = " --model " + folder.path() + " --save-state-every 64";
+    const test::Ran ran =
+        test::run(kProgram + " run --task kv --length 400 --turns 2 --max-new-tokens 4" + model,
+                  folder.path());
+    INFO(ran.err);
+    CHECK(ran.exit_code == 0);
+    CHECK(ran.out.find("NLL/token") != std::string::npos);
+    const test::Ran calibrated =
+        test::run(kProgram +
+                      " calibrate -o cal.pb --tasks kv --lengths 300 --turns 2 --sessions 1 "
+                      "--max-new-tokens 3" +
+                      model,
+                  folder.path());
+    INFO(calibrated.err);
+    CHECK(calibrated.exit_code == 0);
+    const test::Ran shown = test::run(kProgram + " show cal.pb", folder.path());
+    INFO(shown.err);
+    CHECK(shown.exit_code == 0);
+  }
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.file(""), {.family = test::TinyFamily::kMamba2});
+  const test::Ran kernels =
+      test::run(kProgram + " kernels --model " + folder.path(), folder.path());
+  CHECK(kernels.exit_code == 1);
+  CHECK(kernels.err.find("no layer attends") != std::string::npos);
+  test::write_tiny_model(folder.file(""));
+  const test::Ran refused =
+      test::run(kProgram + " run --save-state-every 64 --model " + folder.path(), folder.path());
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err.find("--save-state-every is of recurrent layers") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace scsim

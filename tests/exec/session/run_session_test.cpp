@@ -15,17 +15,22 @@
 namespace scsim::exec {
 namespace {
 
-LoadedModel tiny_model() {
+using test::TinyFamily;
+
+LoadedModel tiny_model(TinyFamily family, std::int64_t saved_every) {
   const test::TemporaryFolder folder;
-  test::write_tiny_model(folder.path());
-  Expected<LoadedModel> model = load_model(folder.path(), ModelOptions{});
+  test::write_tiny_model(folder.path(), {.family = family});
+  Expected<LoadedModel> model = load_model(folder.path(), ModelOptions{.saved_every = saved_every});
   INFO((model ? "" : model.error().message));
   REQUIRE(model.has_value());
   return *std::move(model);
 }
 
 struct Bench {
-  LoadedModel model = tiny_model();
+  explicit Bench(TinyFamily family = TinyFamily::kLlama, std::int64_t saved_every = 0)
+      : model(tiny_model(family, saved_every)) {}
+
+  LoadedModel model;
   std::unique_ptr<Timeline> timeline = wall_timeline();
   std::unique_ptr<MethodRuntime> full = methods::make_runtime(*methods::parse_method("full"));
 
@@ -72,7 +77,7 @@ SessionRecord run_alone(Bench& bench, const std::vector<std::int32_t>& prompt,
 }
 
 TEST_CASE("turns on a kept cache say what each says from its whole prompt", "[exec][session]") {
-  Bench bench;
+  Bench bench(GENERATE(TinyFamily::kLlama, TinyFamily::kMamba2, TinyFamily::kJamba));
   for (const SessionMode mode : {SessionMode::kMultiTurn, SessionMode::kMultiRequest}) {
     const TokenSession session = some_session(bench, mode);
     const SessionRecord record = bench.run(session);
@@ -95,7 +100,7 @@ TEST_CASE("turns on a kept cache say what each says from its whole prompt", "[ex
 }
 
 TEST_CASE("what is in the cache is not computed again", "[exec][session]") {
-  Bench bench;
+  Bench bench(GENERATE(TinyFamily::kLlama, TinyFamily::kMamba2, TinyFamily::kJamba));
   const TokenSession turns = some_session(bench, SessionMode::kMultiTurn);
   const SessionRecord record = bench.run(turns);
   CHECK(record.turns[0].cached_tokens == 0);
@@ -114,7 +119,7 @@ TEST_CASE("what is in the cache is not computed again", "[exec][session]") {
 }
 
 TEST_CASE("own answers stay in the conversation where golden ones are off", "[exec][session]") {
-  Bench bench;
+  Bench bench(GENERATE(TinyFamily::kLlama, TinyFamily::kMamba2, TinyFamily::kJamba));
   const TokenSession session = some_session(bench, SessionMode::kMultiTurn);
   const SessionRecord record = bench.run(session, {.golden_answers = false});
   std::vector<std::int32_t> before;
@@ -133,7 +138,9 @@ TEST_CASE("own answers stay in the conversation where golden ones are off", "[ex
 }
 
 TEST_CASE("whole prompts find what they have in common with the cache", "[exec][session]") {
-  Bench bench;
+  // Recurrent layers: up to the last saved point, here at every 8 tokens.
+  const auto family = GENERATE(TinyFamily::kLlama, TinyFamily::kMamba2, TinyFamily::kJamba);
+  Bench bench(family, family == TinyFamily::kLlama ? 0 : 8);
   TokenSession session{
       .mode = SessionMode::kMultiTurn, .context = {}, .turns = {}, .whole_prompts = true};
   TokenTurn turn;
@@ -144,7 +151,8 @@ TEST_CASE("whole prompts find what they have in common with the cache", "[exec][
     session.turns.push_back(turn);
   }
   const SessionRecord record = bench.run(session);
-  CHECK(record.turns[1].cached_tokens == std::ssize(bench.ids("the same beginning, then th")));
+  const std::int64_t common = std::ssize(bench.ids("the same beginning, then th"));
+  CHECK(record.turns[1].cached_tokens == (family == TinyFamily::kLlama ? common : common / 8 * 8));
   CHECK(record.turns[2].cached_tokens == 0);
   for (std::size_t t = 0; t < 3; ++t) {
     CHECK(record.turns[t].output ==
@@ -185,41 +193,47 @@ TEST_CASE("a turn's stages add up to its seconds, and those to the time on the w
 }
 
 TEST_CASE("the ledger counts the pairs and bytes that the contract says", "[exec][session]") {
-  Bench bench;
+  const std::int64_t saved_every = GENERATE(0, 16);
+  Bench bench(GENERATE(TinyFamily::kLlama, TinyFamily::kMamba2, TinyFamily::kJamba), saved_every);
   const TokenSession session = some_session(bench, SessionMode::kMultiTurn);
   const SessionRecord record = bench.run(session);
   const auto contract = methods::make_contract(*methods::parse_method("full"));
   const ModelConfig& config = bench.model.model->config();
   const methods::AttentionLayer layer{.layer = 0,
-                                      .num_layers = config.layers,
+                                      .num_layers = config.attention_layers(),
                                       .query_heads = config.attention.query_heads,
                                       .kv_heads = config.attention.kv_heads,
                                       .head_dim = config.attention.head_dim,
                                       .element_bytes = 4};
+  const auto attending = static_cast<double>(config.attention_layers());
+  const auto recurring = static_cast<double>(config.recurrent_layers());
+  const methods::RecurrentLayer recurrent{
+      .state = Bytes{static_cast<double>(config.mamba.state_bytes())},
+      .saved_every = Tokens{saved_every}};
   for (const TurnRecord& turn : record.turns) {
     const auto& generation = turn.counts[static_cast<std::size_t>(Stage::kGeneration)];
     const auto& loading = turn.counts[static_cast<std::size_t>(Stage::kLoading)];
     CHECK(generation.tokens == turn.fresh_tokens);
     CHECK(static_cast<double>(generation.attended_pairs) ==
-          static_cast<double>(config.layers) *
+          attending *
               contract->prefill_pairs(layer, Tokens{turn.fresh_tokens}, Tokens{turn.cached_tokens})
                   .least);
     double pairs = 0, bytes = 0;
     const std::int64_t behind = turn.fresh_tokens + turn.cached_tokens;
     for (std::int64_t step = 1; step < std::ssize(turn.output); ++step) {
-      pairs += static_cast<double>(config.layers * layer.query_heads * (behind + step));
-      bytes += static_cast<double>(config.layers) *
-               contract->decode_reads(layer, Tokens{behind + step}).hbm.value();
+      pairs += attending * static_cast<double>(layer.query_heads * (behind + step));
+      bytes += attending * contract->decode_reads(layer, Tokens{behind + step}).hbm.value() +
+               recurring * methods::decode_reads(recurrent).hbm.value();
     }
     CHECK(static_cast<double>(loading.attended_pairs) == pairs);
     CHECK(static_cast<double>(loading.bytes_read) == bytes);
     // Allocated are whole pages.
-    const double kept =
-        static_cast<double>(config.layers) * contract->kept_bytes(layer, Tokens{behind}).value();
+    const double kept = attending * contract->kept_bytes(layer, Tokens{behind}).value();
     const std::int64_t page = bench.model.model->options().page_tokens;
     const double rounded =
         kept / static_cast<double>(behind) * static_cast<double>((behind + page - 1) / page * page);
-    CHECK(static_cast<double>(turn.cache_bytes) == rounded);
+    CHECK(static_cast<double>(turn.cache_bytes) ==
+          rounded + recurring * methods::kept_bytes(recurrent, Tokens{behind}).value());
   }
 }
 
@@ -264,8 +278,8 @@ TEST_CASE("an answer ends at its stop, at its limit, and is heard as it is said"
   CHECK(stopped.output.size() <= free.output.size());
 }
 
-TEST_CASE("a session runs the same twice and leaves no page behind", "[exec][session]") {
-  Bench bench;
+TEST_CASE("a session runs the same twice and leaves nothing behind", "[exec][session]") {
+  Bench bench(GENERATE(TinyFamily::kLlama, TinyFamily::kMamba2, TinyFamily::kJamba), 16);
   const TokenSession session = some_session(bench, SessionMode::kMultiTurn);
   const SessionRecord one = bench.run(session), two = bench.run(session);
   for (std::size_t t = 0; t < one.turns.size(); ++t) {

@@ -39,6 +39,9 @@ std::span<exec::LoadedModel> tiny_models() {
                            .intermediate = 64,
                            .seed = 2},
                           {.page_tokens = 32}));
+    loaded.push_back(
+        load({.family = TinyFamily::kJamba, .layers = 4, .seed = 3}, {.page_tokens = 16}));
+    loaded.push_back(load({.family = TinyFamily::kMamba2, .seed = 4}, {.page_tokens = 16}));
     return loaded;
   }();
   return models;
@@ -55,8 +58,9 @@ Subject::Subject(const std::string& method, exec::LoadedModel& tiny)
   INFO((parsed ? "" : parsed.error().message));
   REQUIRE(parsed.has_value());
   choice = *parsed;
-  title += " on " + std::to_string(model.config().layers) + " layers of " +
+  title += " on " + std::to_string(layers()) + " layers of " +
            std::to_string(model.config().attention.query_heads) + " heads";
+  if (layers() < model.config().layers) title += " beside recurrent ones";
   contract = methods::make_contract(choice);
   runtime = methods::make_runtime(choice);
 }
@@ -76,13 +80,19 @@ double Subject::kept_bytes(std::span<const Tokens> prompts) const {
   for (std::int64_t i = 0; i < layers(); ++i) {
     bytes += contract->kept_bytes_behind(layer(i), prompts).value();
   }
+  Tokens seen{0};
+  for (const Tokens prompt : prompts) seen = seen + prompt;
+  const methods::RecurrentLayer recurrent{
+      .state = Bytes{static_cast<double>(model.config().mamba.state_bytes())}};
+  bytes += static_cast<double>(model.config().recurrent_layers()) *
+           methods::kept_bytes(recurrent, seen).value();
   return bytes;
 }
 
 double Subject::allocated_bytes(const exec::KvCache& cache) const {
   const std::int64_t row = 2 * model.config().attention.head_dim * 4;
   std::int64_t empty = 0;
-  for (std::int64_t l = 0; l < cache.layers(); ++l) {
+  for (std::int64_t l = 0; l < layers(); ++l) {
     std::set<std::pair<std::uint8_t, std::int32_t>> seen;  // pages that heads share count once
     for (std::int64_t h = 0; h < cache.heads(l); ++h) {
       const std::int64_t pages = cache.num_pages(l, h);
@@ -104,7 +114,16 @@ std::vector<Subject> subjects(const methods::MethodEntry& entry,
                               const std::vector<std::string>& settings) {
   std::vector<Subject> all;
   for (const std::string& setting : settings) {
-    for (exec::LoadedModel& model : tiny_models()) all.emplace_back(written(entry, setting), model);
+    const std::string method = written(entry, setting);
+    for (exec::LoadedModel& model : tiny_models()) {
+      const exec::ModelConfig& config = model.model->config();
+      const methods::ModelLayers layers{.model = config.name,
+                                        .attention = config.attention_layers(),
+                                        .recurrent = config.recurrent_layers()};
+      const auto choice = methods::parse_method(method);
+      if (choice && !methods::check_layers(*choice, layers)) continue;
+      all.emplace_back(method, model);
+    }
   }
   return all;
 }

@@ -18,7 +18,8 @@
 namespace scsim::test {
 
 // The tiny models that every method is run on, loaded once: heads in groups of two on pages of 16
-// tokens, and three layers with heads in groups of three on pages of 32.
+// tokens; three layers with heads in groups of three on pages of 32; a hybrid of four layers, of
+// which two attend; and a recurrent network, where no layer does.
 std::span<exec::LoadedModel> tiny_models();
 // The first one, its prompts prefilled in chunks of 48 tokens.
 exec::LoadedModel& tiny_model_in_chunks();
@@ -33,9 +34,10 @@ struct Subject {
   std::unique_ptr<methods::KvContract> contract;
   std::unique_ptr<exec::MethodRuntime> runtime;
 
-  std::int64_t layers() const { return model.config().layers; }
+  std::int64_t layers() const { return model.config().attention_layers(); }  // that attend
   methods::AttentionLayer layer(std::int64_t number) const;
-  // Over all layers: what the contract says is kept behind these prompts.
+  // What the contract says is kept behind these prompts by the layers that attend, and the states
+  // of the others.
   double kept_bytes(std::span<const Tokens> prompts) const;
   // What a cache has allocated, less the rows of its last pages that hold nothing.
   double allocated_bytes(const exec::KvCache& cache) const;
@@ -45,7 +47,7 @@ struct Subject {
 std::string written(const methods::MethodEntry& entry, const std::string& setting);
 // Its defaults (""), its small settings and its lossless ones.
 std::vector<std::string> every_setting(const methods::MethodEntry& entry);
-// The method at each of these settings on each model.
+// The method at each of these settings on each model that it can run on.
 std::vector<Subject> subjects(const methods::MethodEntry& entry,
                               const std::vector<std::string>& settings);
 
