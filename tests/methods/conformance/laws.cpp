@@ -156,7 +156,7 @@ void decodes_reading_what_its_contract_says(const MethodEntry& entry) {
     for (const std::int32_t token : script.turns[0].answer) {
       Measured measured;
       value(subject.model.decode(token, cache, *subject.runtime, measured.measure));
-      double expected = 0;
+      double expected = subject.recurrent_reads();
       for (std::int64_t i = 0; i < subject.layers(); ++i) {
         const methods::DecodeReads reads =
             subject.contract->decode_reads(subject.layer(i), Tokens{cache.tokens_seen()});

@@ -75,6 +75,12 @@ methods::AttentionLayer Subject::layer(std::int64_t number) const {
           .element_bytes = 4};
 }
 
+namespace {
+methods::RecurrentLayer recurrent_layer(const exec::Model& model) {
+  return {.state = Bytes{static_cast<double>(model.config().mamba.state_bytes())}};
+}
+}  // namespace
+
 double Subject::kept_bytes(std::span<const Tokens> prompts) const {
   double bytes = 0;
   for (std::int64_t i = 0; i < layers(); ++i) {
@@ -82,11 +88,14 @@ double Subject::kept_bytes(std::span<const Tokens> prompts) const {
   }
   Tokens seen{0};
   for (const Tokens prompt : prompts) seen = seen + prompt;
-  const methods::RecurrentLayer recurrent{
-      .state = Bytes{static_cast<double>(model.config().mamba.state_bytes())}};
   bytes += static_cast<double>(model.config().recurrent_layers()) *
-           methods::kept_bytes(recurrent, seen).value();
+           methods::kept_bytes(recurrent_layer(model), seen).value();
   return bytes;
+}
+
+double Subject::recurrent_reads() const {
+  return static_cast<double>(model.config().recurrent_layers()) *
+         methods::decode_reads(recurrent_layer(model)).hbm.value();
 }
 
 double Subject::allocated_bytes(const exec::KvCache& cache) const {

@@ -39,6 +39,7 @@ struct Subject {
   // What the contract says is kept behind these prompts by the layers that attend, and the states
   // of the others.
   double kept_bytes(std::span<const Tokens> prompts) const;
+  double recurrent_reads() const;  // bytes, of a decode step, by the recurrent layers
   // What a cache has allocated, less the rows of its last pages that hold nothing.
   double allocated_bytes(const exec::KvCache& cache) const;
 };
