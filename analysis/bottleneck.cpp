@@ -91,6 +91,10 @@ BottleneckFinding what_bounds_a_step(const Summary& summary, const std::string& 
   const double host = cluster.stage_gpu_seconds[static_cast<std::size_t>(Stage::kOther)] / busy;
   const double memory = part(cluster.hbm_bytes_per_second, cluster.peak_hbm_bytes_per_second);
   const double compute = part(cluster.flops_per_second, cluster.peak_flops_per_second);
+  // Measured step costs say nothing of what bounds a step.
+  if (cluster.hbm_bytes_per_second <= 0 && cluster.flops_per_second <= 0)
+    return {Bottleneck::kUnknown,
+            why_asked + "step costs were measured as a whole, so what bounds a step is not known"};
   const std::string numbers = "while busy, engines reach " + format_percent(memory) +
                               " of peak HBM bandwidth and " + format_percent(compute) +
                               " of peak compute, and spend " + format_percent(host) +

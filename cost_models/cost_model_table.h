@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost_models/profile.h"
 #include "cost_models/shapes.h"
 #include "cost_models/step_cost.h"
 
@@ -16,7 +17,8 @@ struct CostModelInputs {
   ModelShape model;
   Parallel parallel;
   Precision precision;
-  Seconds step_overhead, request_overhead;  // host time, from the engine's knobs
+  Seconds step_overhead, request_overhead;                 // host time, from the engine's knobs
+  std::shared_ptr<const MeasuredCosts> profile = nullptr;  // where one was given
 };
 
 struct CostModelEntry {

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ struct StepCost {
   double hbm_bytes = 0, flops = 0, link_bytes = 0;
   double hbm_bytes_per_context_token = 0, flops_per_context_token = 0;
   std::array<double, kMaxWindows> hbm_bytes_per_windowed_token{}, flops_per_windowed_token{};
+  // Measured costs: the step is outside of what was sampled, or is when its decode context is more.
+  bool extrapolated = false;
+  double most_context = std::numeric_limits<double>::infinity();
 };
 
 // Pairs of a causal prefill of `fresh` tokens behind `cached` ones: sum over i in 1..fresh of

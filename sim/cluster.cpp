@@ -11,7 +11,9 @@
 namespace scsim::sim {
 namespace {
 
-proto::PoolConfig default_pool() {
+using Measured = std::shared_ptr<const cost_models::MeasuredCosts>;
+
+proto::PoolConfig default_pool(const Measured& measured) {
   proto::PoolConfig pool;
   pool.set_name("pool");
   pool.set_model("llama-3.1-8b");
@@ -24,21 +26,98 @@ proto::PoolConfig default_pool() {
   pool.set_cost_model("roofline");
   pool.set_gpus_per_node(8);
   pool.mutable_engine()->set_preset("vllm");
+  if (measured == nullptr) return pool;
+  pool.set_model(measured->profile.design.model.name);
+  pool.set_gpu(measured->profile.design.device.name);
+  pool.set_gpus(1);
+  pool.clear_cache_dtype();  // the profile's
+  pool.set_cost_model("profile");
   return pool;
 }
 
-Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::string>& honesty) {
-  Pool pool;
-  pool.name = config.name();
-  pool.model_name = config.model();
-  pool.serves_every_model = config.serves_every_model();
-  pool.price_per_gpu_hour = config.price_per_gpu_hour();
+// What the pool serves, on what, in which precision.
+Expected<void> resolve_shapes(const proto::PoolConfig& config, Pool& pool) {
   auto model = cost_models::find_model(config.model());
   if (!model) return Error{"model: " + model.error().message};
   pool.model = *model;
   auto gpu = cost_models::find_gpu(config.gpu());
   if (!gpu) return Error{"gpu: " + gpu.error().message};
   pool.gpu = *gpu;
+  const std::string weights =
+      config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
+  for (const auto& [key, dtype] :
+       {std::pair{"weight_dtype: ", weights}, std::pair{"cache_dtype: ", config.cache_dtype()}}) {
+    if (auto bits = cost_models::dtype_bits(dtype); !bits) return Error{key + bits.error().message};
+  }
+  pool.precision = *cost_models::make_precision(weights, config.cache_dtype());
+  return {};
+}
+
+// The same of a pool at measured costs.
+Expected<void> measured_shapes(const proto::PoolConfig& config,
+                               const cost_models::MeasuredCosts& measured, Pool& pool) {
+  const Profile& profile = measured.profile;
+  const auto other = [&](const std::string& key, const std::string& value, const std::string& what,
+                         const std::string& measured_one) {
+    return Error{key + ": \"" + value + "\" is not the " + what + " that " + measured.path +
+                 " is of, \"" + measured_one +
+                 "\"; leave the key out, or give the pool another cost_model"};
+  };
+  if (!cost_models::is_profiled_model(profile, config.model()))
+    return other("model", config.model(), "model", profile.design.model.name);
+  if (!cost_models::is_profiled_device(profile, config.gpu()))
+    return other("gpu", config.gpu(), "device", profile.design.device.name);
+  auto model = cost_models::profiled_model(profile);
+  if (!model) return Error{"cost_model: " + model.error().message};
+  if (const auto known = cost_models::find_model(config.model())) model = *known;
+  pool.model = *model;
+  pool.gpu = cost_models::profiled_device(profile);
+  for (const auto& [key, value] : {std::pair{"weight_dtype", config.weight_dtype()},
+                                   std::pair{"cache_dtype", config.cache_dtype()}}) {
+    if (!value.empty())
+      return Error{std::string(key) + ": the profile's costs are of " +
+                   profile.design.model.weights_format + " weights and " +
+                   profile.design.model.kv_type + " KV; leave the key out"};
+  }
+  const auto precision = cost_models::profiled_precision(profile);
+  if (!precision) return Error{"cost_model: " + precision.error().message};
+  pool.precision = *precision;
+  if (pool.gpu.host_bandwidth.value() <= 0 && config.engine().preemption() == "swap")
+    return Error{"engine.preemption: swap: " + measured.path +
+                 " knows no bandwidth between device and host; only recompute is modelled"};
+  return {};
+}
+
+// Blocks of an engine: as configured, or what the memory plan leaves.
+Expected<std::int64_t> blocks_of(const proto::PoolConfig& config, Pool& pool) {
+  const bool planned = pool.gpu.memory_bandwidth.value() > 0 && pool.model.source != "the profile";
+  if (planned) {
+    auto memory = cost_models::plan_memory(
+        pool.model, pool.gpu, pool.parallel, pool.precision, pool.knobs.gpu_memory_utilization,
+        pool.knobs.max_batched_tokens, pool.knobs.max_sequences, pool.knobs.block_tokens);
+    if (!memory) return Error{"gpu: " + memory.error().message};
+    pool.memory = *memory;
+  }
+  if (config.engine().has_num_blocks())
+    return static_cast<std::int64_t>(config.engine().num_blocks());
+  if (planned) return pool.memory.num_blocks;
+  return Error{
+      "engine.num_blocks: how many KV blocks an engine has does not follow from the "
+      "profile; give it (\"--set pools[0].engine.num_blocks=N\")"};
+}
+
+Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& measured,
+                            std::vector<std::string>& honesty) {
+  Pool pool;
+  pool.name = config.name();
+  pool.model_name = config.model();
+  pool.serves_every_model = config.serves_every_model();
+  pool.price_per_gpu_hour = config.price_per_gpu_hour();
+  const bool at_measured_costs = config.cost_model() == "profile" && measured != nullptr;
+  if (auto shapes = at_measured_costs ? measured_shapes(config, *measured, pool)
+                                      : resolve_shapes(config, pool);
+      !shapes)
+    return shapes.error();
 
   pool.parallel.tensor = static_cast<int>(config.tensor_parallel());
   pool.parallel.pipeline = static_cast<int>(config.pipeline_parallel());
@@ -60,14 +139,6 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
   pool.engines = static_cast<int>(config.gpus()) / pool.gpus_per_engine;
   pool.gpus_per_node = static_cast<int>(config.gpus_per_node());
 
-  const std::string weights =
-      config.weight_dtype().empty() ? pool.model.default_weight_dtype : config.weight_dtype();
-  for (const auto& [key, dtype] :
-       {std::pair{"weight_dtype: ", weights}, std::pair{"cache_dtype: ", config.cache_dtype()}}) {
-    if (auto bits = cost_models::dtype_bits(dtype); !bits) return Error{key + bits.error().message};
-  }
-  pool.precision = *cost_models::make_precision(weights, config.cache_dtype());
-
   auto knobs = resolve_knobs(config.engine());
   if (!knobs) return knobs.error();
   pool.knobs = *knobs;
@@ -76,16 +147,9 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
     honesty.push_back("prefix caching is off in pool " + pool.name + ": " + pool.model.name +
                       " has recurrent layers, whose state can be reused at saved points only");
   }
-  auto memory = cost_models::plan_memory(
-      pool.model, pool.gpu, pool.parallel, pool.precision, pool.knobs.gpu_memory_utilization,
-      pool.knobs.max_batched_tokens, pool.knobs.max_sequences, pool.knobs.block_tokens);
-  if (!memory) return Error{"gpu: " + memory.error().message};
-  pool.memory = *memory;
-  // vLLM keeps one block of its pool for itself.
-  pool.num_blocks =
-      (config.engine().has_num_blocks() ? static_cast<std::int64_t>(config.engine().num_blocks())
-                                        : pool.memory.num_blocks) -
-      1;
+  const auto blocks = blocks_of(config, pool);
+  if (!blocks) return blocks.error();
+  pool.num_blocks = *blocks - 1;  // vLLM keeps one block of its pool for itself
   if (pool.num_blocks < 1)
     return Error{"engine.num_blocks: the memory plan leaves no room for KV blocks"};
   // As in vLLM, any one request that is not refused fits into the blocks.
@@ -107,7 +171,7 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
   auto cost_model = cost_models::make_cost_model(
       config.cost_model(),
       {pool.gpu, pool.model, pool.parallel, pool.precision, Seconds(pool.knobs.step_overhead_s),
-       Seconds(pool.knobs.request_overhead_s)});
+       Seconds(pool.knobs.request_overhead_s), measured});
   if (!cost_model) return Error{"cost_model: " + cost_model.error().message};
   pool.cost_model = std::move(*cost_model);
   for (const std::string& line : pool.cost_model->honesty()) honesty.push_back(line);
@@ -124,7 +188,7 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, std::vector<std::st
 proto::ClusterConfig default_cluster_config() {
   proto::ClusterConfig config;
   config.set_name("one node of 8 x H200");
-  *config.add_pools() = default_pool();
+  *config.add_pools() = default_pool(nullptr);
   config.mutable_pools(0)->set_serves_every_model(true);
   config.mutable_router()->set_policy("prefix_aware");
   proto::SloConfig& slo = *config.add_slos();
@@ -134,13 +198,20 @@ proto::ClusterConfig default_cluster_config() {
   return config;
 }
 
-Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
+Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measured& measured) {
   proto::ClusterConfig config = default_cluster_config();
+  if (measured != nullptr) {
+    config.set_name("one engine on " + measured->profile.design.device.name);
+    *config.mutable_pools(0) = default_pool(measured);
+  }
   if (given.pools_size() > 0) config.clear_pools();
   if (given.slos_size() > 0) config.clear_slos();
   config.MergeFrom(given);
   for (int i = 0; i < config.pools_size(); ++i) {
-    proto::PoolConfig pool = default_pool();
+    // A pool with a cost model of its own has nothing of the profile's.
+    const std::string& cost_model = config.pools(i).cost_model();
+    const bool own_costs = !cost_model.empty() && cost_model != "profile";
+    proto::PoolConfig pool = default_pool(own_costs ? nullptr : measured);
     if (config.pools_size() > 1) pool.set_name("pool" + std::to_string(i));
     pool.MergeFrom(config.pools(i));
     if (config.pools_size() == 1) pool.set_serves_every_model(true);
@@ -150,7 +221,7 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
   Cluster cluster;
   cluster.name = config.name();
   for (int i = 0; i < config.pools_size(); ++i) {
-    auto pool = resolve_pool(config.pools(i), cluster.honesty);
+    auto pool = resolve_pool(config.pools(i), measured, cluster.honesty);
     if (!pool) return Error{"pools[" + std::to_string(i) + "]." + pool.error().message};
     proto::EngineConfig& engine = *config.mutable_pools(i)->mutable_engine();
     engine = knobs_as_config(engine.preset(), pool->knobs);
@@ -165,6 +236,10 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given) {
   cluster.store = *std::move(store);
   for (const Pool& pool : cluster.pools) {
     if (cluster.store.tiers.empty()) break;
+    if (pool.gpu.host_bandwidth.value() <= 0 && cluster.store.pcie_bytes_per_second <= 0) {
+      return Error{"network.pcie_bandwidth: tiers need it, as pool " + pool.name + " runs on " +
+                   pool.gpu.name + ", whose bandwidth to its host is not known"};
+    }
     if (pool.model.has_recurrent_layers()) {
       return Error{"store.tiers: pool " + pool.name + " serves " + pool.model.name +
                    ", whose recurrent state can be reused at saved points only; tiers of that are "

@@ -55,8 +55,11 @@ struct Cluster {
 // The built-in cluster: one node of 8 H200 that serves Llama-3.1-8B, an engine per GPU.
 proto::ClusterConfig default_cluster_config();
 
-// Keys that are absent are as in the built-in cluster (a pool's as in its pool). Errors name the
-// key.
-Expected<Cluster> resolve_cluster(const proto::ClusterConfig& config);
+// Keys that are absent are as in the built-in cluster (a pool's as in its pool); with a profile
+// pools serve its model on its device, one engine each, at its costs. A pool that names another
+// model or device is an error unless it names another cost model too. Errors name the key.
+Expected<Cluster> resolve_cluster(
+    const proto::ClusterConfig& config,
+    const std::shared_ptr<const cost_models::MeasuredCosts>& profile = nullptr);
 
 }  // namespace scsim::sim

@@ -255,11 +255,24 @@ void Engine::account(std::int64_t steps, TimePoint now) {
   }
 }
 
+// The context of a segment's steps only grows, so those outside are its last ones.
+void Engine::count_extrapolated(std::int64_t steps) {
+  const Step& step = scheduler_.step();
+  std::int64_t inside = cost_->extrapolated ? 0 : steps;
+  const double room = cost_->most_context - static_cast<double>(step.decode_context);
+  if (room < static_cast<double>(inside * step.decodes))
+    inside = room < 0 ? 0 : 1 + static_cast<std::int64_t>(room / static_cast<double>(step.decodes));
+  inside = std::min(inside, steps);
+  extrapolated_steps_ += steps - inside;
+  if (inside < steps) extrapolated_seconds_ += segment_seconds(steps) - segment_seconds(inside);
+}
+
 void Engine::complete(TimePoint now, Listener& listener) {
   SCSIM_CHECK(in_step_);
   SCSIM_CHECK_EQ(now, segment_end(steps_));
   advance_timeline(now);
   account(steps_, now);
+  count_extrapolated(steps_);
   if (scheduler_.step().decodes > 0) {
     gaps_.steps(steps_, segment_end(1), step_seconds(1), step_seconds(steps_ - 1), now);
   }

@@ -73,6 +73,11 @@ class Engine {
   // The segment has ended at `now`.
   void complete(TimePoint now, Listener& listener);
 
+  // Of its steps and their time, what lies outside of what a measured cost model was sampled at.
+  std::int64_t steps() const { return totals_.steps; }
+  std::int64_t extrapolated_steps() const { return extrapolated_steps_; }
+  double extrapolated_seconds() const { return extrapolated_seconds_; }
+
   Duration timeline_width() const { return timeline_.width(); }
   // What it did, at the end of the run; adds its blocks' lifetimes.
   EngineResult end_of_run(TimePoint end, Duration timeline_width, LifetimeHistogram& lifetimes);
@@ -94,6 +99,7 @@ class Engine {
   TimePoint segment_end(std::int64_t steps) const;
   void advance_timeline(TimePoint now);
   void account(std::int64_t steps, TimePoint now);
+  void count_extrapolated(std::int64_t steps);
   void leave_gaps(JobId job);
 
   EngineSettings settings_;
@@ -115,6 +121,8 @@ class Engine {
   std::vector<JobId> stalled_;  // decoding, but no token in this step
 
   std::int64_t pending_tokens_ = 0;
+  std::int64_t extrapolated_steps_ = 0;
+  double extrapolated_seconds_ = 0;
   PerStage<std::int64_t> ledger_{};
   EngineResult totals_;
 };

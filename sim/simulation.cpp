@@ -114,6 +114,7 @@ class Simulation final : private Engine::Listener {
   void open_phase(Active& active, Active::Phase phase);
   void end_request(std::uint32_t slot, Outcome outcome, std::int64_t produced);
   void finish_result(Result& result);
+  void say_extrapolated(Result& result) const;
 
   void admitted(std::uint64_t tag, const Step::Admitted& how) override;
   void preempted(std::uint64_t tag) override;
@@ -669,6 +670,23 @@ Expected<Result> Simulation::run() {
   return result;
 }
 
+// INV-HONEST: how much of the engines' time no sample stands behind.
+void Simulation::say_extrapolated(Result& result) const {
+  std::int64_t outside = 0, steps = 0;
+  double outside_seconds = 0, seconds = 0;
+  for (const auto& engine : engines_) {
+    outside += engine->extrapolated_steps();
+    outside_seconds += engine->extrapolated_seconds();
+    steps += engine->steps();
+    for (const std::int64_t ns : engine->ledger()) seconds += 1e-9 * static_cast<double>(ns);
+  }
+  if (outside == 0) return;
+  result.honesty.push_back(
+      "extrapolated: " + format_percent(static_cast<double>(outside) / static_cast<double>(steps)) +
+      " of engine steps and " + format_percent(outside_seconds / seconds) +
+      " of their time lie outside of what was sampled for the profile");
+}
+
 void Simulation::finish_result(Result& result) {
   result.trace = trace_.header();
   result.tables = trace_.tables();
@@ -717,6 +735,7 @@ void Simulation::finish_result(Result& result) {
     store_->end_of_run(result);
     result.fetches = std::move(fetches_);
   }
+  say_extrapolated(result);
   for (const std::string& name : identity_.unseen())
     result.honesty.push_back("unused: the trace has no tenant " + name);
   for (const auto& engine : engines_) {

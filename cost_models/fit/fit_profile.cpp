@@ -10,6 +10,7 @@
 
 #include "cost_models/fit/drivers.h"
 #include "cost_models/fit/least_squares.h"
+#include "cost_models/step_drivers.h"
 #include "traces/math.h"
 #include "traces/text.h"
 
@@ -104,7 +105,13 @@ std::optional<HeldOutError> hold_out(const Rows& rows, std::string what,
   return summarise(std::move(what), errors);
 }
 
-ProfileFit describe(const Rows& rows, const std::vector<Driver>& drivers, int method,
+std::vector<std::string> names_of(const std::vector<Driver>& drivers) {
+  std::vector<std::string> names;
+  for (const Driver driver : drivers) names.push_back(driver_name(driver));
+  return names;
+}
+
+ProfileFit describe(const Rows& rows, const std::vector<std::string>& drivers, int method,
                     std::string name, std::vector<Residual>* residuals) {
   const RowFit fitted = fit_rows(rows);
   ProfileFit fit{.method = method,
@@ -119,7 +126,7 @@ ProfileFit describe(const Rows& rows, const std::vector<Driver>& drivers, int me
     const std::size_t column = fitted.columns[i];
     const auto [least, most] =
         std::ranges::minmax(rows, {}, [&](const Row& row) { return row.drivers[column]; });
-    fit.coefficients.push_back({.driver = driver_name(drivers[column]),
+    fit.coefficients.push_back({.driver = drivers[column],
                                 .seconds = fitted.fit.coefficients[i],
                                 .standard_error = fitted.fit.error(i),
                                 .least = least.drivers[column],
@@ -143,7 +150,7 @@ ProfileFit describe(const Rows& rows, const std::vector<Driver>& drivers, int me
                                                           .fitted = fitted.at(row),
                                                           .drivers = {}});
     for (std::size_t i = 0; i < drivers.size(); ++i)
-      residual.drivers.emplace_back(driver_name(drivers[i]), row.drivers[i]);
+      residual.drivers.emplace_back(drivers[i], row.drivers[i]);
   }
   return fit;
 }
@@ -194,7 +201,11 @@ class Merged {
     }
     for (const OperatorSample& sample : file.calibration.operators) {
       took(sample.began_unix_ns);
-      add_operator(sample);
+      if (sample.name == kEngineStep) {
+        if (const auto added = add_step(file, sample, methods); !added) return added;
+      } else {
+        add_operator(sample);
+      }
     }
     profile.sources.push_back(std::move(source));
     return {};
@@ -202,12 +213,13 @@ class Merged {
 
   void finish() {
     fit_stages();
-    for (const auto& [name, rows] : operators_) {
-      ProfileFit fit = describe(rows, operator_drivers(), kOperatorFit, name, residuals_);
-      add_if(fit.held_out, hold_out(rows, "length", [](const Row& row) { return row.length; }));
-      add_if(fit.held_out, hold_out(rows, "batch", [](const Row& row) { return row.batch; }));
-      profile.fits.push_back(std::move(fit));
-    }
+    for (const auto& [name, rows] : operators_)
+      fit_calls(rows, names_of(operator_drivers()), kOperatorFit, name);
+    std::vector<std::string> step_drivers;
+    for (std::size_t d = 0; d < kNumFittedStepDrivers; ++d)
+      step_drivers.emplace_back(step_driver_name(static_cast<StepDriver>(d)));
+    for (const auto& [method, rows] : steps_)
+      fit_calls(rows, step_drivers, method, std::string(kEngineStep));
     for (const auto& [key, sums] : accuracy_) {
       const auto& [method, task, mode, turn, tokens] = key;
       AccuracyCell cell{.method = method,
@@ -235,7 +247,7 @@ class Merged {
     }
   }
 
-  bool empty() const { return stages_.empty() && operators_.empty(); }
+  bool empty() const { return stages_.empty() && operators_.empty() && steps_.empty(); }
   Profile profile;
 
  private:
@@ -346,11 +358,10 @@ class Merged {
     densities_[{method, length}].push_back(static_cast<double>(stage.attended_pairs) / causal);
   }
 
-  void add_operator(const OperatorSample& sample) {
-    if (sample.seconds.empty()) return;
+  static Row row_of(const OperatorSample& sample, std::size_t number) {
     Row row{.drivers = {},
             .seconds = quantile(sample.seconds, 0.5),
-            .group = static_cast<int>(operators_[sample.name].size()),
+            .group = static_cast<int>(number),
             .length = 0,
             .batch = std::ssize(sample.new_tokens),
             .where = operator_key(sample)};
@@ -358,9 +369,46 @@ class Merged {
       const std::int64_t cached = i < sample.cached_tokens.size() ? sample.cached_tokens[i] : 0;
       row.length = std::max(row.length, sample.new_tokens[i] + cached);
     }
+    return row;
+  }
+
+  void add_operator(const OperatorSample& sample) {
+    if (sample.seconds.empty()) return;
+    Rows& rows = operators_[sample.name];
+    Row row = row_of(sample, rows.size());
     for (const Driver driver : operator_drivers())
       row.drivers.push_back(driver_value(driver, sample));
-    operators_[sample.name].push_back(std::move(row));
+    rows.push_back(std::move(row));
+  }
+
+  // `methods`: where the file's methods are in the profile's.
+  Expected<void> add_step(const CalibrationFile& file, const OperatorSample& sample,
+                          const std::vector<int>& methods) {
+    if (sample.seconds.empty()) return {};
+    const auto named = std::ranges::find(sample.dimensions, std::string("method"),
+                                         [](const auto& dimension) { return dimension.first; });
+    const std::int64_t place = named == sample.dimensions.end() ? 0 : named->second;
+    if (place < 0 || place >= std::ssize(methods))
+      return Error{file.path + ": an engine step is of method " + std::to_string(place) +
+                   ", but there are " + std::to_string(methods.size())};
+    const int method = methods[static_cast<std::size_t>(place)];
+    const CalibrationModel& model = file.calibration.design.model;
+    const StepWork work =
+        step_work(sample, model.layers - model.recurrent_layers,
+                  profile.design.methods[static_cast<std::size_t>(method)].name == "full");
+    Rows& rows = steps_[method];
+    Row row = row_of(sample, rows.size());
+    row.drivers.assign(work.begin(), work.begin() + kNumFittedStepDrivers);
+    rows.push_back(std::move(row));
+    return {};
+  }
+
+  void fit_calls(const Rows& rows, const std::vector<std::string>& drivers, int method,
+                 const std::string& name) {
+    ProfileFit fit = describe(rows, drivers, method, name, residuals_);
+    add_if(fit.held_out, hold_out(rows, "length", [](const Row& row) { return row.length; }));
+    add_if(fit.held_out, hold_out(rows, "batch", [](const Row& row) { return row.batch; }));
+    profile.fits.push_back(std::move(fit));
   }
 
   void fit_stages() {
@@ -370,8 +418,8 @@ class Merged {
     for (const auto& [key, rows] : stages_) {
       const auto& [method, s] = key;
       const auto stage = static_cast<Stage>(s);
-      ProfileFit fit =
-          describe(rows, stage_drivers(stage), method, std::string(kStageNames[s]), residuals_);
+      ProfileFit fit = describe(rows, names_of(stage_drivers(stage)), method,
+                                std::string(kStageNames[s]), residuals_);
       for (const Row& row : rows) fit.share += row.seconds / seconds_of[method];
       add_if(fit.held_out, hold_out(rows, "length", [](const Row& row) { return row.length; }));
       add_if(fit.held_out, hold_out(rows, "session", [](const Row& row) { return row.group; }));
@@ -395,6 +443,7 @@ class Merged {
   std::map<std::tuple<std::uint64_t, std::string, int>, int> sessions_;  // seed, style, number
   std::map<std::pair<int, std::size_t>, Rows> stages_;                   // method, stage
   std::map<std::string, Rows> operators_;
+  std::map<int, Rows> steps_;  // of engines, by method
   std::map<std::tuple<int, std::string, int, int, std::int64_t>, std::map<int, ScoreSum>> accuracy_;
   std::map<std::pair<int, std::int64_t>, std::vector<double>> densities_;
 };

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "cost_models/step_drivers.h"
 #include "traces/report/text_table.h"
 #include "traces/text.h"
 
@@ -22,7 +23,15 @@ std::string coefficient_text(const ProfileCoefficient& coefficient) {
     text = format_seconds(coefficient.seconds) + (driver == "turns" ? " a turn" : " an entry");
   } else if (driver.starts_with("tokens")) {
     text = format_seconds(coefficient.seconds) + " a token";
-    if (driver.starts_with("tokens_to_")) text += " up to " + driver.substr(10);
+    std::string range = driver.substr(6);
+    std::ranges::replace(range, '_', ' ');
+    if (range.starts_with(" to ")) range = " up" + range;
+    text += range;
+  } else if (driver == "steps" || driver == "sequences" || driver == "sampled") {
+    text = format_seconds(coefficient.seconds) + " a " +
+           (driver == "steps"       ? "step"
+            : driver == "sequences" ? "sequence"
+                                    : "sampled token");
   } else {
     text = format_rate(1 / coefficient.seconds) + " of " + driver;
   }
@@ -45,28 +54,34 @@ std::string coefficients_text(const ProfileFit& fit) {
   return text.empty() ? std::string("nothing explains it") : text;
 }
 
-std::string fits_text(const Profile& profile, int method) {
-  const std::string third = method == kOperatorFit ? "batch" : "session";
-  std::vector<std::string> header = {method == kOperatorFit ? "operator" : "stage", "share",
-                                     "samples", "length 50 90", third + " 50 90"};
-  if (method != kOperatorFit) header.emplace_back("method 50 90");
+// Of the method's stages, or of whole steps, or of operators alone.
+std::string fits_text(const Profile& profile, int method, bool steps = false) {
+  const bool stages = method != kOperatorFit && !steps;
+  const std::string third = stages ? "session" : "batch";
+  std::vector<std::string> header = {stages  ? "stage"
+                                     : steps ? "step"
+                                             : "operator",
+                                     "share", "samples", "length 50 90", third + " 50 90"};
+  if (stages) header.emplace_back("method 50 90");
   TextTable table(header);
   std::string lines, worst;
+  bool any = false;
   for (const ProfileFit& fit : profile.fits) {
-    if (fit.method != method) continue;
-    std::vector<std::string> row = {
-        fit.name, method == kOperatorFit ? "-" : format_percent(fit.share),
-        format_integer(fit.samples), held_out_text(fit, "length"), held_out_text(fit, third)};
-    if (method != kOperatorFit) row.push_back(held_out_text(fit, "method"));
+    if (fit.method != method || (fit.name == kEngineStep) != steps) continue;
+    any = true;
+    std::vector<std::string> row = {fit.name, stages ? format_percent(fit.share) : "-",
+                                    format_integer(fit.samples), held_out_text(fit, "length"),
+                                    held_out_text(fit, third)};
+    if (stages) row.push_back(held_out_text(fit, "method"));
     table.add(std::move(row));
-    if (method != kOperatorFit && fit.share < kNegligibleShare) continue;
+    if (stages && fit.share < kNegligibleShare) continue;
     lines += wrapped("  " + fit.name + " = ", coefficients_text(fit));
     if (fit.worst.empty()) continue;
     worst += wrapped("  furthest off, " + fit.name + ": ",
                      fit.worst[0].where + ": " + format_seconds(fit.worst[0].measured) +
                          " measured, " + format_seconds(fit.worst[0].fitted) + " fitted");
   }
-  return table.text(2) + lines + worst;
+  return any ? table.text(2) + lines + worst : "";
 }
 
 std::string label_of(const Profile& profile, int method) {
@@ -121,6 +136,7 @@ std::string profile_text(const Profile& profile) {
   for (std::size_t m = 0; m < design.methods.size(); ++m) {
     text += "\n" + wrapped("", method_label(design.methods[m]));
     text += fits_text(profile, static_cast<int>(m));
+    text += fits_text(profile, static_cast<int>(m), true);
     for (const AttentionDensity& density : profile.densities) {
       if (density.method != static_cast<int>(m) || density.mean > 0.9999) continue;
       text += wrapped("  attended at " + format_integer(density.tokens) + " tokens: ",

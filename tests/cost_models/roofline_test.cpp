@@ -305,7 +305,7 @@ TEST_CASE("the roofline says that it is uncalibrated, and of what it is made",
 
 TEST_CASE("what cannot be costed is refused by name", "[cost_models]") {
   CHECK(make_cost_model("rofline", inputs_of("llama-3.1-8b")).error().message ==
-        "unknown cost model \"rofline\"; did you mean \"roofline\"? known: roofline");
+        "unknown cost model \"rofline\"; did you mean \"roofline\"? known: roofline, profile");
   CHECK(
       make_cost_model("roofline", inputs_of("smollm2-135m", "h100", {2, 1, 1})).error().message ==
       "tensor_parallel 2 does not divide the 9 attention heads of smollm2-135m; possible: 1, 3, 9");
