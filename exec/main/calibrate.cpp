@@ -286,8 +286,10 @@ Command calibrate_command() {
   add({.name = "--style",
        .value_name = "STYLE",
        .into = &a.style,
-       .sentence = "how prompts are worded: as SCBench's code does, or as plain records (plain)",
-       .choices = {"released", "plain"}});
+       .sentence =
+           "how prompts are worded: as SCBench's code does, as plain records, or in symbols, "
+           "for models trained on them (plain)",
+       .choices = prompt_style_names()});
   add({.name = "--data",
        .value_name = "TASK=FILE",
        .into = &a.data,
