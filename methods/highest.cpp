@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+
+#include "exec/api/largest.h"
 
 namespace scsim::methods {
 
@@ -16,18 +17,10 @@ float ordered(float score) {
 }  // namespace
 
 std::vector<std::int32_t> highest(std::span<const float> scores, std::int64_t count) {
-  std::vector<std::int32_t> positions(scores.size());
-  std::iota(positions.begin(), positions.end(), 0);
-  if (count >= std::ssize(scores)) return positions;
-  if (count <= 0) return {};
-  const auto score = [&](std::int32_t i) { return ordered(scores[static_cast<std::size_t>(i)]); };
-  const auto end = positions.begin() + count;
-  std::nth_element(positions.begin(), end - 1, positions.end(),
-                   [&](std::int32_t a, std::int32_t b) {
-                     return score(a) != score(b) ? score(a) > score(b) : a < b;
-                   });
-  std::sort(positions.begin(), end);
-  positions.resize(static_cast<std::size_t>(count));
+  std::vector<float> numbers(scores.size()), scratch;
+  std::ranges::transform(scores, numbers.begin(), ordered);
+  std::vector<std::int32_t> positions;
+  exec::append_largest(numbers.data(), std::ssize(numbers), count, positions, scratch);
   return positions;
 }
 
