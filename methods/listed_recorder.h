@@ -1,5 +1,8 @@
-// Makes the record of methods/listed_selection.h while the tokens of a prompt come one by one.
+// Tokens of a prompt that come one by one, as those of a decode step do, and the record of
+// methods/listed_selection.h that they make.
 #pragma once
+
+#include <ATen/ATen.h>
 
 #include <cstdint>
 #include <span>
@@ -7,6 +10,7 @@
 #include <vector>
 
 #include "exec/api/measure.h"
+#include "exec/api/method_runtime.h"
 
 namespace scsim::methods {
 
@@ -40,5 +44,24 @@ class ListedRecorder {
   std::int64_t tokens_ = 0;
   std::vector<std::vector<std::int32_t>> heads_;
 };
+
+// The attention of a prompt's tokens [tokens, query_heads, head_dim] by that of each token alone:
+// attend_token(LayerStep&, ListedRecorder*). Undefined as soon as one of them is.
+template <class AttendToken>
+at::Tensor attend_one_by_one(exec::LayerStep& step, AttendToken attend_token) {
+  std::vector<at::Tensor> outputs;
+  ListedRecorder record(step.q.size(1));
+  for (std::int64_t i = 0; i < step.q.size(0); ++i) {
+    exec::LayerStep one = step;
+    one.q = step.q.narrow(0, i, 1);
+    one.k = step.k.narrow(0, i, 1);
+    one.v = step.v.narrow(0, i, 1);
+    one.first_position = step.first_position + i;
+    outputs.push_back(attend_token(one, &record));
+    if (!outputs.back().defined()) return {};
+  }
+  record.give(step.measure, step.layer, step.first_position);
+  return at::cat(outputs);
+}
 
 }  // namespace scsim::methods

@@ -6,6 +6,7 @@
 
 #include "methods/listed_selection.h"
 #include "methods/quest/quest.h"
+#include "methods/token_sums.h"
 
 namespace scsim::methods {
 namespace {
@@ -21,16 +22,21 @@ class QuestContract final : public KvContract {
         options_.follow_up == QuestFollowUp::kDense) {
       return {.least = all, .most = all};
     }
+    const std::int64_t from = cached.value(), to = from + fresh.value();
     std::int64_t least = 0, most = 0;
-    for (std::int64_t i = 1; i <= fresh.value(); ++i) {
-      const std::int64_t held = cached.value() + i;
-      const Attended attended = attended_of(held);
+    if (options_.follow_up == QuestFollowUp::kSharedSign) {
       // With one sign for all, pages behind the token are among those that compete with its own.
-      const bool shared = options_.follow_up == QuestFollowUp::kSharedSign;
-      least += shared ? 1 : attended.least;
-      most += shared
-                  ? std::min(options_.chosen(cached.value() + fresh.value()) * options_.page, held)
-                  : attended.most;
+      least = fresh.value();
+      most = sum_capped(from, to, options_.chosen(to) * options_.page);
+    } else {
+      const std::int64_t whole = std::clamp(options_.most_held_whole(), from, to);
+      const std::int64_t full = (options_.chosen(to) - 1) * options_.page;
+      // Of the newest page what is there: (held - 1) % page + 1.
+      least = sum(from, whole) + (to - whole) * (full + 1);
+      if (to > whole) {
+        least += sum(whole - 1, to - 1) - sum_of_whole_blocks(whole - 1, to - 1, options_.page);
+      }
+      most = options_.newest ? least : sum(from, whole) + (to - whole) * (full + options_.page);
     }
     const auto heads = static_cast<double>(layer.query_heads);
     return {.least = heads * static_cast<double>(least), .most = heads * static_cast<double>(most)};

@@ -27,6 +27,10 @@ struct QuestOptions {
     if (tokens <= budget) return pages(tokens);
     return std::min(pages(tokens), std::max(least_pages, budget / page));
   }
+  // Of so many tokens and fewer all pages are chosen.
+  std::int64_t most_held_whole() const {
+    return std::max(budget, std::max(least_pages, budget / page) * page);
+  }
   bool chooses(std::int64_t layer) const { return layer >= dense_layers; }
 };
 

@@ -9,6 +9,7 @@
 
 #include "methods/listed_selection.h"
 #include "methods/retrieval_attention/options.h"
+#include "methods/token_sums.h"
 
 namespace scsim::methods {
 namespace {
@@ -24,13 +25,10 @@ class RetrievalContract final : public KvContract {
       return {.least = all, .most = all};
     }
     // Later prompts come token by token, each as a decode step.
-    std::int64_t least = 0, most = 0;
-    for (std::int64_t i = 1; i <= fresh.value(); ++i) {
-      const std::int64_t held = cached.value() + i;
-      const std::int64_t away = options_.on_host(held).size();
-      least += held - away + (complete() ? std::min(away, options_.top_k) : 0);
-      most += held - away + std::min(away, options_.top_k);
-    }
+    const std::int64_t from = cached.value(), to = from + fresh.value();
+    const std::int64_t near = sum(from, to) - options_.sum_on_host(from, to, to);
+    const std::int64_t retrieved = options_.sum_on_host(from, to, options_.top_k);
+    const std::int64_t least = near + (complete() ? retrieved : 0), most = near + retrieved;
     const auto heads = static_cast<double>(layer.query_heads);
     return {.least = heads * static_cast<double>(least), .most = heads * static_cast<double>(most)};
   }

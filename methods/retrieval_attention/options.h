@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "methods/method.h"
+#include "methods/token_sums.h"
 
 namespace scsim::methods {
 
@@ -30,6 +31,15 @@ struct RetrievalOptions {
     const std::int64_t begin = (sinks + block - 1) / block * block;
     const std::int64_t blocks = std::max<std::int64_t>(0, tokens - recent - begin) / block;
     return {begin, begin + blocks * block};
+  }
+  // How many are there, or `most` of them, added up over `from` + 1 .. `to` tokens held.
+  std::int64_t sum_on_host(std::int64_t from, std::int64_t to, std::int64_t most) const {
+    const std::int64_t stay = recent + on_host(0).begin;
+    const std::int64_t first = std::max<std::int64_t>(0, from - stay);
+    const std::int64_t last = std::max<std::int64_t>(0, to - stay);
+    const std::int64_t enough = (most + block - 1) / block * block;  // behind so many, `most` are
+    const std::int64_t few = std::clamp(enough - 1, first, last);
+    return sum_of_whole_blocks(first, few, block) + (last - few) * most;
   }
 };
 

@@ -83,19 +83,8 @@ class RetrievalAttention final : public exec::MethodRuntime {
 
   at::Tensor attend_prefill(LayerStep& step) override {
     if (step.first_prefill || step.sliding_window > 0) return MethodRuntime::attend_prefill(step);
-    std::vector<at::Tensor> outputs;
-    ListedRecorder record(step.q.size(1));
-    for (std::int64_t i = 0; i < step.q.size(0); ++i) {
-      LayerStep one = step;
-      one.q = step.q.narrow(0, i, 1);
-      one.k = step.k.narrow(0, i, 1);
-      one.v = step.v.narrow(0, i, 1);
-      one.first_position = step.first_position + i;
-      outputs.push_back(attend_token(one, &record));
-      if (!outputs.back().defined()) return {};
-    }
-    record.give(step.measure, step.layer, step.first_position);
-    return at::cat(outputs);
+    return attend_one_by_one(
+        step, [this](LayerStep& one, ListedRecorder* record) { return attend_token(one, record); });
   }
 
   bool compress(LayerStep& step) override {

@@ -40,6 +40,39 @@ TEST_CASE("a first prompt attends everything, a later one some pages for each to
   CHECK(either.most == 9 * 20 * 64);
 }
 
+TEST_CASE("Quest's pairs are those of token after token, added up", "[methods][quest]") {
+  for (const std::int64_t page : {1, 5, 16}) {
+    for (const std::int64_t budget : {1, 20, 64, 300}) {
+      const QuestOptions options{.page = page, .budget = budget};
+      const std::string text =
+          "quest:page=" + std::to_string(page) + ",budget=" + std::to_string(budget);
+      INFO(text);
+      for (const std::int64_t cached : {1, 15, 63, 64, 65, 299, 1000}) {
+        for (const std::int64_t fresh : {0, 1, 7, 130}) {
+          INFO(fresh << " tokens behind " << cached);
+          std::int64_t pairs = 0, all_full = 0, shared = 0;
+          for (std::int64_t held = cached + 1; held <= cached + fresh; ++held) {
+            const std::int64_t pages = (held + page - 1) / page, chosen = options.chosen(held);
+            const std::int64_t full_pages = chosen * page, missing = pages * page - held;
+            pairs += full_pages - missing;
+            all_full += chosen == pages ? held : full_pages;
+            shared += std::min(options.chosen(cached + fresh) * page, held);
+          }
+          const auto pairs_of = [&](const std::string& more) {
+            return contract(text + more)->prefill_pairs(kLayer, Tokens{fresh}, Tokens{cached});
+          };
+          CHECK(pairs_of("").least == 9.0 * static_cast<double>(pairs));
+          CHECK(pairs_of("").exact());
+          CHECK(pairs_of(",newest=if_chosen").least == 9.0 * static_cast<double>(pairs));
+          CHECK(pairs_of(",newest=if_chosen").most == 9.0 * static_cast<double>(all_full));
+          CHECK(pairs_of(",follow_up=shared_sign").least == 9.0 * static_cast<double>(fresh));
+          CHECK(pairs_of(",follow_up=shared_sign").most == 9.0 * static_cast<double>(shared));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("Quest reads at least three pages, and all where the budget reaches",
           "[methods][quest]") {
   const QuestOptions options{.page = 16, .budget = 20};

@@ -36,6 +36,27 @@ TEST_CASE("what leaves the device leaves in whole blocks between sinks and windo
   }
 }
 
+TEST_CASE("retrieved tokens are those of token after token, added up",
+          "[methods][retrieval_attention]") {
+  for (const std::int64_t sinks : {0, 10, 100}) {
+    for (const std::int64_t block : {1, 7, 64}) {
+      const RetrievalOptions options{.sinks = sinks, .recent = 50, .block = block};
+      for (const std::int64_t from : {1, 59, 60, 150, 1000}) {
+        for (const std::int64_t to : {from, from + 1, from + 90, from + 500}) {
+          for (const std::int64_t most : {std::int64_t{1}, std::int64_t{64}, to}) {
+            INFO(sinks << " " << block << " " << from << " " << to << " " << most);
+            std::int64_t there = 0;
+            for (std::int64_t held = from + 1; held <= to; ++held) {
+              there += std::min(options.on_host(held).size(), most);
+            }
+            CHECK(options.sum_on_host(from, to, most) == there);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a step reads the window, and for each query head what was retrieved",
           "[methods][retrieval_attention]") {
   const double row = 2.0 * 64 * 4;
