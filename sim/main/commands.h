@@ -15,5 +15,6 @@ Command cache_command();
 Command steps_command();
 Command compare_command();
 Command fit_command();
+Command validate_command();
 
 }  // namespace scsim::program

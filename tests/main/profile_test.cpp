@@ -33,3 +33,26 @@ TEST_CASE("engine steps are fitted, and a trace is simulated at their costs", "[
       session.scsim("--trace small.pb --profile p.pb --set 'pools[0].model=llama-3.1-8b'" + blocks),
       1, "\"llama-3.1-8b\" is not the model that p.pb is of, \"tiny\"");
 }
+
+TEST_CASE("a run is validated against what stands for a real one", "[main][validate]") {
+  const Session session;
+  const std::string cluster = " --set 'pools[0].gpus=1'";
+  CHECK(session.scsim("--trace small.pb" + cluster + " --out real -q").exit_code == 0);
+  const Ran same =
+      session.scsim("validate --trace small.pb --real real/result.pb --bars" + cluster);
+  CHECK(same.exit_code == 0);
+  CHECK_THAT(same.out, StartsWith("40 requests finished in the simulated and 1 real run") &&
+                           Contains("Bars  all met"));
+  const std::string other =
+      "validate --trace small.pb --real real/result.pb --real real/result.pb "
+      "--set 'pools[0].gpu=l40s' --csv v.csv" +
+      cluster;
+  const Ran slower = session.scsim(other);
+  CHECK(slower.exit_code == 0);
+  CHECK_THAT(slower.out, Contains("MISSED by TTFT p50") && Contains("the stage furthest off"));
+  CHECK_THAT(session.bash("cat v.csv").out,
+             StartsWith("part,name,what,value\nquantity,TTFT mean,"));
+  const Ran failed = session.scsim(other + " --bars -q");
+  CHECK(failed.exit_code == 1);
+  CHECK_THAT(failed.err, Contains("a bar was missed"));
+}
