@@ -127,6 +127,10 @@ Expected<CalibrateOptions> options_of(const Arguments& arguments) {
   const Expected<PromptStyle> style = parse_prompt_style(arguments.style);
   if (!style) return style.error();
   options.sessions.style = *style;
+  for (const std::string& name : options.sessions.tasks) {
+    const auto known = check_style(*find_task(name), *style);
+    if (!known) return Error{"--tasks: " + known.error().message};
+  }
   options.sessions.turns = static_cast<int>(arguments.turns.value_or(5));
   options.sessions.sessions = static_cast<int>(arguments.sessions.value_or(4));
   options.sessions.seed = static_cast<std::uint64_t>(arguments.seed.value_or(1));

@@ -10,6 +10,7 @@ program::Command calibrate_command();
 program::Command show_command();
 program::Command kernels_command();
 program::Command search_patterns_command();
+program::Command train_command();
 program::Command doctor_command();
 
 }  // namespace scsim::exec

@@ -54,6 +54,11 @@ const std::vector<std::string>& agreement_questions() {
   return questions;
 }
 
+PromptStyle style_of(const Arguments& arguments, const LoadedModel& model) {
+  if (arguments.style == "symbols") return PromptStyle::kSymbols;
+  return arguments.style == "plain" || !model.chat ? PromptStyle::kPlain : PromptStyle::kReleased;
+}
+
 Expected<std::vector<Work>> work_of_task(const Arguments& arguments, const LoadedModel& model) {
   const Expected<TaskEntry> task = find_task(arguments.task);
   if (!task) return task.error();
@@ -62,8 +67,7 @@ Expected<std::vector<Work>> work_of_task(const Arguments& arguments, const Loade
                        .turns = static_cast<int>(arguments.turns.value_or(3)),
                        .sessions = static_cast<int>(arguments.sessions.value_or(1)),
                        .seed = static_cast<std::uint64_t>(arguments.seed.value_or(1)),
-                       .style = arguments.style == "plain" || !model.chat ? PromptStyle::kPlain
-                                                                          : PromptStyle::kReleased,
+                       .style = style_of(arguments, model),
                        .golden_answers = !arguments.own_answers,
                        .most_new_tokens = arguments.max_new_tokens.value_or(0)};
   const Tokenizer& tokenizer = model.tokenizer;
@@ -144,6 +148,9 @@ Expected<void> check_sources(const Arguments& arguments) {
   }
   if (!task && (arguments.length || arguments.turns || arguments.seed || arguments.own_answers)) {
     return Error{"--length, --turns, --seed and --own-answers are of --task, which is not given"};
+  }
+  if (!task && arguments.style == "symbols") {
+    return Error{"--style symbols is of --task, which is not given"};
   }
   if (!task && !trace && arguments.sessions) {
     return Error{"--sessions is of --task and --trace, and neither is given"};
@@ -298,8 +305,9 @@ Command run_command() {
   add({.name = "--style",
        .value_name = "STYLE",
        .into = &a.style,
-       .sentence = "with the model's chat template, or as plain text to be continued",
-       .choices = {"chat", "plain"}});
+       .sentence = "with the model's chat template, as plain text to be continued, or in symbols "
+                   "(of --task, for models that know no language)",
+       .choices = {"chat", "plain", "symbols"}});
   add({.name = "--own-answers",
        .into = &a.own_answers,
        .sentence = "of --task: later turns see the model's own answers, not the golden ones"});

@@ -4,9 +4,11 @@
 #include "exec/session/kernel_sweep.h"
 #include "exec/tasks/task.h"
 #include "exec/text/chat_template.h"
+#include "exec/train/recipe.h"
 #include "methods/method.h"
 #include "traces/report/text_table.h"
 #include "traces/text.h"
+#include "traces/yaml_message.h"
 
 namespace scsim::exec {
 namespace {
@@ -72,6 +74,8 @@ const std::vector<program::Topic>& scexec_topics() {
       {"scorers", "how answers are scored, by two rules each", scorers_text},
       {"templates", "chat templates that are known",
        [] { return lines_of(ChatTemplate::names()); }},
+      {"training", "recipe.yaml of `scexec train`",
+       [] { return describe_yaml_keys(*proto::TrainingRecipe::descriptor()); }},
       {"operators", "what `scexec kernels` measures", [] { return lines_of(kernel_names()); }}};
   return topics;
 }

@@ -16,6 +16,9 @@ Expected<SessionSource> SessionSource::make(const SessionDesign& design, CountTo
   source.count_ = std::move(count);
   source.material_ = Material::find();
   for (const auto& [name, path] : design.published) {
+    if (design.style == PromptStyle::kSymbols) {
+      return Error{path + ": published sessions are in words; style symbols is for generated ones"};
+    }
     const Expected<TaskEntry> task = find_task(name);
     if (!task) return task.error();
     if (std::ranges::find(design.tasks, task->name) == design.tasks.end()) {
@@ -46,11 +49,12 @@ Expected<TaskSession> SessionSource::get(const std::string& task, std::int64_t l
   }
   const Expected<TaskEntry> entry = find_task(task);
   if (!entry) return entry.error();
-  return entry->generate({.tokens = length,
-                          .turns = design_.turns,
-                          .seed = design_.seed,
-                          .session = static_cast<std::uint64_t>(number)},
-                         material_, count_);
+  return generate_session(*entry, design_.style,
+                          {.tokens = length,
+                           .turns = design_.turns,
+                           .seed = design_.seed,
+                           .session = static_cast<std::uint64_t>(number)},
+                          material_, count_);
 }
 
 EncodeOptions SessionSource::options(const TaskSession& session, SessionMode mode,
@@ -105,7 +109,8 @@ std::string SessionSource::description(const std::string& task) const {
     return "published: " + std::filesystem::path(file->second).filename().string();
   }
   const Expected<TaskEntry> entry = find_task(task);
-  return entry ? "generated: " + entry->made_of : "unknown";
+  if (!entry) return "unknown";
+  return "generated: " + (design_.style == PromptStyle::kSymbols ? "in symbols" : entry->made_of);
 }
 
 }  // namespace scsim::exec

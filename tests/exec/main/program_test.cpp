@@ -6,6 +6,7 @@
 #include "tests/support/shell.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
+#include "traces/files.h"
 
 namespace scsim {
 namespace {
@@ -32,6 +33,9 @@ TEST_CASE("a word that scexec does not know is one message with the nearest one"
                {"calibrate -o a.pb --server http://127.0.0.1:1 --api-key-env SCSIM_NOBODY",
                 "no variable SCSIM_NOBODY"},
                {"search-patterns -o p.json --criterion recal", "did you mean \"recall\"?"},
+               {"calibrate -o a.pb --style symbol", "symbols"},
+               {"calibrate -o a.pb --style symbols --tasks qa_eng", "tasks that have them: kv"},
+               {"run --style symbols", "is of --task, which is not given"},
                {"kernels --operators linaer", "did you mean \"linear\"?"}};
   for (const auto& given : cases) {
     const test::Ran ran = test::run(kProgram + " " + given.words, folder.path());
@@ -97,6 +101,35 @@ TEST_CASE("scexec runs, calibrates and shows a model from a folder", "[exec][mai
                                         model,
                                     folder.path());
   CHECK(again.exit_code == 1);  // a finished calibration is never written over
+}
+
+TEST_CASE("scexec trains a model that it then runs and calibrates in symbols", "[exec][main]") {
+  const test::TemporaryFolder folder;
+  REQUIRE(write_file(folder.file("recipe.yaml"),
+                     "steps: 2\nnetwork: {hidden: 16, layers: [attention], intermediate: 16}\n"
+                     "tasks: [{name: kv, tokens: 100, length: 48}]\n")
+              .has_value());
+  const auto ran = [&folder](const std::string& words) {
+    const test::Ran result = test::run(kProgram + " " + words, folder.path());
+    INFO(words << "\n" << result.err);
+    CHECK(result.exit_code == 0);
+    return result.out;
+  };
+  CHECK(ran("train recipe.yaml --out small").find("step 2  kv  contexts of up to 48") == 0);
+  for (const char* name :
+       {"config.json", "model.safetensors", "tokenizer.json", "training_log.csv"}) {
+    CHECK(std::filesystem::exists(folder.file("small/") + name));
+  }
+  CHECK(ran("run --task vt --style symbols --length 100 --turns 2 --model small")
+            .find("Retr.MultiHop") != std::string::npos);
+  CHECK(ran("calibrate -o cal.pb --tasks kv,mf --style symbols --lengths 100 --turns 2 "
+            "--sessions 1 --model small")
+            .find("cal.pb: 4 samples") == 0);
+  CHECK(ran("show cal.pb").find("prompts symbols") != std::string::npos);
+
+  const test::Ran again = test::run(kProgram + " train recipe.yaml --out small", folder.path());
+  CHECK(again.exit_code == 1);
+  CHECK(again.err.find("small: model.safetensors is there already") != std::string::npos);
 }
 
 TEST_CASE("a server that is not there, or is none, is said in one line", "[exec][main]") {
