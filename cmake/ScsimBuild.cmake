@@ -29,7 +29,10 @@ find_package(LibArchive REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(OPENMPI QUIET IMPORTED_TARGET ompi-c)   # studies under mpirun, where it is there
 
 add_library(scsim_flags INTERFACE)
 # The same bytes everywhere: no contraction of a*b+c into one rounding, no reassociation.

@@ -98,9 +98,14 @@ struct TraceTables {
   std::vector<std::string> tasks;
 };
 
+class StoredTrace;
+
 class TraceReader {
  public:
   static Expected<TraceReader> open(const std::string& path);
+  // Of a trace in memory (traces/stored_trace.h), which any number of readers share, in any
+  // threads. It tells of no contents and no texts.
+  static TraceReader over(std::shared_ptr<const StoredTrace> trace);
   TraceReader(TraceReader&&) noexcept;
   TraceReader& operator=(TraceReader&&) noexcept;
   ~TraceReader();
@@ -120,6 +125,8 @@ class TraceReader {
 
  private:
   struct State;
+  struct FileState;
+  struct StoredState;
   explicit TraceReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

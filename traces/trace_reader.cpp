@@ -8,6 +8,7 @@
 #include "traces/file_header.h"
 #include "traces/record_file.h"
 #include "traces/slo_message.h"
+#include "traces/stored_trace.h"
 #include "traces/trace.h"
 
 namespace scsim {
@@ -35,21 +36,53 @@ bool parse_request_alone(std::string_view bytes, proto::Request& message) {
 }  // namespace
 
 struct TraceReader::State {
-  std::string path;
-  RecordReader records;
   TraceHeader header;
   TraceTables tables;
-  ContentLengths contents;
-  std::uint64_t requests = 0;
-  std::int64_t latest_ns = 0;
   std::function<void(ContentId, Tokens)> hear_content;
   std::function<void(ContentId, std::string_view, std::string_view)> hear_text;
   std::optional<Expected<bool>> ended;  // what next() goes on to give
-  proto::Request request;               // memory reused by every request
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  virtual ~State() = default;
+  // The next request, or false at the end.
+  virtual Expected<bool> next(Request& out) = 0;
+  virtual double progress() const = 0;
+};
+
+struct TraceReader::StoredState final : State {
+  std::shared_ptr<const StoredTrace> trace;
+  std::size_t at = 0;
+
+  explicit StoredState(std::shared_ptr<const StoredTrace> stored) : trace(std::move(stored)) {
+    header = trace->header;
+    tables = trace->tables;
+  }
+  Expected<bool> next(Request& out) override {
+    if (at == trace->requests.size()) return false;
+    out = trace->requests[at++];
+    return true;
+  }
+  double progress() const override {
+    return trace->requests.empty()
+               ? 1
+               : static_cast<double>(at) / static_cast<double>(trace->requests.size());
+  }
+};
+
+struct TraceReader::FileState final : State {
+  std::string path;
+  RecordReader records;
+  ContentLengths contents;
+  std::uint64_t requests = 0;
+  std::int64_t latest_ns = 0;
+  proto::Request request;  // memory reused by every request
   proto::TraceRecord record;
 
-  State(std::string file, RecordReader reader)
+  FileState(std::string file, RecordReader reader)
       : path(std::move(file)), records(std::move(reader)) {}
+  double progress() const override { return records.progress(); }
 
   Error bad(const std::string& what) const { return Error{records.where() + ": " + what}; }
   Error bad_request(const std::string& what) const {
@@ -68,8 +101,7 @@ struct TraceReader::State {
     return {};
   }
 
-  // The next request, or false at the end.
-  Expected<bool> next(Request& out) {
+  Expected<bool> next(Request& out) override {
     while (true) {
       Expected<std::string_view> bytes = records.next();
       if (!bytes) return bytes.error();
@@ -269,15 +301,19 @@ TraceReader::~TraceReader() = default;
 Expected<TraceReader> TraceReader::open(const std::string& path) {
   Expected<RecordReader> records = RecordReader::open(path);
   if (!records) return records.error();
-  auto state = std::make_unique<State>(path, std::move(*records));
+  auto state = std::make_unique<FileState>(path, std::move(*records));
   Expected<void> header = state->read_header();
   if (!header) return header.error();
   return TraceReader(std::move(state));
 }
 
+TraceReader TraceReader::over(std::shared_ptr<const StoredTrace> trace) {
+  return TraceReader(std::make_unique<StoredState>(std::move(trace)));
+}
+
 const TraceHeader& TraceReader::header() const { return state_->header; }
 const TraceTables& TraceReader::tables() const { return state_->tables; }
-double TraceReader::progress() const { return state_->records.progress(); }
+double TraceReader::progress() const { return state_->progress(); }
 
 Expected<bool> TraceReader::next(Request& request) {
   if (state_->ended) return *state_->ended;

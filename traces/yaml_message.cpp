@@ -115,7 +115,9 @@ class YamlReader {
                 "is a list: say which entry, such as " + quoted(key + "[0].") + "; it has " +
                     std::to_string(count));
     }
-    const Expected<std::uint64_t> index = parse_unsigned(rest.substr(1, close - 1));
+    const std::string which(rest.substr(1, close - 1));
+    const Expected<std::uint64_t> number = parse_unsigned(which);
+    const Expected<std::uint64_t> index = number ? number : find_entry(which, *field, message);
     if (!index) return at(0, key_path, index.error().message);
     const std::string entry_path = key_path + "[" + std::to_string(*index) + "]";
     if (*index >= static_cast<std::uint64_t>(count)) {
@@ -125,6 +127,33 @@ class YamlReader {
     }
     return read_at(rest.substr(close + 2), entry_path, value,
                    *reflection.MutableRepeatedMessage(&message, field, static_cast<int>(*index)));
+  }
+
+  // Which entry of a list is called `name`: by its key `name` or, where it has none, by its first
+  // required key (a tier without a name is called after its medium).
+  static Expected<std::uint64_t> find_entry(const std::string& name, const FieldDescriptor& field,
+                                            const Message& message) {
+    const Reflection& reflection = *message.GetReflection();
+    std::vector<std::string> known;
+    for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
+      known.push_back(name_of(reflection.GetRepeatedMessage(message, &field, i)));
+      if (known.back() == name) return static_cast<std::uint64_t>(i);
+    }
+    if (known.empty()) return Error{"there is no entry " + quoted(name) + "; the list is empty"};
+    return Error{unknown_name("entry", name, known)};
+  }
+
+  static std::string name_of(const Message& entry) {
+    const Descriptor& type = *entry.GetDescriptor();
+    const auto text_of = [&](const FieldDescriptor* field) {
+      const bool text = field != nullptr && !field->is_repeated() &&
+                        field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+      return text ? entry.GetReflection()->GetString(entry, field) : std::string();
+    };
+    std::string name = text_of(type.FindFieldByName("name"));
+    for (int i = 0; i < type.field_count() && name.empty(); ++i)
+      if (yaml::is_required(*type.field(i))) name = text_of(type.field(i));
+    return name;
   }
 
   // `line` counts from 1; 0 where there are no lines.

@@ -30,6 +30,8 @@ Expected<void> read_yaml_text(std::string_view text, const std::string& name,
 Expected<void> read_yaml_file(const std::string& path, google::protobuf::Message& into);
 
 // One override from a command line: "engine.max_sequences=64", the same checks; `into` is changed.
+// An entry of a list is meant by its number or its name: "pools[0].gpus=4",
+// "store.tiers[dram].capacity=1 TiB".
 Expected<void> set_yaml_key(std::string_view assignment, google::protobuf::Message& into);
 
 // The message in the notation that read_yaml_text() reads, which gives the same message back. Keys

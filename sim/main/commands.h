@@ -16,5 +16,6 @@ Command steps_command();
 Command compare_command();
 Command fit_command();
 Command validate_command();
+Command study_command();
 
 }  // namespace scsim::program

@@ -1,5 +1,6 @@
 #include "sim/main/topics.h"
 
+#include "analysis/study/metrics.h"
 #include "analysis/summary.h"
 #include "analysis/wording.h"
 #include "cost_models/cost_model_table.h"
@@ -10,6 +11,7 @@
 #include "traces/generate.h"
 #include "traces/program/columns.h"
 #include "traces/proto/cluster.pb.h"
+#include "traces/proto/study.pb.h"
 #include "traces/text.h"
 #include "traces/trace_format.h"
 #include "traces/yaml_message.h"
@@ -149,7 +151,11 @@ std::string metrics_text() {
   for (const analysis::Definition& definition : analysis::definitions()) {
     rows.emplace_back(definition.term, definition.sentence);
   }
-  return "What the numbers of a report mean.\n\n" + two_columns(rows);
+  std::vector<Row> kept;
+  for (const analysis::Metric& metric : analysis::metric_table())
+    kept.emplace_back(metric.name, metric.sentence);
+  return "What the numbers of a report mean.\n\n" + two_columns(rows) +
+         "\nWhat `scsim study` keeps of every run:\n\n" + two_columns(kept);
 }
 
 std::string cluster_text() {
@@ -162,6 +168,11 @@ std::string recipe_text() {
   return "Keys of a recipe of `scsim trace generate`; --set takes them too, such as --set "
          "arrivals.rate=2.\n\n" +
          describe_yaml_keys(recipe_keys());
+}
+
+std::string study_text() {
+  return "Keys of study.yaml; --set takes them too, such as --set replicates=5.\n\n" +
+         describe_yaml_keys(*proto::StudyConfig::descriptor());
 }
 
 }  // namespace
@@ -178,6 +189,7 @@ const std::vector<Topic>& scsim_topics() {
       {"policies", "what leaves a KV cache that is full", policies_text},
       {"recipe", "keys of recipes for `scsim trace generate`", recipe_text},
       {"routers", "which engine a request goes to", routers_text},
+      {"studies", "keys of study.yaml", study_text},
   };
   return all;
 }
