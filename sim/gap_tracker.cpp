@@ -3,38 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "traces/gap_histogram.h"
+
 namespace scsim::sim {
 namespace {
 
 constexpr std::size_t kBins = GapHistogram::kBins;
 
-const std::array<double, kBins>& lower_edges() {
-  static const std::array<double, kBins> edges = [] {
-    std::array<double, kBins> all{};
-    double edge = GapHistogram::kShortest;
-    for (double& value : all) {
-      value = edge;
-      edge *= GapHistogram::kRatio;
-    }
-    return all;
-  }();
-  return edges;
-}
-
-std::size_t gap_bin(double seconds) {
-  const auto& edges = lower_edges();
-  const auto above = std::upper_bound(edges.begin(), edges.end(), seconds);
-  return above == edges.begin() ? 0 : static_cast<std::size_t>(above - edges.begin()) - 1;
-}
-
 }  // namespace
 
-void add_gap(GapHistogram& histogram, std::int64_t gap_ns) {
-  const double seconds = static_cast<double>(gap_ns) * 1e-9;
-  ++histogram.count[gap_bin(seconds)];
-  histogram.sum_seconds += seconds;
-  histogram.worst_ns = std::max(histogram.worst_ns, gap_ns);
-}
+void add_gap(GapHistogram& histogram, std::int64_t gap_ns) { count_gap(histogram, gap_ns); }
 
 void GapTracker::join(Member member, std::uint32_t tenant, std::uint32_t turn, TimePoint now) {
   if (static_cast<std::size_t>(member) >= readings_.size()) {
@@ -111,7 +89,7 @@ void GapTracker::steps(std::int64_t count, TimePoint first_end, double second, d
   const std::size_t last_bin = gap_bin(last);
   const double growth = left > 1 ? (last - second) / static_cast<double>(left - 1) : 0;
   for (std::size_t bin = gap_bin(second); bin < last_bin && growth > 0; ++bin) {
-    const double upto = (lower_edges()[bin + 1] - second) / growth;  // steps shorter than the edge
+    const double upto = (gap_edges()[bin + 1] - second) / growth;  // steps shorter than the edge
     const std::int64_t done = (count - 1) - left;
     const std::int64_t here =
         std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(upto)) - done, 0, left);

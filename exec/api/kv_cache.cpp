@@ -346,6 +346,25 @@ bool KvCache::append(std::int64_t layer_number, const at::Tensor& k, const at::T
   return true;
 }
 
+void KvCache::adopt(std::span<const PageRef> pages) {
+  SCSIM_CHECK(dense());
+  SCSIM_CHECK_EQ(tokens_seen_ % memory_->options().page_tokens, 0);
+  auto page = pages.begin();
+  for (Layer& layer : layers_) {
+    SCSIM_CHECK(layer.kind == LayerKind::kPaged);
+    for (std::size_t h = 0; h < layer.heads.size(); ++h) {
+      SCSIM_CHECK(page != pages.end());
+      std::vector<PageRef> held = layer.heads[h].pages;
+      held.push_back(*page);
+      memory_->share(*page++);
+      layer.set_pages(h, std::move(held),
+                      layer.heads[h].unpacked() + memory_->options().page_tokens);
+    }
+  }
+  SCSIM_CHECK(page == pages.end());
+  tokens_seen_ += memory_->options().page_tokens;
+}
+
 // Gives a head a device page of its own with what the page holds.
 void KvCache::own_page(Layer& layer, std::size_t head, std::size_t number, Measure& measure) {
   PageRef& page = layer.heads[head].pages[number];

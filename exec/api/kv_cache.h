@@ -113,6 +113,10 @@ class KvCache {
   // --- Paged layers.
   [[nodiscard]] bool append(std::int64_t layer, const at::Tensor& k, const at::Tensor& v,
                             Measure& measure);
+  // Puts full pages that others hold behind all that was seen, by reference, and advances by what
+  // is in them: one for each head of each layer, in this order. REQUIRES: dense(), every layer is
+  // paged, tokens_seen() is a whole number of pages.
+  void adopt(std::span<const PageRef> pages);
   // Device pages that append() of `tokens` to every layer would take.
   std::int64_t pages_to_append(std::int64_t tokens) const;
 

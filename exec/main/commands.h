@@ -9,6 +9,8 @@ program::Command run_command();
 program::Command calibrate_command();
 program::Command show_command();
 program::Command kernels_command();
+program::Command replay_command();
+program::Command steps_command();
 program::Command search_patterns_command();
 program::Command train_command();
 program::Command doctor_command();

@@ -44,13 +44,12 @@ Expected<std::string> model_path(const ModelArguments& arguments) {
   return arguments.model.empty() ? default_model_path() : Expected<std::string>(arguments.model);
 }
 
-Expected<LoadedModel> load(const ModelArguments& arguments) {
+Expected<LoadedModel> load(const ModelArguments& arguments, ModelOptions options) {
   const Expected<std::string> path = model_path(arguments);
   if (!path) return path.error();
   if (arguments.threads) at::set_num_threads(static_cast<int>(*arguments.threads));
   const Expected<c10::Device> device = open_device(arguments.device);
   if (!device) return device.error();
-  ModelOptions options;
   options.device = *device;
   options.saved_every = arguments.saved_every.value_or(0);
   Expected<LoadedModel> model = load_model(*path, options);

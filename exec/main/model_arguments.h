@@ -28,8 +28,9 @@ Expected<void> check_layers(const methods::MethodChoice& method, const LoadedMod
 
 // The path of the model that is meant.
 Expected<std::string> model_path(const ModelArguments& arguments);
-// Sets the threads, opens the device, loads the model on it.
-Expected<LoadedModel> load(const ModelArguments& arguments);
+// Sets the threads, opens the device, loads the model on it; of `options` device and saved_every
+// are those of the arguments.
+Expected<LoadedModel> load(const ModelArguments& arguments, ModelOptions options = {});
 
 // "SmolLM2 135M Instruct (GGUF, Q4_1, 135 M parameters) on AMD EPYC, 2 threads"
 std::string describe_model(const LoadedModel& model);

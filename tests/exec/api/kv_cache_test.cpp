@@ -343,6 +343,39 @@ TEST_CASE("a fork copies nothing until one of the two appends", "[exec][api]") {
   check_holds(second, measured.measure);
 }
 
+TEST_CASE("a cache of pages that others computed reads as theirs, and goes on by itself",
+          "[exec][api]") {
+  const auto memory = make_memory();
+  Measured measured;
+  Rng rng(4, "tests.kv_cache");
+  Pair pair = make_pair(memory);
+  REQUIRE(append(pair, rng, 2 * kPage + 3, measured.measure));
+  KvCache other(memory, kShape);
+  for (std::int64_t number = 0; number < 2; ++number) {
+    std::vector<PageRef> pages;
+    for (std::int64_t layer = 0; layer < kLayers; ++layer) {
+      for (std::int64_t head = 0; head < kHeads; ++head)
+        pages.push_back(pair.cache.page(layer, head, number));
+    }
+    other.adopt(pages);
+  }
+  CHECK(other.tokens_seen() == 2 * kPage);
+  CHECK(other.dense());
+  CHECK(memory->pool(KvMemory::kDevice).pages_in_use() == pair.cache.pages());
+  const auto check = [&](std::int64_t layer, std::int64_t head) {
+    const auto [k, v] = other.rows(layer, head, 0, 2 * kPage);
+    const auto [ours, values] = pair.cache.rows(layer, head, 0, 2 * kPage);
+    CHECK((floats(k) == floats(ours)));
+    CHECK((floats(v) == floats(values)));
+  };
+  for (std::int64_t layer = 0; layer < kLayers; ++layer) {
+    REQUIRE(other.append(layer, random_rows(rng, 1), random_rows(rng, 1), measured.measure));
+    for (std::int64_t head = 0; head < kHeads; ++head) check(layer, head);
+  }
+  pair.cache = KvCache(memory, kShape);  // the pages live as long as anybody has them
+  CHECK(memory->pool(KvMemory::kDevice).pages_in_use() == other.pages());
+}
+
 TEST_CASE("what keep drops is free again, and counted in the stage that dropped it",
           "[exec][api]") {
   Rng rng(2, "tests.kv_cache.keep");

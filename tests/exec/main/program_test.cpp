@@ -6,7 +6,10 @@
 #include "tests/support/shell.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
+#include "traces/calibration.h"
 #include "traces/files.h"
+#include "traces/result.h"
+#include "traces/trace.h"
 
 namespace scsim {
 namespace {
@@ -36,7 +39,10 @@ TEST_CASE("a word that scexec does not know is one message with the nearest one"
                {"calibrate -o a.pb --style symbol", "symbols"},
                {"calibrate -o a.pb --style symbols --tasks qa_eng", "tasks that have them: kv"},
                {"run --style symbols", "is of --task, which is not given"},
-               {"kernels --operators linaer", "did you mean \"linear\"?"}};
+               {"kernels --operators linaer", "did you mean \"linear\"?"},
+               {"steps --chunks 4,x", "--chunks: "},
+               {"replay t.pb --clock cpuu", "did you mean \"cpu\"?"},
+               {"replay -o a.pb", "TRACE"}};
   for (const auto& given : cases) {
     const test::Ran ran = test::run(kProgram + " " + given.words, folder.path());
     INFO(given.words << "\n" << ran.err);
@@ -199,6 +205,53 @@ TEST_CASE("scexec runs, calibrates and shows a recurrent network and a hybrid", 
       test::run(kProgram + " run --save-state-every 64 --model " + folder.path(), folder.path());
   CHECK(refused.exit_code == 1);
   CHECK(refused.err.find("--save-state-every is of recurrent layers") != std::string::npos);
+}
+
+TEST_CASE("scexec replays a trace into a result, and measures steps into a calibration",
+          "[exec][main]") {
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.file(""));
+  const TraceHeader header = {
+      .tool_version = "t", .made_by = "test", .name = "test", .seed = 0, .notes = ""};
+  Expected<TraceWriter> writer = TraceWriter::create(folder.file("t.pb"), header);
+  REQUIRE(writer);
+  const ContentId document = writer->add_content(Tokens(70));
+  for (std::int64_t i = 0; i < 4; ++i) {
+    Request request;
+    request.prompt = {{document, Tokens(0), Tokens(60 + i)}};
+    request.output_tokens = Tokens(5);
+    request.output = writer->add_content(Tokens(5));
+    request.arrival = request.earliest = TimePoint(i * 3'600'000'000'000);  // hours, not waited for
+    writer->add(request);
+  }
+  REQUIRE(writer->finish());
+  const std::string engine =
+      " --set block_tokens=8 --set num_blocks=60 --clock cpu --threads 1 "
+      "--model " +
+      folder.path();
+  const test::Ran replayed =
+      test::run(kProgram + " replay t.pb -o real.pb" + engine, folder.path());
+  INFO(replayed.err);
+  CHECK(replayed.exit_code == 0);
+  CHECK(replayed.out.find("4 requests, 4 finished") == 0);
+  const Expected<Result> result = read_result(folder.file("real.pb"));
+  REQUIRE(result);
+  CHECK(result->requests.back().found_tokens == 56);
+  CHECK(result->made_by.find("--set block_tokens=8") != std::string::npos);
+
+  const std::string steps = kProgram +
+                            " steps -o s.pb --chunks 1,20 --behind 0,64 --batches 1,3 "
+                            "--contexts 40 --repeat 2" +
+                            engine;
+  const test::Ran measured = test::run(steps, folder.path());
+  INFO(measured.err);
+  CHECK(measured.exit_code == 0);
+  const Expected<Calibration> calibration = read_calibration(folder.file("s.pb"));
+  REQUIRE(calibration);
+  CHECK(calibration->operators.size() > 8);
+  CHECK(calibration->design.clock == "process CPU time of 1 thread");
+  CHECK(calibration->design.methods.front().name == "full");
+  CHECK(test::run(steps, folder.path()).exit_code == 1);  // never written over
 }
 
 }  // namespace

@@ -1,0 +1,122 @@
+// Continuous batching on a real model: the scheduler decides a step, the model computes it, the
+// next tokens are the most likely ones.
+//
+//   auto engine = Engine::make(*model, knobs, *timeline);   // model: Engine::model_options()
+//   (*engine)->submit({.tag = 7, .prompt = tokens, .output_tokens = 64});
+//   while (true) {
+//     const Expected<bool> ran = (*engine)->step();
+//     if (!ran || !*ran) break;
+//     for (const StepRecord::Token& token : (*engine)->record().tokens) ...
+//   }
+//
+// A block of the scheduler's is a page for each head of each layer. A running request's pages are
+// those of its KvCache; a block that can be found keeps its pages alive (resident_blocks.h), and
+// who finds it adopts them, so nothing is copied and pages in use are exactly the blocks that are
+// used or cached: real memory never exceeds what the scheduler counts.
+//
+// A block may be found in the very step that computes it (EngineKnobs::Visible::kScheduled). Such a
+// step takes more than one pass through the model: those who compute go first, those who found
+// follow.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exec/api/measure.h"
+#include "exec/engine/resident_blocks.h"
+#include "exec/engine/scheduler.h"
+#include "exec/model/model.h"
+
+namespace scsim::exec {
+
+// What a step did, by the callers' names of their requests.
+struct StepRecord {
+  struct Admitted {
+    std::uint64_t tag;
+    std::int64_t found, lost;  // tokens
+    bool resumed;
+  };
+  struct Token {
+    std::uint64_t tag;
+    std::int32_t token;
+    bool last;  // its request has ended
+  };
+  std::vector<std::uint64_t> preempted;
+  std::vector<Admitted> admitted;
+  std::vector<Token> tokens;
+  std::vector<Step::Computed> computed;
+  std::vector<BlockId> registered, evicted;  // findable from now on; no longer
+  std::int64_t passes = 0;                   // through the model
+  StageTimes times;                          // of all of it: deciding, computing, sampling
+  PerStage<StageCounts> counts{};
+};
+
+class Engine final : private Scheduler::Listener {
+ public:
+  // The options of a model that is to run under these knobs: pages of a block's tokens, as many as
+  // there are blocks.
+  static ModelOptions model_options(ModelOptions options, const EngineKnobs& knobs);
+  // REQUIRES: model and timeline outlive it; the model has model_options() and no other caches. The
+  // error names what of the knobs or the model this engine does not do.
+  static Expected<std::unique_ptr<Engine>> make(Model& model, const EngineKnobs& knobs,
+                                                Timeline& timeline);
+  ~Engine() override;
+
+  // Whether an answer ends with this token; by default only its length ends it.
+  void set_ending(std::function<bool(std::uint64_t tag, std::int32_t token)> ends) {
+    ends_ = std::move(ends);
+  }
+
+  std::optional<std::string> refuse(std::int64_t prompt_tokens) const {
+    return scheduler_.refuse(prompt_tokens);
+  }
+  JobId submit(JobSpec spec) { return scheduler_.add(std::move(spec)); }
+  void cancel(JobId job);  // REQUIRES: it has not ended
+
+  // One step; false: there was nothing to do. The error is the model's.
+  Expected<bool> step();
+  const StepRecord& record() const { return record_; }
+
+  // Puts blocks with arbitrary content into the prefix cache, as if these tokens, whole blocks, had
+  // been computed: for measuring steps behind long prefixes. False if there is no room.
+  bool plant(std::span<const std::int32_t> tokens);
+
+  const Scheduler& scheduler() const { return scheduler_; }
+  const BlockPool& pool() const { return scheduler_.pool(); }
+  std::int64_t block_pages() const { return block_pages_; }  // pages of a block
+  Model& model() const { return model_; }
+
+ private:
+  Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline);
+  struct Pending {  // a block that can be found and whose pages are not known yet
+    JobId job;
+    std::int64_t number;
+    BlockId block;
+  };
+  void evicted(BlockId block, const BlockKey& key) override;
+  void registered(JobId job, std::int64_t number, BlockId block) override;
+
+  bool plan();
+  std::vector<int> passes() const;
+  Expected<void> compute(Measure& measure);
+  void settle(const std::function<bool(JobId)>& of);
+  std::optional<KvCache>& cache(JobId job);
+
+  Model& model_;
+  std::int64_t block_pages_ = 0;
+  ResidentBlocks resident_;
+  Scheduler scheduler_;
+  std::deque<std::optional<KvCache>> caches_;  // of running jobs; steps point into it
+  std::vector<Pending> pending_;
+  StageClock clock_;
+  MethodRuntime full_;
+  std::function<bool(std::uint64_t, std::int32_t)> ends_;
+  StepRecord record_;
+  std::vector<Scheduler::Sampled> sampled_;
+};
+
+}  // namespace scsim::exec

@@ -1,0 +1,88 @@
+#include "exec/engine/engine_clock.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "traces/check.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+using std::chrono::steady_clock;
+
+class WallClock final : public EngineClock {
+ public:
+  std::string description() const override { return "steady clock"; }
+  Timeline& timeline() override { return *timeline_; }
+  TimePoint now() override {
+    if (!began_) began_ = steady_clock::now();
+    const std::chrono::nanoseconds since = steady_clock::now() - *began_;
+    return TimePoint(since.count());
+  }
+  void wait_until(TimePoint then) override {
+    constexpr std::int64_t kMost = 50'000'000;
+    const std::int64_t left = std::min((then - now()).ns(), kMost);
+    if (left > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left));
+  }
+  void stepped(Duration) override {}
+
+ private:
+  std::optional<steady_clock::time_point> began_;
+  std::unique_ptr<Timeline> timeline_ = wall_timeline();
+};
+
+class CpuTimeline final : public Timeline {
+ public:
+  explicit CpuTimeline(int threads) : threads_(threads) {}
+  std::size_t mark() override {
+    timespec now{};
+    SCSIM_CHECK_EQ(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+    moments_.push_back(std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
+    return moments_.size() - 1;
+  }
+  double seconds(std::size_t from, std::size_t to) override {
+    return static_cast<double>(moments_[to] - moments_[from]) * 1e-9 / threads_;
+  }
+  void clear() override { moments_.clear(); }
+
+ private:
+  int threads_;
+  std::vector<std::int64_t> moments_;  // nanoseconds
+};
+
+class CpuClock final : public EngineClock {
+ public:
+  explicit CpuClock(int threads) : threads_(threads), timeline_(threads) {}
+  std::string description() const override {
+    return "process CPU time of " + std::to_string(threads_) +
+           (threads_ == 1 ? " thread" : " threads, divided by their number");
+  }
+  Timeline& timeline() override { return timeline_; }
+  TimePoint now() override { return now_; }
+  void wait_until(TimePoint then) override { now_ = std::max(now_, then); }
+  void stepped(Duration took) override { now_ = now_ + took; }
+
+ private:
+  int threads_;
+  CpuTimeline timeline_;
+  TimePoint now_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<EngineClock>> make_engine_clock(const std::string& name, int threads) {
+  if (name == "wall") return std::unique_ptr<EngineClock>(std::make_unique<WallClock>());
+  if (name == "cpu") return std::unique_ptr<EngineClock>(std::make_unique<CpuClock>(threads));
+  return Error{"--clock: " +
+               unknown_name("clock", name, std::array<std::string, 2>{"wall", "cpu"})};
+}
+
+}  // namespace scsim::exec

@@ -1,0 +1,247 @@
+#include "exec/engine/replay_record.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "traces/check.h"
+#include "traces/gap_histogram.h"
+
+namespace scsim::exec {
+namespace {
+
+std::size_t at(Stage stage) { return static_cast<std::size_t>(stage); }
+
+}  // namespace
+
+ReplayRecord::ReplayRecord(Result begun, const Engine& engine)
+    : result_(std::move(begun)),
+      engine_(engine),
+      since_(static_cast<std::size_t>(engine.pool().num_blocks())),
+      findable_(since_.size()) {
+  const EngineKnobs& knobs = engine.scheduler().knobs();
+  totals_.num_blocks = knobs.num_blocks;
+  totals_.block_tokens = knobs.block_tokens;
+  totals_.max_sequences = knobs.max_sequences;
+  result_.gaps_by_turn.resize(Result::kMaxTurnGroup + 1);
+  look(TimePoint());
+}
+
+// ---- requests ----
+
+std::uint64_t ReplayRecord::arrived(const Request& request, TimePoint when) {
+  RequestResult& result = result_.requests.emplace_back();
+  result.request = request.id.value();
+  result.tenant = static_cast<std::uint32_t>(request.tenant.value());
+  result.turn = static_cast<std::uint32_t>(request.turn);
+  result.slo = static_cast<std::uint32_t>(request.slo.value());
+  result.task = static_cast<std::uint32_t>(request.task.value());
+  result.session = request.session.value();
+  result.engine = 0;
+  result.arrival = when;
+  result.prompt_tokens = request.prompt_tokens().value();
+  if (result.tenant >= result_.gaps_by_tenant.size())
+    result_.gaps_by_tenant.resize(result.tenant + 1);
+  active_.push_back({.phase = Phase::kQueue, .since = when, .last_token = {}});
+  ++active_count_;
+  return result_.requests.size() - 1;
+}
+
+void ReplayRecord::close(std::uint64_t tag, TimePoint now) {
+  const Active& active = active_[tag];
+  PerStage<std::int64_t>& stages = result_.requests[tag].stage_ns;
+  if (active.phase == Phase::kQueue) {
+    stages[at(Stage::kQueue)] += (now - active.since).ns();
+    return;
+  }
+  for (std::size_t s = 0; s < kNumStages; ++s) {
+    // A prefill waits for its steps whatever else rides in them.
+    const bool kept =
+        active.phase == Phase::kDecode || s == at(Stage::kOther) || s == at(Stage::kRetrieval);
+    stages[kept ? s : at(Stage::kGeneration)] += ledger_[s] - active.ledger[s];
+  }
+}
+
+void ReplayRecord::open(std::uint64_t tag, Phase phase, TimePoint now) {
+  active_[tag].phase = phase;
+  active_[tag].since = now;
+  active_[tag].ledger = ledger_;
+}
+
+void ReplayRecord::end(std::uint64_t tag, Outcome outcome, TimePoint now) {
+  RequestResult& result = result_.requests[tag];
+  close(tag, now);
+  active_[tag].phase = Phase::kEnded;
+  --active_count_;
+  result.outcome = outcome;
+  result.end = now;
+  std::int64_t total = 0;
+  for (const std::int64_t ns : result.stage_ns) total += ns;
+  SCSIM_CHECK_EQ(total, (result.end - result.arrival).ns());  // INV-LEDGER
+}
+
+void ReplayRecord::refused(std::uint64_t tag, TimePoint when) {
+  result_.requests[tag].engine = -1;
+  end(tag, Outcome::kRefused, when);
+}
+
+void ReplayRecord::cancelled(std::uint64_t tag, std::int64_t produced, TimePoint when) {
+  result_.requests[tag].output_tokens = produced;
+  end(tag, Outcome::kCancelled, std::max(when, result_.requests[tag].arrival));
+}
+
+void ReplayRecord::add_gap(std::uint64_t tag, Duration gap) {
+  const RequestResult& of = result_.requests[tag];
+  const std::size_t turn = std::min<std::size_t>(of.turn, Result::kMaxTurnGroup);
+  for (GapHistogram* gaps :
+       {&result_.gaps, &result_.gaps_by_tenant[of.tenant], &result_.gaps_by_turn[turn]})
+    count_gap(*gaps, gap.ns());
+}
+
+void ReplayRecord::got_token(const StepRecord::Token& token, TimePoint now) {
+  Active& active = active_[token.tag];
+  RequestResult& result = result_.requests[token.tag];
+  if (result.output_tokens++ == 0) {
+    result.first_token = now;
+  } else {
+    add_gap(token.tag, now - active.last_token);
+  }
+  active.last_token = now;
+  if (active.phase == Phase::kPrefill) {
+    close(token.tag, now);
+    open(token.tag, Phase::kDecode, now);
+  }
+  if (token.last) end(token.tag, Outcome::kFinished, now);
+}
+
+// ---- steps ----
+
+void ReplayRecord::stepped(const StepRecord& step, TimePoint begin, TimePoint end) {
+  if (busy_) ledger_[at(Stage::kOther)] += (begin - last_end_).ns();
+  for (const std::uint64_t tag : step.preempted) {
+    close(tag, begin);
+    open(tag, Phase::kQueue, begin);
+    ++result_.requests[tag].preemptions;
+    ++totals_.preemptions;
+  }
+  for (const StepRecord::Admitted& one : step.admitted) {
+    RequestResult& result = result_.requests[one.tag];
+    close(one.tag, begin);
+    open(one.tag, Phase::kPrefill, begin);
+    if (!one.resumed) {
+      result.scheduled = begin;
+      result.found_tokens = one.found;
+    }
+    result.recomputed_tokens += one.lost;
+  }
+  totals_.peak_used_blocks = std::max(totals_.peak_used_blocks, engine_.pool().used_blocks());
+  std::int64_t left = (end - begin).ns();
+  std::size_t largest = at(Stage::kOther);
+  for (std::size_t s = 0; s < kNumStages; ++s) {
+    const double seconds = step.times.seconds[s];
+    const auto ns = static_cast<std::int64_t>(seconds * 1e9 + 0.5);
+    ledger_[s] += ns;
+    left -= ns;
+    if (seconds > step.times.seconds[largest]) largest = s;
+  }
+  ledger_[left > 0 ? at(Stage::kOther) : largest] += left;
+  last_end_ = end;
+
+  ++totals_.steps;
+  most_passes_ = std::max(most_passes_, step.passes);
+  for (const Step::Computed& part : step.computed)
+    (part.decode ? totals_.decode_tokens : totals_.prefill_tokens) += part.fresh;
+  for (const StageCounts& counts : step.counts) {
+    totals_.hbm_bytes += static_cast<double>(counts.bytes_read);
+    totals_.flops += counts.operations;
+  }
+  totals_.hbm_bytes += static_cast<double>(step.passes * engine_.model().weight_bytes());
+
+  for (const BlockId block : step.evicted) {
+    const auto number = static_cast<std::size_t>(block);
+    result_.lifetimes.add(1, begin - since_[number], BlockEnd::kEvicted);
+    findable_[number] = 0;
+  }
+  for (const BlockId block : step.registered) {
+    since_[static_cast<std::size_t>(block)] = end;
+    findable_[static_cast<std::size_t>(block)] = 1;
+  }
+  looks_.back().busy = 0;
+  looks_.push_back(looks_.back());
+  looks_.back().from = begin;
+  looks_.back().busy = 1;
+  for (const StepRecord::Token& token : step.tokens) got_token(token, end);
+  look(end);
+  busy_ = engine_.scheduler().running() + engine_.scheduler().waiting() > 0;
+}
+
+void ReplayRecord::look(TimePoint now) {
+  const Scheduler& scheduler = engine_.scheduler();
+  const BlockPool& pool = engine_.pool();
+  const auto share = [&](std::int64_t blocks) {
+    return static_cast<double>(blocks) / static_cast<double>(pool.num_blocks());
+  };
+  looks_.push_back({now, static_cast<double>(scheduler.running()),
+                    static_cast<double>(scheduler.waiting()), share(pool.used_blocks()),
+                    share(pool.cached_blocks()), 0});
+}
+
+// ---- the end ----
+
+EngineTimeline ReplayRecord::timeline(TimePoint end, Duration bin) const {
+  const auto bins = static_cast<std::size_t>((end.ns() + bin.ns() - 1) / bin.ns());
+  EngineTimeline line;
+  const std::vector<std::pair<std::vector<float> EngineTimeline::*, double Look::*>> series = {
+      {&EngineTimeline::running, &Look::running},
+      {&EngineTimeline::waiting, &Look::waiting},
+      {&EngineTimeline::used_blocks, &Look::used},
+      {&EngineTimeline::cached_blocks, &Look::cached},
+      {&EngineTimeline::busy, &Look::busy}};
+  for (const auto& [to, from] : series) {
+    std::vector<double> sums(bins);
+    for (std::size_t i = 0; i < looks_.size(); ++i) {
+      std::int64_t begin = looks_[i].from.ns();
+      const std::int64_t stop =
+          std::min(i + 1 < looks_.size() ? looks_[i + 1].from.ns() : end.ns(), end.ns());
+      while (begin < stop) {
+        const std::int64_t number = begin / bin.ns();
+        const std::int64_t until = std::min((number + 1) * bin.ns(), stop);
+        sums[static_cast<std::size_t>(number)] +=
+            looks_[i].*from * static_cast<double>(until - begin);
+        begin = until;
+      }
+    }
+    for (std::size_t i = 0; i < bins; ++i) {
+      const std::int64_t begin = static_cast<std::int64_t>(i) * bin.ns();
+      const std::int64_t width = std::min(bin.ns(), end.ns() - begin);
+      (line.*to).push_back(static_cast<float>(sums[i] / static_cast<double>(width)));
+    }
+  }
+  return line;
+}
+
+Result ReplayRecord::finish(TimePoint end) {
+  for (std::uint64_t tag = 0; tag < active_.size(); ++tag)
+    SCSIM_CHECK(active_[tag].phase == Phase::kEnded);
+  constexpr std::int64_t kMostBins = 512;
+  Duration bin(100'000'000);
+  while (end.ns() > kMostBins * bin.ns()) bin = bin * 2;
+  result_.end = end;
+  result_.timeline_bin = bin;
+  for (std::size_t block = 0; block < since_.size(); ++block) {
+    if (findable_[block] != 0 && since_[block] <= end)
+      result_.lifetimes.add(1, end - since_[block], BlockEnd::kResident);
+  }
+  EngineResult engine = totals_;
+  engine.pool = "replay";
+  engine.model = engine_.model().config().name;
+  engine.evicted_blocks = engine_.pool().evicted_blocks();
+  engine.stage_ns = ledger_;
+  engine.idle_ns = end.ns();
+  for (const std::int64_t ns : ledger_) engine.idle_ns -= ns;
+  SCSIM_CHECK_GE(engine.idle_ns, 0);  // INV-LEDGER
+  engine.timeline = timeline(end, bin);
+  result_.engines.push_back(std::move(engine));
+  return std::move(result_);
+}
+
+}  // namespace scsim::exec
