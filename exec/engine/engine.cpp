@@ -125,6 +125,10 @@ bool Engine::plan() {
       record_.admitted.push_back({scheduler_.tag(one.job), one.found, one.lost, one.resumed});
     if (any || step.preempted.empty()) {
       record_.computed = step.computed;
+      record_.running = scheduler_.running();
+      record_.waiting = scheduler_.waiting();
+      record_.used = scheduler_.pool().used_blocks();
+      record_.cached = scheduler_.pool().cached_blocks();
       return any;
     }
   }

@@ -51,6 +51,8 @@ struct StepRecord {
   std::vector<Step::Computed> computed;
   std::vector<BlockId> registered, evicted;  // findable from now on; no longer
   std::int64_t passes = 0;                   // through the model
+  std::int64_t running = 0, waiting = 0;     // while it computes: requests,
+  std::int64_t used = 0, cached = 0;         // and blocks
   StageTimes times;                          // of all of it: deciding, computing, sampling
   PerStage<StageCounts> counts{};
 };

@@ -1,16 +1,13 @@
 #include "exec/engine/engine_clock.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <optional>
 #include <string>
 #include <thread>
-#include <vector>
 
-#include "traces/check.h"
+#include "exec/api/cpu_timeline.h"
 #include "traces/text.h"
 
 namespace scsim::exec {
@@ -39,40 +36,18 @@ class WallClock final : public EngineClock {
   std::unique_ptr<Timeline> timeline_ = wall_timeline();
 };
 
-class CpuTimeline final : public Timeline {
- public:
-  explicit CpuTimeline(int threads) : threads_(threads) {}
-  std::size_t mark() override {
-    timespec now{};
-    SCSIM_CHECK_EQ(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
-    moments_.push_back(std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
-    return moments_.size() - 1;
-  }
-  double seconds(std::size_t from, std::size_t to) override {
-    return static_cast<double>(moments_[to] - moments_[from]) * 1e-9 / threads_;
-  }
-  void clear() override { moments_.clear(); }
-
- private:
-  int threads_;
-  std::vector<std::int64_t> moments_;  // nanoseconds
-};
-
 class CpuClock final : public EngineClock {
  public:
-  explicit CpuClock(int threads) : threads_(threads), timeline_(threads) {}
-  std::string description() const override {
-    return "process CPU time of " + std::to_string(threads_) +
-           (threads_ == 1 ? " thread" : " threads, divided by their number");
-  }
-  Timeline& timeline() override { return timeline_; }
+  explicit CpuClock(int threads) : threads_(threads), timeline_(cpu_timeline(threads)) {}
+  std::string description() const override { return cpu_clock_description(threads_); }
+  Timeline& timeline() override { return *timeline_; }
   TimePoint now() override { return now_; }
   void wait_until(TimePoint then) override { now_ = std::max(now_, then); }
   void stepped(Duration took) override { now_ = now_ + took; }
 
  private:
   int threads_;
-  CpuTimeline timeline_;
+  std::unique_ptr<Timeline> timeline_;
   TimePoint now_;
 };
 

@@ -133,7 +133,7 @@ void ReplayRecord::stepped(const StepRecord& step, TimePoint begin, TimePoint en
     }
     result.recomputed_tokens += one.lost;
   }
-  totals_.peak_used_blocks = std::max(totals_.peak_used_blocks, engine_.pool().used_blocks());
+  totals_.peak_used_blocks = std::max(totals_.peak_used_blocks, step.used);
   std::int64_t left = (end - begin).ns();
   std::size_t largest = at(Stage::kOther);
   for (std::size_t s = 0; s < kNumStages; ++s) {
@@ -165,10 +165,7 @@ void ReplayRecord::stepped(const StepRecord& step, TimePoint begin, TimePoint en
     since_[static_cast<std::size_t>(block)] = end;
     findable_[static_cast<std::size_t>(block)] = 1;
   }
-  looks_.back().busy = 0;
-  looks_.push_back(looks_.back());
-  looks_.back().from = begin;
-  looks_.back().busy = 1;
+  look(begin, step.running, step.waiting, step.used, step.cached, 1);
   for (const StepRecord::Token& token : step.tokens) got_token(token, end);
   look(end);
   busy_ = engine_.scheduler().running() + engine_.scheduler().waiting() > 0;
@@ -176,13 +173,16 @@ void ReplayRecord::stepped(const StepRecord& step, TimePoint begin, TimePoint en
 
 void ReplayRecord::look(TimePoint now) {
   const Scheduler& scheduler = engine_.scheduler();
-  const BlockPool& pool = engine_.pool();
-  const auto share = [&](std::int64_t blocks) {
-    return static_cast<double>(blocks) / static_cast<double>(pool.num_blocks());
-  };
-  looks_.push_back({now, static_cast<double>(scheduler.running()),
-                    static_cast<double>(scheduler.waiting()), share(pool.used_blocks()),
-                    share(pool.cached_blocks()), 0});
+  look(now, scheduler.running(), scheduler.waiting(), scheduler.pool().used_blocks(),
+       scheduler.pool().cached_blocks(), 0);
+}
+
+void ReplayRecord::look(TimePoint from, std::int64_t running, std::int64_t waiting,
+                        std::int64_t used, std::int64_t cached, double busy) {
+  const auto blocks = static_cast<double>(engine_.pool().num_blocks());
+  looks_.push_back({from, static_cast<double>(running), static_cast<double>(waiting),
+                    static_cast<double>(used) / blocks, static_cast<double>(cached) / blocks,
+                    busy});
 }
 
 // ---- the end ----

@@ -52,6 +52,8 @@ class ReplayRecord {
   void end(std::uint64_t tag, Outcome outcome, TimePoint now);
   void got_token(const StepRecord::Token& token, TimePoint now);
   void add_gap(std::uint64_t tag, Duration gap);
+  void look(TimePoint from, std::int64_t running, std::int64_t waiting, std::int64_t used,
+            std::int64_t cached, double busy);
   EngineTimeline timeline(TimePoint end, Duration bin) const;
 
   Result result_;

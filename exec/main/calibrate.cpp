@@ -30,6 +30,7 @@ struct Arguments {
   ModelArguments model;
   std::string server, server_model, api_key_env;
   std::string methods, tasks = "all", lengths = "512,1024,2048", style = "plain", out;
+  std::string clock = "wall";
   std::string modes = "multi_turn,multi_request";
   std::vector<std::string> data;
   std::optional<std::int64_t> turns, sessions, repeat, seed, max_new_tokens;
@@ -92,6 +93,7 @@ std::string made_by(const Arguments& arguments) {
   add("--max-new-tokens", arguments.max_new_tokens);
   add("--threads", arguments.model.threads);
   add("--save-state-every", arguments.model.saved_every);
+  if (arguments.clock != "wall") words.insert(words.end(), {"--clock", arguments.clock});
   for (const std::string& data : arguments.data) words.insert(words.end(), {"--data", data});
   if (arguments.own_answers) words.emplace_back("--own-answers");
   return program::quoted_command_line(words);
@@ -137,6 +139,7 @@ Expected<CalibrateOptions> options_of(const Arguments& arguments) {
   options.sessions.golden_answers = !arguments.own_answers;
   options.sessions.most_new_tokens = arguments.max_new_tokens.value_or(0);
   options.repeats = static_cast<int>(arguments.repeat.value_or(1));
+  options.cpu_clock = arguments.clock == "cpu";
   options.commit = std::string(source_commit());
   options.made_by = made_by(arguments);
   return options;
@@ -150,10 +153,10 @@ Expected<void> check_server(const Arguments& arguments) {
     return {};
   }
   if (!arguments.methods.empty() || arguments.model.threads || arguments.model.saved_every ||
-      arguments.model.device != "cpu") {
+      arguments.model.device != "cpu" || arguments.clock != "wall") {
     return Error{
-        "--methods, --device, --threads and --save-state-every are of models that run here; "
-        "--server runs its own"};
+        "--methods, --device, --threads, --save-state-every and --clock are of models that run "
+        "here; --server runs its own"};
   }
   if (!arguments.api_key_env.empty() && std::getenv(arguments.api_key_env.c_str()) == nullptr) {
     return Error{"--api-key-env: there is no variable " + arguments.api_key_env +
@@ -166,6 +169,8 @@ using Hear = std::function<void(const CalibrateNews&)>;
 
 Expected<CalibrationReport> measure_model(const Arguments& arguments,
                                           const CalibrateOptions& options, const Hear& hear) {
+  if (options.cpu_clock && arguments.model.device != "cpu")
+    return Error{"--clock cpu: on " + arguments.model.device + " the CPU is not what computes"};
   Expected<LoadedModel> model = load(arguments.model);
   if (!model) return model.error();
   for (const methods::MethodChoice& method : options.methods) {
@@ -287,6 +292,12 @@ Command calibrate_command() {
        .value_name = "N",
        .into = &a.seed,
        .sentence = "of generated sessions and of the order (1)"});
+  add({.name = "--clock",
+       .value_name = "CLOCK",
+       .into = &a.clock,
+       .sentence =
+           "wall; cpu: process CPU time over threads, which leaves out other processes (wall)",
+       .choices = {"wall", "cpu"}});
   add({.name = "--style",
        .value_name = "STYLE",
        .into = &a.style,

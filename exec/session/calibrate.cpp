@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "exec/api/cpu_timeline.h"
 #include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/meters.h"
@@ -23,7 +24,8 @@ class ModelTaker : public SampleTaker {
         options_(options),
         source_(source),
         design_(std::move(design)),
-        timeline_(timeline_for(model.model->options().device)),
+        timeline_(options.cpu_clock ? cpu_timeline(design_.device.threads)
+                                    : timeline_for(model.model->options().device)),
         energy_(std::make_shared<EnergyMeter>(energy_meter(model.model->options().device))) {}
 
   Expected<void> warm_up(const SampleKey& block) override {
@@ -178,7 +180,8 @@ CalibrationDesign make_design(const LoadedModel& model, const CalibrateOptions& 
   CalibrationDesign design = make_design(options, source);
   design.model = model.description;
   design.device = describe_device(model.model->options().device);
-  design.clock = clock_description(model.model->options().device);
+  design.clock = options.cpu_clock ? cpu_clock_description(design.device.threads)
+                                   : clock_description(model.model->options().device);
   design.full_method = "full";
   return design;
 }

@@ -28,6 +28,8 @@ struct CalibrateOptions {
   std::vector<std::int64_t> lengths;  // tokens of context
   std::vector<SessionMode> modes;
   int repeats = 1;
+  bool cpu_clock =
+      false;  // seconds are the process's CPU time over its threads; a model on the CPU
   std::string commit, made_by;  // of the program; the command line
 };
 

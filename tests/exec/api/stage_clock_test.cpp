@@ -1,8 +1,14 @@
 #include "exec/api/stage_clock.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <cmath>
+#include <ctime>
 #include <functional>
+#include <thread>
+#include <utility>
 
+#include "exec/api/cpu_timeline.h"
 #include "exec/api/measure.h"
 #include "tests/exec/api/measured.h"
 #include "traces/rng.h"
@@ -28,6 +34,23 @@ double of(const StageTimes& times, Stage stage) {
 }
 
 }  // namespace
+
+TEST_CASE("CPU time passes while the process computes, not while it sleeps", "[exec][api]") {
+  const std::unique_ptr<Timeline> one = cpu_timeline(1), two = cpu_timeline(2);
+  const auto mark = [&] { return std::pair(one->mark(), two->mark()); };
+  const auto begin = mark();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const auto slept = mark();
+  const std::clock_t from = std::clock();  // the process's CPU time too
+  double sum = 0;
+  while (std::clock() - from < CLOCKS_PER_SEC / 5) sum += std::sqrt(sum + 1);
+  const auto computed = mark();
+  CHECK(sum > 0);
+  CHECK(one->seconds(begin.first, slept.first) < 0.1);
+  CHECK(one->seconds(slept.first, computed.first) == Approx(0.2).epsilon(0.2));
+  CHECK(two->seconds(slept.second, computed.second) == Approx(0.1).epsilon(0.2));
+  CHECK(cpu_clock_description(1) == "process CPU time of 1 thread");
+}
 
 TEST_CASE("a stage inside another is not counted as the outer one", "[exec][api]") {
   CountingTimeline timeline;

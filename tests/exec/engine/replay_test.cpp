@@ -118,6 +118,15 @@ TEST_CASE("a replay's result keeps the laws that a simulated one keeps, by eithe
     CHECK(engine.timeline.running.size() ==
           static_cast<std::size_t>((result.end.ns() + result.timeline_bin.ns() - 1) /
                                    result.timeline_bin.ns()));
+    double ran = 0, counted = 0;  // Little's law: requests running, over time
+    for (const RequestResult& one : result.requests)
+      ran += static_cast<double>((one.end - one.scheduled).ns());
+    for (std::size_t i = 0; i < engine.timeline.running.size(); ++i) {
+      const std::int64_t begin = static_cast<std::int64_t>(i) * result.timeline_bin.ns();
+      counted += engine.timeline.running[i] *
+                 static_cast<double>(std::min(result.timeline_bin.ns(), result.end.ns() - begin));
+    }
+    CHECK(counted == Approx(ran).epsilon(1e-4));
     REQUIRE(write_result(result, folder.file(clock + ".pb")));
     const Expected<Result> again = read_result(folder.file(clock + ".pb"));
     REQUIRE(again);
