@@ -53,10 +53,9 @@ int wait_for(pid_t child) {
 void check_killed(const test::TemporaryFolder& folder, const std::vector<std::string>& target) {
   const auto started = std::chrono::steady_clock::now();
   REQUIRE(wait_for(start(target, folder.file("whole.pb"))) == 0);
-  const auto whole_ms =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                     std::chrono::steady_clock::now() - started)
-                                     .count());
+  auto whole_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 std::chrono::steady_clock::now() - started)
+                                                 .count());
   const std::string out = folder.file("killed.pb");
   Rng rng(7, "test.kill");
   int kills = 0;
@@ -76,6 +75,12 @@ void check_killed(const test::TemporaryFolder& folder, const std::vector<std::st
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     REQUIRE(++kills < 20);
+    // On a machine that was slower just before, the first start may be done before it is killed.
+    if (kills == 1 && std::filesystem::exists(out)) {
+      std::filesystem::remove(out);
+      kills = 0;
+      whole_ms /= 2;
+    }
   }
   const Expected<Calibration> whole = read_calibration(folder.file("whole.pb"));
   const Expected<Calibration> killed = read_calibration(out);
