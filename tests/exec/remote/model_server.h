@@ -60,9 +60,10 @@ class ModelServer {
   std::vector<std::string> answer(const std::string& request) {
     if (request.starts_with("GET "))
       return {whole_answer("200 OK", R"({"data":[{"id":")" + model_ + R"("}]})")};
-    const auto body =
-        nlohmann::json::parse(request.substr(request.find("\r\n\r\n") + 4), nullptr, false);
-    if (body.is_discarded()) return {};  // whoever asked is gone
+    const std::size_t head = request.find("\r\n\r\n");
+    if (head == std::string::npos) return {};  // whoever asked is gone
+    const auto body = nlohmann::json::parse(request.substr(head + 4), nullptr, false);
+    if (body.is_discarded()) return {};
     const bool chat = request.find("/chat/completions") != std::string::npos;
     if (body["model"] != model_) return {whole_answer("404 Not Found", "no such model")};
     int number = 0;
