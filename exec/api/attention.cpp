@@ -22,6 +22,12 @@ std::int64_t held_in_all(const CacheView& view, std::int64_t head) {
   return held(view, head) + packed(view, head);
 }
 
+// Where a row stands among the `length` tokens that a head holds.
+std::int64_t position(const LayerStep& step, std::int64_t length, std::int64_t row) {
+  return step.positions.empty() ? length - step.q.size(0) + row
+                                : step.positions[static_cast<std::size_t>(row)];
+}
+
 // Query i of n attends the keys below length - n + i + 1 and, of those, the last `window`.
 std::int64_t causal_pairs(std::int64_t n, std::int64_t length, std::int64_t window) {
   if (window == 0) return n * (length - n) + n * (n + 1) / 2;
@@ -44,8 +50,15 @@ void count_causal(LayerStep& step, const CacheView& view, std::int64_t window) {
   const std::int64_t n = step.q.size(0);
   std::int64_t pairs = 0, keys = 0;
   for (std::int64_t h = 0; h < kv_heads; ++h) {
-    const std::int64_t length = held_in_all(view, h), in_reach = n + window - 1;
-    pairs += group * causal_pairs(n, length, window);
+    const std::int64_t length = held_in_all(view, h);
+    const std::int64_t in_reach = length - position(step, length, 0) + window - 1;
+    if (step.positions.empty()) {
+      pairs += group * causal_pairs(n, length, window);
+    } else {
+      for (const std::int64_t at : step.positions) {
+        pairs += group * (window == 0 ? at + 1 : std::min(at + 1, window));
+      }
+    }
     // Blocks are read whole.
     std::int64_t in_blocks = packed(view, h), read = held(view, h);
     if (window != 0) {
@@ -130,12 +143,15 @@ Attention attend_window(LayerStep& step, const CacheView& view) {
     const std::int64_t length = held_in_all(view, h);
     for (std::int64_t from = 0; from < n; from += kBlock) {
       const std::int64_t to = std::min(n, from + kBlock);
-      const std::int64_t end = length - n + to;  // keys below it
-      const std::int64_t begin = std::max<std::int64_t>(0, length - n + from + 1 - window);
+      const std::int64_t end = position(step, length, to - 1) + 1;  // keys below it
+      const std::int64_t begin =
+          std::max<std::int64_t>(0, position(step, length, from) + 1 - window);
       const auto [k, v] = step.cache.rows(step.layer, h, begin, end - begin);
-      const at::Tensor query =
-          at::arange(length - n + from, length - n + to, step.q.options().dtype(at::kLong))
-              .unsqueeze(1);
+      at::Tensor query = at::empty({to - from, 1}, at::kLong);
+      for (std::int64_t i = from; i < to; ++i) {
+        query.mutable_data_ptr<std::int64_t>()[i - from] = position(step, length, i);
+      }
+      query = query.to(step.q.device());
       const at::Tensor key = at::arange(begin, end, step.q.options().dtype(at::kLong)).unsqueeze(0);
       const at::Tensor hidden = (key > query).logical_or_(key <= query - window);
       const at::Tensor q = step.q.narrow(0, from, to - from)
@@ -187,6 +203,16 @@ Attention attend(LayerStep& step, const CacheView& view,
   if (!selection && window_matters(step, view)) {
     count_causal(step, view, step.sliding_window);
     return attend_window(step, view);
+  }
+  if (!step.positions.empty()) {
+    SCSIM_CHECK(!selection && !view.packed);
+    count_causal(step, view, 0);
+    at::Tensor positions = at::empty({step.q.size(0)}, at::kInt);
+    std::ranges::transform(step.positions, positions.mutable_data_ptr<std::int32_t>(),
+                           [](std::int64_t at) { return static_cast<std::int32_t>(at); });
+    const auto [out, lse] =
+        attention_at(step.q, positions, view.pool, view.block_table, view.kv_lengths, step.scale);
+    return {out, lse};
   }
   if (selection) {
     SCSIM_CHECK(!view.packed);  // it counts tokens in pages

@@ -19,7 +19,8 @@ struct Attention {
 
 // The new tokens over what `view` holds, whose last tokens they are; causal, and within `selection`
 // and the sliding window if there is one. With a selection there is no sliding window, and
-// nothing packed.
+// nothing packed. Where only some of the new tokens came this far (LayerStep::positions), these
+// over what stands before them in heads that hold every token; then there is no selection.
 Attention attend(LayerStep& step, const CacheView& view,
                  const std::optional<PrefillSelection>& selection = std::nullopt);
 // One new token over all that `view` holds, within the sliding window.

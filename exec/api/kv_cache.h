@@ -40,6 +40,7 @@
 #include "exec/api/kv_memory.h"
 #include "exec/api/measure.h"
 #include "exec/api/method_state.h"
+#include "exec/api/token_range.h"
 
 namespace scsim::exec {
 
@@ -70,10 +71,6 @@ struct CacheView {
   std::optional<PackedView> packed;  // tokens before all those above
   std::int64_t heads() const { return host_lengths.size(1); }
   bool on_host = false;  // the pool is the host tier's, and so is the block table
-};
-
-struct TokenRange {
-  std::int64_t begin = 0, end = 0;
 };
 
 // Bytes of the pages a cache refers to, those shared with forks in full, and of its states: those

@@ -29,6 +29,19 @@ std::int64_t MethodRuntime::retrieve(const KvCache& cache, std::span<const std::
   return common == std::ssize(cached) ? common : 0;
 }
 
+Expected<void> MethodRuntime::recall(KvCache&, const RecalledPrompt&, const PrefillAlone&,
+                                     Measure&) {
+  return {};
+}
+
+void MethodRuntime::remember(const KvCache&, std::span<const std::int32_t>, Measure&) {}
+
+std::optional<std::vector<std::int64_t>> MethodRuntime::rows_into(std::int64_t,
+                                                                  std::span<const std::int64_t>,
+                                                                  KvCache&) {
+  return std::nullopt;
+}
+
 std::vector<std::int32_t> MethodRuntime::rewrite_prompt(std::span<const std::int32_t> prompt,
                                                         Measure&) {
   return {prompt.begin(), prompt.end()};

@@ -8,7 +8,9 @@
 //
 // A method holds no state of a session: what it must remember (an index, page bounds, a query
 // window) is a MethodState that lives in the KvCache, is forked with it and whose bytes are
-// counted. Stages are entered by the model around the hooks; a method may enter others inside.
+// counted. What outlives sessions, caches of prompts and documents that any of them may meet again,
+// the method does hold: recall() and remember() are its ways in and out, and remembered_bytes() its
+// size. Stages are entered by the model around the hooks; a method may enter others inside.
 // exec/api/attention.h has the attention that counts what it does.
 #pragma once
 
@@ -16,11 +18,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "exec/api/kv_cache.h"
 #include "exec/api/measure.h"
+#include "traces/expected.h"
 
 namespace scsim::exec {
 
@@ -41,7 +45,21 @@ struct LayerStep {
   // Turns keys [tokens, kv_heads, head_dim] as RoPE would have, had each stood so many tokens
   // later.
   std::function<at::Tensor(const at::Tensor& keys, std::int64_t by)> move_keys = nullptr;
+  // Where the rows of q, k and v stand, if rows_into() let only some of the step's tokens come this
+  // far; the last of them always does. Empty: they are all there.
+  std::span<const std::int64_t> positions = {};
 };
+
+// A prompt as retrieval sees it: all its tokens, and which runs of them are documents that other
+// prompts may have elsewhere, ascending and apart.
+struct RecalledPrompt {
+  std::span<const std::int32_t> tokens;
+  std::span<const TokenRange> documents = {};
+};
+
+// The cache of some tokens by themselves, prefilled from position 0 with full attention. Fails as
+// Model::prefill() does.
+using PrefillAlone = std::function<Expected<KvCache>(std::span<const std::int32_t> tokens)>;
 
 class MethodRuntime {
  public:
@@ -61,6 +79,23 @@ class MethodRuntime {
   // where the model has recurrent layers no more than KvCache::longest_prefix() of it.
   virtual std::int64_t retrieve(const KvCache& cache, std::span<const std::int32_t> cached,
                                 std::span<const std::int32_t> prompt, Measure& measure);
+  // Called ahead of the prefill of a prompt of which `cache` holds the first tokens_seen(). What
+  // the method knows of the rest: it may put a cache in its place that holds more, never all, and
+  // lay ready in it, as a MethodState, what it knows of documents behind that; the caller goes on
+  // with the tokens that the cache then lacks. Default: nothing.
+  [[nodiscard]] virtual Expected<void> recall(KvCache& cache, const RecalledPrompt& prompt,
+                                              const PrefillAlone& prefill_alone, Measure& measure);
+  // Called behind it, with the cache of exactly these tokens. Default: forgets it.
+  virtual void remember(const KvCache& cache, std::span<const std::int32_t> tokens,
+                        Measure& measure);
+  // Of KV that the method holds beside the caches of sessions; pages that those hold too count.
+  virtual std::int64_t remembered_bytes() const { return 0; }
+  // Asked ahead of each attention layer of a prefill: which of the rows at these positions go into
+  // it and on behind it, as ascending numbers of rows, the last one always among them. The others
+  // are not computed any further: what the layers to come hold of them attend_prefill() must find
+  // elsewhere. Nothing: all of them, the default. REQUIRES: no layer is recurrent.
+  virtual std::optional<std::vector<std::int64_t>> rows_into(
+      std::int64_t layer, std::span<const std::int64_t> positions, KvCache& cache);
   // The tokens to prefill in place of `prompt` (prompt compression). Default: as they are.
   virtual std::vector<std::int32_t> rewrite_prompt(std::span<const std::int32_t> prompt,
                                                    Measure& measure);

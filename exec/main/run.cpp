@@ -1,4 +1,5 @@
 // scexec run: one shared-context session on a real model, and what each of its turns cost.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -31,7 +32,7 @@ using program::fail;
 struct Arguments {
   ModelArguments model;
   std::string method = "full", mode = "multi_turn", style = "chat";
-  std::string context, trace, task;
+  std::string context, separator, trace, task;
   std::vector<std::string> questions;
   std::optional<std::int64_t> max_new_tokens, length, turns, seed, sessions;
   bool own_answers = false;
@@ -117,6 +118,17 @@ Expected<std::vector<Work>> work_of_trace(const Arguments& arguments, const Load
   return all;
 }
 
+std::vector<std::string> pieces_between(std::string_view text, std::string_view separator) {
+  std::vector<std::string> pieces;
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, from), text.size());
+    const std::string_view piece = trim(text.substr(from, end - from));
+    if (!piece.empty()) pieces.emplace_back(piece);
+    from = end + separator.size();
+  }
+  return pieces;
+}
+
 Expected<std::vector<Work>> work_of_questions(const Arguments& arguments,
                                               const LoadedModel& model) {
   std::string context(kAgreement);
@@ -130,9 +142,17 @@ Expected<std::vector<Work>> work_of_questions(const Arguments& arguments,
   work.title = arguments.context.empty() ? "a service agreement of one page" : arguments.context;
   work.questions = arguments.questions.empty() ? agreement_questions() : arguments.questions;
   const bool chat = arguments.style == "chat" && model.chat.has_value();
+  const ChatTemplate* const around = chat ? &*model.chat : nullptr;
+  const SessionMode mode = *session_mode(arguments.mode);
+  const std::int64_t most = arguments.max_new_tokens.value_or(48);
+  if (!arguments.separator.empty() && context.find(arguments.separator) == std::string::npos) {
+    return Error{"--separator: " + arguments.separator + " does not stand in " + work.title};
+  }
   Expected<TokenSession> tokens =
-      encode_questions(context, work.questions, model.tokenizer, chat ? &*model.chat : nullptr,
-                       *session_mode(arguments.mode), arguments.max_new_tokens.value_or(48));
+      arguments.separator.empty()
+          ? encode_questions(context, work.questions, model.tokenizer, around, mode, most)
+          : encode_documents(pieces_between(context, arguments.separator), work.questions,
+                             model.tokenizer, around, mode, most);
   if (!tokens) return tokens.error();
   work.tokens = *std::move(tokens);
   return std::vector<Work>{std::move(work)};
@@ -141,7 +161,8 @@ Expected<std::vector<Work>> work_of_questions(const Arguments& arguments,
 // What is given goes together: one source of the session, and none of another's options.
 Expected<void> check_sources(const Arguments& arguments) {
   const bool task = !arguments.task.empty(), trace = !arguments.trace.empty();
-  const bool text = !arguments.context.empty() || !arguments.questions.empty();
+  const bool text =
+      !arguments.context.empty() || !arguments.questions.empty() || !arguments.separator.empty();
   if (int{task} + int{trace} + int{text} > 1) {
     return Error{
         "--task, --trace and a text with questions are three sources of a session; give one"};
@@ -200,6 +221,8 @@ ExitCode run(const Arguments& arguments) {
   std::printf("%s, %s, %s\n", describe_model(*model).c_str(), methods::method_text(*method).c_str(),
               arguments.mode.c_str());
   const auto energy = std::make_shared<EnergyMeter>(energy_meter(model->model->options().device));
+  // Sessions meet in what the method remembers, if it does.
+  const auto runtime = methods::make_runtime(*method);
   for (const Work& work : *all) {
     std::printf("%s\n", work.title.c_str());
     SessionOptions options;
@@ -217,7 +240,6 @@ ExitCode run(const Arguments& arguments) {
       std::fwrite(text.data(), 1, text.size(), stdout);
       std::fflush(stdout);
     };
-    const auto runtime = methods::make_runtime(*method);
     const Expected<SessionRecord> record =
         run_session(*model->model, model->tokenizer, *timeline, work.tokens, *runtime, options);
     if (!record) return fail(record.error());
@@ -267,6 +289,11 @@ Command run_command() {
        .into = &a.context,
        .sentence = "the text that is asked about",
        .completes = program::Completes::kFile});
+  add({.name = "--separator",
+       .value_name = "TEXT",
+       .into = &a.separator,
+       .sentence = "stands between documents in the text; in multi_request mode each question sees "
+                   "them beginning with the next"});
   add({.name = "--question",
        .value_name = "TEXT",
        .into = &a.questions,

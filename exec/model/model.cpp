@@ -10,6 +10,7 @@
 #include "exec/model/mamba.h"
 #include "exec/model/mlp.h"
 #include "exec/model/rope.h"
+#include "exec/model/step_rows.h"
 #include "exec/model/weights.h"
 #include "exec/operators/operators.h"
 #include "traces/check.h"
@@ -60,14 +61,17 @@ struct Model::State {
 
   Expected<void> check_tokens(std::span<const SequenceStep> steps) const;
   at::Tensor embed(std::span<const SequenceStep> steps, std::int64_t rows) const;
-  RopeTable::Rows rope_rows(std::span<const SequenceStep> steps);
+  RopeTable::Rows rope_rows(std::span<const SequenceStep> steps,
+                            std::span<const SequenceRows> sequences);
   // What a layer makes of its normed input, before its projection out [rows, ...]: attention, or
   // the recurrence. Undefined: no page was left.
-  at::Tensor mix(std::span<const SequenceStep> steps, std::int64_t layer, const at::Tensor& h,
-                 const RopeTable::Rows& rope_rows, const Rows& rows, Measure& measure);
+  at::Tensor mix(std::span<const SequenceStep> steps, std::span<const SequenceRows> sequences,
+                 std::int64_t layer, const at::Tensor& h, const RopeTable::Rows& rope_rows,
+                 const Rows& rows, Measure& measure);
   // Attention of every sequence [rows, query_heads * head_dim]; undefined: no page was left.
-  at::Tensor attend(std::span<const SequenceStep> steps, std::int64_t layer, const at::Tensor& qkv,
-                    const RopeTable::Rows& rope_rows, Measure& measure);
+  at::Tensor attend(std::span<const SequenceStep> steps, std::span<const SequenceRows> sequences,
+                    std::int64_t layer, const at::Tensor& qkv, const RopeTable::Rows& rope_rows,
+                    Measure& measure);
   at::Tensor move_keys(const at::Tensor& keys, std::int64_t by);
   Expected<at::Tensor> run(std::span<const SequenceStep> steps, bool all_logits, Measure& measure);
 
@@ -101,21 +105,21 @@ at::Tensor Model::State::embed(std::span<const SequenceStep> steps, std::int64_t
   return weights.embedding.index_select(0, ids.to(options.device));
 }
 
-RopeTable::Rows Model::State::rope_rows(std::span<const SequenceStep> steps) {
+RopeTable::Rows Model::State::rope_rows(std::span<const SequenceStep> steps,
+                                        std::span<const SequenceRows> sequences) {
   if (config.rope.rotary_dim == 0) return {};
   if (steps.size() == 1) {
     return rope.range(steps[0].cache->tokens_seen(), std::ssize(steps[0].tokens));
   }
   std::vector<std::int64_t> positions;
-  for (const SequenceStep& step : steps) {
-    for (std::int64_t i = 0; i < std::ssize(step.tokens); ++i) {
-      positions.push_back(step.cache->tokens_seen() + i);
-    }
+  for (const SequenceRows& rows : sequences) {
+    positions.insert(positions.end(), rows.positions.begin(), rows.positions.end());
   }
   return rope.at(positions);
 }
 
-at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_t layer,
+at::Tensor Model::State::attend(std::span<const SequenceStep> steps,
+                                std::span<const SequenceRows> sequences, std::int64_t layer,
                                 const at::Tensor& qkv, const RopeTable::Rows& angles,
                                 Measure& measure) {
   const AttentionConfig& shape = config.attention;
@@ -136,8 +140,10 @@ at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_
 
   std::vector<at::Tensor> outputs;
   std::int64_t from = 0;
-  for (const SequenceStep& sequence : steps) {
-    const std::int64_t count = std::ssize(sequence.tokens);
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    const SequenceStep& sequence = steps[s];
+    const SequenceRows& of_sequence = sequences[s];
+    const std::int64_t count = std::ssize(of_sequence.positions);
     LayerStep step{.layer = cache_layers[static_cast<std::size_t>(layer)],
                    .num_layers = config.attention_layers(),
                    .first_position = sequence.cache->tokens_seen(),
@@ -153,6 +159,7 @@ at::Tensor Model::State::attend(std::span<const SequenceStep> steps, std::int64_
                    .move_keys = [this](const at::Tensor& keys, std::int64_t by) {
                      return move_keys(keys, by);
                    }};
+    if (of_sequence.narrowed) step.positions = of_sequence.positions;
     from += count;
     if (sequence.decode) {
       const MeasuredStage stage(measure, Stage::kLoading);
@@ -185,7 +192,8 @@ at::Tensor Model::State::move_keys(const at::Tensor& keys, std::int64_t by) {
   return moved;
 }
 
-at::Tensor Model::State::mix(std::span<const SequenceStep> steps, std::int64_t number,
+at::Tensor Model::State::mix(std::span<const SequenceStep> steps,
+                             std::span<const SequenceRows> sequences, std::int64_t number,
                              const at::Tensor& h, const RopeTable::Rows& angles, const Rows& rows,
                              Measure& measure) {
   const LayerWeights& layer = weights.layers[static_cast<std::size_t>(number)];
@@ -195,7 +203,7 @@ at::Tensor Model::State::mix(std::span<const SequenceStep> steps, std::int64_t n
                                    ? project(h, layer.qkv, layer.qkv_bias, operations)
                                    : project(h, layer.mamba.in, layer.mamba.in_bias, operations);
   count_operations(measure, rows, operations);
-  if (attends) return attend(steps, number, projected, angles, measure);
+  if (attends) return attend(steps, sequences, number, projected, angles, measure);
   return mamba({.config = config.mamba,
                 .weights = layer.mamba,
                 .norm_epsilon = config.norm_epsilon,
@@ -211,25 +219,35 @@ Expected<at::Tensor> Model::State::run(std::span<const SequenceStep> steps, bool
   const at::AutoDispatchBelowADInplaceOrView no_gradients;
 
   Rows rows, wanted;
-  std::vector<std::int64_t> last_rows;
+  std::vector<SequenceRows> sequences = all_rows(steps);
   for (const SequenceStep& step : steps) {
     (step.decode ? rows.decode : rows.prefill) += std::ssize(step.tokens);
     (step.decode ? wanted.decode : wanted.prefill) += 1;
-    last_rows.push_back(rows.prefill + rows.decode - 1);
   }
   const MeasuredStage stage(measure, rows.stage());
   measure.counts[static_cast<std::size_t>(Stage::kGeneration)].tokens += rows.prefill;
   measure.counts[static_cast<std::size_t>(Stage::kDecode)].tokens += rows.decode;
 
   at::Tensor x = embed(steps, rows.prefill + rows.decode);
-  const RopeTable::Rows angles = rope_rows(steps);
+  RopeTable::Rows angles = rope_rows(steps, sequences);
   at::Tensor delta;  // what the layer before adds to x
   const double epsilon = config.norm_epsilon;
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const LayerWeights& layer = weights.layers[static_cast<std::size_t>(i)];
+    if (config.attends(i)) {
+      const auto onward = narrow(steps, cache_layers[static_cast<std::size_t>(i)], sequences);
+      if (onward) {
+        SCSIM_CHECK_EQ(config.recurrent_layers(), 0);
+        const at::Tensor index = at::tensor(*onward, at::kLong).to(options.device);
+        for (at::Tensor* of : {&x, &delta, &angles.cos, &angles.sin}) {
+          if (of->defined()) *of = of->index_select(0, index);
+        }
+        rows.prefill = std::ssize(*onward) - rows.decode;
+      }
+    }
     at::Tensor h = delta.defined() ? add_rms_norm(x, delta, layer.input_norm, epsilon)
                                    : rms_norm(x, layer.input_norm, epsilon);
-    at::Tensor mixed = mix(steps, i, h, angles, rows, measure);
+    at::Tensor mixed = mix(steps, sequences, i, h, angles, rows, measure);
     if (!mixed.defined()) {
       const KvMemoryOptions& limits = memory->options();
       return Error{"no KV page is left for " + config.name + ": at most " +
@@ -239,9 +257,9 @@ Expected<at::Tensor> Model::State::run(std::span<const SequenceStep> steps, bool
                    " bytes), " + std::to_string(memory->pool(KvMemory::kDevice).pages_in_use()) +
                    " are in use; a higher limit, fewer sequences or shorter prompts would do"};
     }
-    if (i + 1 == config.layers && !all_logits && x.size(0) > std::ssize(last_rows)) {
+    if (i + 1 == config.layers && !all_logits && x.size(0) > std::ssize(steps)) {
       // Behind the last attention or scan only the rows whose logits are wanted matter.
-      const at::Tensor index = at::tensor(last_rows, at::kLong).to(options.device);
+      const at::Tensor index = at::tensor(last_rows(sequences), at::kLong).to(options.device);
       x = x.index_select(0, index);
       mixed = mixed.index_select(0, index);
       rows = wanted;
@@ -318,6 +336,16 @@ Expected<at::Tensor> Model::prefill_all_logits(std::span<const std::int32_t> tok
                           .method = &method,
                           .first_prefill = cache.tokens_seen() == 0};
   return state_->run({&step, 1}, true, measure);
+}
+
+PrefillAlone Model::prefill_alone(Measure& measure) {
+  return [this, &measure](std::span<const std::int32_t> tokens) -> Expected<KvCache> {
+    KvCache cache = make_cache();
+    MethodRuntime full;
+    const Expected<at::Tensor> logits = prefill(tokens, cache, full, measure);
+    if (!logits) return logits.error();
+    return cache;
+  };
 }
 
 Expected<at::Tensor> Model::decode(std::int32_t token, KvCache& cache, MethodRuntime& method,

@@ -66,9 +66,12 @@ class Model {
   // REQUIRES (all three): tokens are not empty.
   Expected<at::Tensor> prefill(std::span<const std::int32_t> tokens, KvCache& cache,
                                MethodRuntime& method, Measure& measure);
-  // Logits of every one of them [tokens, vocabulary] (NLL of given answers).
+  // Logits of every one of them [tokens, vocabulary] (NLL of given answers), or of those that
+  // MethodRuntime::rows_into() let go on.
   Expected<at::Tensor> prefill_all_logits(std::span<const std::int32_t> tokens, KvCache& cache,
                                           MethodRuntime& method, Measure& measure);
+  // What MethodRuntime::recall() prefills documents with; its work is counted to `measure`.
+  PrefillAlone prefill_alone(Measure& measure);
   Expected<at::Tensor> decode(std::int32_t token, KvCache& cache, MethodRuntime& method,
                               Measure& measure);
   // Several sequences at once: projections and mlp are batched, attention is each one's own. Logits

@@ -144,6 +144,46 @@ std::tuple<at::Tensor, at::Tensor> prefill(
   return {out, lse};
 }
 
+std::tuple<at::Tensor, at::Tensor> rows_at(const at::Tensor& q_given, const at::Tensor& positions,
+                                           const at::Tensor& pool, const at::Tensor& block_table,
+                                           const at::Tensor& kv_lengths, double scale) {
+  const char* name = "scsim::attention_at";
+  const AttentionShape shape = check_attention(name, q_given, pool, block_table, kv_lengths);
+  check_cpu(name, q_given, block_table, kv_lengths);
+  check_pages(name, shape, block_table, kv_lengths);
+  check_positions(shape, positions, kv_lengths);
+
+  const at::Tensor q = q_given.contiguous();
+  at::Tensor out = at::empty_like(q);
+  at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options());
+  const std::int64_t most = std::max<std::int64_t>(kPrefillRows / shape.group, 1);
+  const std::int64_t tiles = (shape.rows + most - 1) / most;
+  const CpuKernels& kernels = cpu_kernels();
+  // The last tiles have the most keys: they come first.
+  parallel_items(tiles * shape.kv_heads,
+                 kernels.prefill_scratch(most * shape.group, shape.head_dim),
+                 [&](std::int64_t i, float* scratch) {
+                   const std::int64_t first = (tiles - 1 - i / shape.kv_heads) * most;
+                   const std::int64_t kv_head = i % shape.kv_heads;
+                   const std::int64_t row = first * shape.query_heads + kv_head * shape.group;
+                   PrefillItem item = {};
+                   item.keys = paged_head(shape, pool, block_table, kv_lengths, 0, kv_head);
+                   item.q = q.const_data_ptr<float>() + row * shape.head_dim;
+                   item.q_stride = shape.query_heads * shape.head_dim;
+                   item.queries = std::min(most, shape.rows - first);
+                   item.group = shape.group;
+                   item.positions = positions.const_data_ptr<std::int32_t>() + first;
+                   item.scale = static_cast<float>(scale);
+                   item.dense = true;
+                   item.out = out.mutable_data_ptr<float>() + row * shape.head_dim;
+                   item.out_stride = item.q_stride;
+                   item.lse = lse.mutable_data_ptr<float>() + row;
+                   item.lse_stride = shape.query_heads;
+                   kernels.prefill(item, scratch);
+                 });
+  return {out, lse};
+}
+
 std::tuple<at::Tensor, at::Tensor> decode(const at::Tensor& q_given, const at::Tensor& pool,
                                           const at::Tensor& block_table,
                                           const at::Tensor& kv_lengths, double scale) {
@@ -211,6 +251,7 @@ std::tuple<at::Tensor, at::Tensor> listed(const at::Tensor& q_given, const at::T
 }  // namespace
 
 TORCH_LIBRARY_IMPL(scsim, CPU, library) {
+  library.impl("attention_at", &rows_at);
   library.impl("attention_listed", &listed);
   library.impl("attention_prefill", &prefill);
   library.impl("attention_decode", &decode);

@@ -156,6 +156,35 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
   return {out, lse};
 }
 
+std::tuple<at::Tensor, at::Tensor> attention_at(const at::Tensor& q, const at::Tensor& positions,
+                                                const at::Tensor& pool,
+                                                const at::Tensor& block_table,
+                                                const at::Tensor& kv_lengths, double scale) {
+  const AttentionShape shape =
+      check_attention("scsim::attention_at", q, pool, block_table, kv_lengths);
+  const at::Tensor held = kv_lengths.cpu();
+  check_positions(shape, positions, held);
+  at::Tensor out = at::empty_like(q, at::MemoryFormat::Contiguous);
+  at::Tensor lse = at::empty({shape.rows, shape.query_heads}, q.options().dtype(at::kFloat));
+  if (shape.rows == 0) return {out, lse};
+  const Gathered gathered = gather(pool, block_table, held, held.max().item<std::int32_t>());
+  const std::int64_t block =
+      std::max<std::int64_t>(1, kMaxLogits / (gathered.positions.size(0) * shape.query_heads));
+  const at::Tensor where = positions.to(q.options().dtype(at::kLong)).view({1, 1, 1, -1, 1});
+  for (std::int64_t first = 0; first < shape.rows; first += block) {
+    const std::int64_t count = std::min(block, shape.rows - first);
+    const at::Tensor queries = q.narrow(0, first, count)
+                                   .reshape({count, shape.kv_heads, shape.group, shape.head_dim})
+                                   .permute({1, 2, 0, 3})
+                                   .unsqueeze(0);
+    const auto [part, part_lse] =
+        attend(queries, gathered, gathered.positions > where.narrow(3, first, count), scale);
+    out.narrow(0, first, count).copy_(part[0].flatten(0, 1).transpose(0, 1));
+    lse.narrow(0, first, count).copy_(part_lse[0].flatten(0, 1).t());
+  }
+  return {out, lse};
+}
+
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale) {
@@ -278,6 +307,7 @@ std::tuple<at::Tensor, at::Tensor> attention_listed(const at::Tensor& q, const a
 }
 
 TORCH_LIBRARY_IMPL(scsim, CompositeExplicitAutograd, library) {
+  library.impl("attention_at", &attention_at);
   library.impl("attention_listed", &attention_listed);
   library.impl("attention_packed", &attention_packed);
   library.impl("attention_prefill", &attention_prefill);

@@ -162,6 +162,27 @@ void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
   }
 }
 
+void check_positions(const AttentionShape& shape, const at::Tensor& positions,
+                     const at::Tensor& kv_lengths) {
+  const char* name = "scsim::attention_at";
+  check_int32(name, "positions", positions, 1);
+  TORCH_CHECK(positions.device().is_cpu() && positions.is_contiguous(), name,
+              ": positions must be contiguous and on the CPU");
+  TORCH_CHECK(shape.sequences == 1 && positions.size(0) == shape.rows, name,
+              ": one sequence and a position for each of the ", shape.rows, " rows; found ",
+              shape.sequences, " and ", positions.size(0));
+  const std::int32_t* at = positions.const_data_ptr<std::int32_t>();
+  const std::int32_t* lengths = kv_lengths.const_data_ptr<std::int32_t>();
+  for (std::int64_t i = 0; i < shape.rows; ++i) {
+    TORCH_CHECK(at[i] > (i == 0 ? -1 : at[i - 1]), name,
+                ": positions must ascend from 0 on; found ", at[i], " in row ", i);
+  }
+  for (std::int64_t g = 0; shape.rows > 0 && g < shape.kv_heads; ++g) {
+    TORCH_CHECK(at[shape.rows - 1] < lengths[g], name, ": kv head ", g, " holds ", lengths[g],
+                " tokens, and a row stands at ", at[shape.rows - 1]);
+  }
+}
+
 QuantisedFormat packed_format(std::int64_t group, std::int64_t key_bits, std::int64_t value_bits) {
   return {.key_bits = static_cast<int>(key_bits),
           .value_bits = static_cast<int>(value_bits),

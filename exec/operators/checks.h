@@ -32,6 +32,10 @@ void check_pages(const char* name, const AttentionShape& shape, const at::Tensor
 void check_offsets(const AttentionShape& shape, const at::Tensor& query_offsets,
                    const at::Tensor& kv_lengths);
 
+// Positions of the rows of one sequence ascend among the tokens that every kv head holds.
+void check_positions(const AttentionShape& shape, const at::Tensor& positions,
+                     const at::Tensor& kv_lengths);
+
 // A format as the operator's schema takes it.
 QuantisedFormat packed_format(std::int64_t group, std::int64_t key_bits, std::int64_t value_bits);
 

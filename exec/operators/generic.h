@@ -14,6 +14,10 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
     const OptionalTensor& tile_offsets, const OptionalTensor& tiles,
     const OptionalTensor& column_offsets, const OptionalTensor& columns, std::int64_t tile,
     const OptionalTensor& bands, std::int64_t stride);
+std::tuple<at::Tensor, at::Tensor> attention_at(const at::Tensor& q, const at::Tensor& positions,
+                                                const at::Tensor& pool,
+                                                const at::Tensor& block_table,
+                                                const at::Tensor& kv_lengths, double scale);
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,
                                                     const at::Tensor& block_table,
                                                     const at::Tensor& kv_lengths, double scale);

@@ -63,6 +63,17 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
     const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale,
     const c10::optional<PrefillSelection>& selection = c10::nullopt);
 
+// Rows of one sequence that stand anywhere among the tokens held, all of which are in the cache.
+// q           [rows, query_heads, head_dim]
+// positions   [rows] int32 (CPU), ascending: row i attends the first positions[i] + 1 tokens of
+// each
+//             kv head, which must hold as many
+// block_table and kv_lengths of one sequence; gives out and lse as attention_prefill does.
+std::tuple<at::Tensor, at::Tensor> attention_at(const at::Tensor& q, const at::Tensor& positions,
+                                                const at::Tensor& pool,
+                                                const at::Tensor& block_table,
+                                                const at::Tensor& kv_lengths, double scale);
+
 // One query per sequence: q [sequences, query_heads, head_dim]; all held tokens are attended.
 // Gives out [sequences, query_heads, head_dim] and lse [sequences, query_heads].
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,

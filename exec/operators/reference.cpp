@@ -115,6 +115,20 @@ Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
   return {out, lse};
 }
 
+Tensors attention_at(const at::Tensor& q, const at::Tensor& positions, const at::Tensor& pool,
+                     const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale) {
+  at::Tensor out = at::zeros(q.sizes(), at::kDouble);
+  at::Tensor lse = at::zeros({q.size(0), q.size(1)}, at::kDouble);
+  for (std::int64_t i = 0; i < q.size(0); ++i) {
+    const at::Tensor attended = at::full_like(kv_lengths, integers(positions)[i] + 1);
+    const auto [row, row_lse] =
+        attention_decode(q.narrow(0, i, 1), pool, block_table, attended, scale);
+    out.narrow(0, i, 1).copy_(row);
+    lse.narrow(0, i, 1).copy_(row_lse);
+  }
+  return {out, lse};
+}
+
 Tensors attention_decode(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
                          const at::Tensor& kv_lengths, double scale) {
   const at::Tensor queries = wide(q), keys = wide(pool);

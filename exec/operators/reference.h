@@ -13,6 +13,8 @@ Tensors attention_prefill(const at::Tensor& q, const at::Tensor& query_offsets,
                           const at::Tensor& pool, const at::Tensor& block_table,
                           const at::Tensor& kv_lengths, double scale,
                           const c10::optional<PrefillSelection>& selection = c10::nullopt);
+Tensors attention_at(const at::Tensor& q, const at::Tensor& positions, const at::Tensor& pool,
+                     const at::Tensor& block_table, const at::Tensor& kv_lengths, double scale);
 Tensors attention_decode(const at::Tensor& q, const at::Tensor& pool, const at::Tensor& block_table,
                          const at::Tensor& kv_lengths, double scale);
 Tensors attention_packed(const at::Tensor& q, const at::Tensor& query_offsets,

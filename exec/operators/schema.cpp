@@ -15,6 +15,9 @@ TORCH_LIBRARY(scsim, library) {
       "Tensor? column_offsets=None, Tensor? columns=None, int tile=64, Tensor? bands=None, "
       "int stride=0) -> (Tensor out, Tensor lse)");
   library.def(
+      "attention_at(Tensor q, Tensor positions, Tensor pool, Tensor block_table, "
+      "Tensor kv_lengths, float scale) -> (Tensor out, Tensor lse)");
+  library.def(
       "attention_decode(Tensor q, Tensor pool, Tensor block_table, Tensor kv_lengths, float scale) "
       "-> (Tensor out, Tensor lse)");
   library.def(
@@ -77,6 +80,14 @@ std::tuple<at::Tensor, at::Tensor> attention_prefill(
                         defined(chosen.tile_offsets), defined(chosen.tiles),
                         defined(chosen.column_offsets), defined(chosen.columns), chosen.tile,
                         defined(chosen.bands), chosen.stride);
+}
+
+std::tuple<at::Tensor, at::Tensor> attention_at(const at::Tensor& q, const at::Tensor& positions,
+                                                const at::Tensor& pool,
+                                                const at::Tensor& block_table,
+                                                const at::Tensor& kv_lengths, double scale) {
+  static const auto operation = find<decltype(attention_at)>("scsim::attention_at");
+  return operation.call(q, positions, pool, block_table, kv_lengths, scale);
 }
 
 std::tuple<at::Tensor, at::Tensor> attention_decode(const at::Tensor& q, const at::Tensor& pool,

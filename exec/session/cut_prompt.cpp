@@ -22,6 +22,7 @@ Expected<CutPrompt> cut_first_prompt(const TaskSession& session, SessionMode mod
   }
   MiddleCut cut = cut_middle(prompt, budget);
   CutPrompt kept;
+  kept.head_tokens = static_cast<std::int64_t>(cut.head);
   kept.truncated_tokens = static_cast<std::int64_t>(prompt.size() - cut.tokens.size());
   const std::span<const std::int32_t> tokens(cut.tokens);
   kept.head = tokenizer.decode(tokens.first(cut.head), true);

@@ -17,6 +17,7 @@ namespace scsim::exec {
 struct CutPrompt {
   std::vector<std::int32_t> tokens;  // what is kept
   std::string head, tail;            // its text before and behind the cut
+  std::int64_t head_tokens = 0;      // kept before the cut
   std::int64_t truncated_tokens = 0;
   std::vector<std::optional<bool>> answer_survived;  // per turn, as answers_survived() says
 };

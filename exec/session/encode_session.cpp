@@ -115,9 +115,69 @@ EncodedSession encode_words(const Words& words, const PromptPlan& plan, const To
   return encoded;
 }
 
-// The part that is cut when it is too long.
+// The part that is cut when it is too long, and its documents.
 std::vector<std::int32_t>& first_prompt(TokenSession& session) {
   return session.context.empty() ? session.turns.front().prompt : session.context;
+}
+std::vector<TokenRange>& first_documents(TokenSession& session) {
+  return session.context.empty() ? session.turns.front().documents : session.documents;
+}
+
+// Where in the tokens of a text its first characters end: behind the last token that these alone
+// would have too.
+std::int64_t tokens_before(std::string_view text, std::size_t end,
+                           const std::vector<std::int32_t>& tokens, const PromptPlan& plan,
+                           const Tokenizer& tokenizer) {
+  const std::vector<std::int32_t> begun = tokenizer.encode(
+      text.substr(0, end), plan.chat ? SpecialTokens::kRecognised : SpecialTokens::kAsText,
+      plan.chat ? Frame::kNone : Frame::kAdded);
+  return std::ranges::mismatch(begun, tokens).in1 - begun.begin();
+}
+
+// The context is one document, whatever the template puts around it.
+void find_document(const Words& words, const PromptPlan& plan, const Tokenizer& tokenizer,
+                   TokenSession& session) {
+  const std::string& text = words.context.empty() ? words.turns.front().prompt : words.context;
+  const std::size_t begin = plan.context.empty() ? std::string::npos : text.find(plan.context);
+  if (begin == std::string::npos) return;
+  const std::vector<std::int32_t>& tokens = first_prompt(session);
+  const auto before = [&](std::size_t end) {
+    return tokens_before(text, end, tokens, plan, tokenizer);
+  };
+  first_documents(session) = {{.begin = before(begin), .end = before(begin + plan.context.size())}};
+}
+
+// Documents of what is left of a prompt.
+void cut_documents(const CutPrompt& cut, std::vector<TokenRange>& documents) {
+  const auto kept = [&](std::int64_t at) {
+    return at <= cut.head_tokens ? at : std::max(cut.head_tokens, at - cut.truncated_tokens);
+  };
+  for (TokenRange& document : documents) {
+    document = {.begin = kept(document.begin), .end = kept(document.end)};
+  }
+  std::erase_if(documents, [](const TokenRange& of) { return of.begin >= of.end; });
+}
+
+// Where documents go into what a template puts around them.
+constexpr std::string_view kDocuments = "\x02\x04";
+
+PromptPlan questions_plan(const std::string& context, const std::vector<std::string>& questions,
+                          bool chat, std::int64_t max_new_tokens) {
+  const std::string newline(1, '\n');
+  PromptPlan plan{.chat = chat, .context = context, .turns = {}};
+  for (const std::string& question : questions) {
+    TurnPrompt turn;
+    turn.max_new_tokens = max_new_tokens;
+    if (chat) {
+      turn.prompt = question;
+    } else {
+      turn.prompt = "Question: " + question + "\nAnswer:";
+      turn.closing = newline;
+      turn.stops.push_back(newline);
+    }
+    plan.turns.push_back(std::move(turn));
+  }
+  return plan;
 }
 
 }  // namespace
@@ -133,11 +193,13 @@ Expected<EncodedSession> encode_session(const TaskSession& session, const Tokeni
   const Expected<Words> words = put_in_order(plan, chat, options.mode);
   if (!words) return words.error();
   EncodedSession encoded = encode_words(*words, plan, tokenizer, options.mode);
+  find_document(*words, plan, tokenizer, encoded.tokens);
   std::vector<std::int32_t>& prompt = first_prompt(encoded.tokens);
   Expected<CutPrompt> cut =
       cut_first_prompt(session, options.mode, options.max_sequence, prompt, tokenizer);
   if (!cut) return cut.error();
   encoded.truncated_tokens = cut->truncated_tokens;
+  cut_documents(*cut, first_documents(encoded.tokens));
   encoded.answer_survived = std::move(cut->answer_survived);
   prompt = std::move(cut->tokens);
   encoded.context_tokens = static_cast<std::int64_t>(prompt.size());
@@ -194,23 +256,54 @@ Expected<TokenSession> encode_questions(const std::string& context,
                                         const std::vector<std::string>& questions,
                                         const Tokenizer& tokenizer, const ChatTemplate* chat,
                                         SessionMode mode, std::int64_t max_new_tokens) {
-  const std::string newline(1, '\n');
-  PromptPlan plan{.chat = chat != nullptr, .context = context + "\n\n", .turns = {}};
-  for (const std::string& question : questions) {
-    TurnPrompt turn;
-    turn.max_new_tokens = max_new_tokens;
-    if (chat != nullptr) {
-      turn.prompt = question;
-    } else {
-      turn.prompt = "Question: " + question + "\nAnswer:";
-      turn.closing = newline;
-      turn.stops.push_back(newline);
-    }
-    plan.turns.push_back(std::move(turn));
-  }
+  const PromptPlan plan =
+      questions_plan(context + "\n\n", questions, chat != nullptr, max_new_tokens);
   const Expected<Words> words = put_in_order(plan, chat, mode);
   if (!words) return words.error();
-  return encode_words(*words, plan, tokenizer, mode).tokens;
+  TokenSession session = encode_words(*words, plan, tokenizer, mode).tokens;
+  find_document(*words, plan, tokenizer, session);
+  return session;
+}
+
+Expected<TokenSession> encode_documents(const std::vector<std::string>& documents,
+                                        const std::vector<std::string>& questions,
+                                        const Tokenizer& tokenizer, const ChatTemplate* chat,
+                                        SessionMode mode, std::int64_t max_new_tokens) {
+  const PromptPlan plan =
+      questions_plan(std::string(kDocuments), questions, chat != nullptr, max_new_tokens);
+  const Expected<Words> words = put_in_order(plan, chat, mode);
+  if (!words) return words.error();
+  const bool requests = mode == SessionMode::kMultiRequest;
+  const std::string& around = requests ? words->context : words->turns.front().prompt;
+  const std::size_t mark = around.find(kDocuments);
+  if (mark == std::string::npos) {
+    return Error{"chat template " + (chat ? chat->name() : std::string()) +
+                 " changes the text of a message"};
+  }
+  const std::string behind_documents = around.substr(mark + kDocuments.size());
+  TokenSession session = encode_words(*words, plan, tokenizer, mode).tokens;
+  session.context.clear();
+  const auto special = plan.chat ? SpecialTokens::kRecognised : SpecialTokens::kAsText;
+  std::vector<std::vector<std::int32_t>> pieces;
+  for (const std::string& document : documents) {
+    pieces.push_back(tokenizer.encode(document + "\n\n", SpecialTokens::kAsText));
+  }
+  for (std::size_t t = 0; t < (requests ? questions.size() : 1); ++t) {
+    TokenTurn& turn = session.turns[t];
+    turn.prompt =
+        tokenizer.encode(around.substr(0, mark), special, plan.chat ? Frame::kNone : Frame::kAdded);
+    for (std::size_t d = 0; d < pieces.size(); ++d) {
+      const std::vector<std::int32_t>& piece = pieces[(d + t) % pieces.size()];
+      const std::int64_t begin = std::ssize(turn.prompt);
+      turn.prompt.insert(turn.prompt.end(), piece.begin(), piece.end());
+      turn.documents.push_back({.begin = begin, .end = std::ssize(turn.prompt)});
+    }
+    const std::string question =
+        behind_documents + (requests ? words->turns[t].prompt : std::string());
+    const std::vector<std::int32_t> rest = tokenizer.encode(question, special);
+    turn.prompt.insert(turn.prompt.end(), rest.begin(), rest.end());
+  }
+  return session;
 }
 
 }  // namespace scsim::exec

@@ -48,4 +48,12 @@ Expected<TokenSession> encode_questions(const std::string& context,
                                         const Tokenizer& tokenizer, const ChatTemplate* chat,
                                         SessionMode mode, std::int64_t max_new_tokens);
 
+// Likewise about several texts, each of which has the same tokens wherever it stands. In
+// multi-request mode every question is a prompt of its own, the first behind the documents as they
+// are given, each later one with what was the first document put last.
+Expected<TokenSession> encode_documents(const std::vector<std::string>& documents,
+                                        const std::vector<std::string>& questions,
+                                        const Tokenizer& tokenizer, const ChatTemplate* chat,
+                                        SessionMode mode, std::int64_t max_new_tokens);
+
 }  // namespace scsim::exec

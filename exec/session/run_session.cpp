@@ -35,6 +35,7 @@ class SessionRun {
   Expected<SessionRecord> run() {
     CachedTokens held{.cache = model_.make_cache(), .tokens = {}};
     std::vector<std::int32_t> conversation = session_.context;
+    std::vector<TokenRange> documents = session_.documents;  // of the conversation
     const bool grows = session_.mode == SessionMode::kMultiTurn && !session_.whole_prompts;
     if (!session_.context.empty()) {
       if (const auto done = prefill_context(held); !done) return done.error();
@@ -44,8 +45,14 @@ class SessionRun {
       std::vector<std::int32_t> prompt = grows ? conversation : session_.context;
       prompt.insert(prompt.end(), turn.prompt.begin(), turn.prompt.end());
       SCSIM_CHECK(!prompt.empty());
-      if (const auto done = run_turn(t, prompt, held); !done) return done.error();
+      std::vector<TokenRange> known = grows ? documents : session_.documents;
+      const std::int64_t before = std::ssize(prompt) - std::ssize(turn.prompt);
+      for (const TokenRange& document : turn.documents) {
+        known.push_back({.begin = before + document.begin, .end = before + document.end});
+      }
+      if (const auto done = run_turn(t, {prompt, known}, held); !done) return done.error();
       if (!grows) continue;
+      documents = std::move(known);
       conversation = std::move(prompt);
       append_answer(turn, conversation);
     }
@@ -70,7 +77,7 @@ class SessionRun {
     TurnRecord record;
     begin(record);
     Measure measure{clock_, record.counts};
-    const auto logits = prefill(session_.context, held, record, measure);
+    const auto logits = prefill({session_.context, session_.documents}, held, record, measure);
     end(record);
     if (!logits) return logits.error();
     finish(held.cache, record);
@@ -78,8 +85,7 @@ class SessionRun {
     return {};
   }
 
-  Expected<void> run_turn(std::size_t t, const std::vector<std::int32_t>& prompt,
-                          CachedTokens& held) {
+  Expected<void> run_turn(std::size_t t, const RecalledPrompt& prompt, CachedTokens& held) {
     TurnRecord record;
     const std::size_t arrived = begin(record);
     Measure measure{clock_, record.counts};
@@ -117,30 +123,40 @@ class SessionRun {
     return {};
   }
 
-  // Finds what `held` has of the prompt, prefills the rest behind it; gives the last token's
-  // logits.
-  Expected<at::Tensor> prefill(const std::vector<std::int32_t>& prompt, CachedTokens& held,
-                               TurnRecord& record, Measure& measure) {
-    std::int64_t found = 0;
+  // Finds what `held` has of the prompt, and what the method knows of it from others, prefills the
+  // rest behind it; gives the last token's logits.
+  Expected<at::Tensor> prefill(const RecalledPrompt& prompt, CachedTokens& held, TurnRecord& record,
+                               Measure& measure) {
+    if (const auto done = retrieve(prompt, held, measure); !done) return done.error();
+    const std::int64_t found = held.cache.tokens_seen();
+    SCSIM_CHECK_LT(found, std::ssize(prompt.tokens));
+    record.cached_tokens = found;
+    std::vector<std::int32_t> rest(prompt.tokens.begin() + found, prompt.tokens.end());
+    record.fresh_tokens = std::ssize(rest);
+    if (found == 0) rest = method_.rewrite_prompt(rest, measure);
+    Expected<at::Tensor> logits = model_.prefill(rest, held.cache, method_, measure);
+    if (!logits) return logits;
+    held.tokens.assign(prompt.tokens.begin(), prompt.tokens.end());
+    const MeasuredStage stage(measure, Stage::kRetrieval);
+    method_.remember(held.cache, prompt.tokens, measure);
+    return logits;
+  }
+
+  Expected<void> retrieve(const RecalledPrompt& prompt, CachedTokens& held, Measure& measure) {
+    const MeasuredStage stage(measure, Stage::kRetrieval);
     if (held.cache.tokens_seen() > 0) {
-      const MeasuredStage stage(measure, Stage::kRetrieval);
-      found = method_.retrieve(held.cache, held.tokens, prompt, measure);
-      SCSIM_CHECK_LT(found, static_cast<std::int64_t>(prompt.size()));
-      measure.now().tokens += found;
-      if (found == 0) {
+      const std::int64_t common = method_.retrieve(held.cache, held.tokens, prompt.tokens, measure);
+      if (common == 0) {
         held.cache = model_.make_cache();
-      } else if (found < held.cache.tokens_seen()) {
-        held.cache = held.cache.fork_prefix(found);
+      } else if (common < held.cache.tokens_seen()) {
+        held.cache = held.cache.fork_prefix(common);
       }
     }
-    record.cached_tokens = found;
-    const std::span<const std::int32_t> rest =
-        std::span(prompt).subspan(static_cast<std::size_t>(found));
-    record.fresh_tokens = static_cast<std::int64_t>(rest.size());
-    held.tokens = prompt;
-    if (found > 0) return model_.prefill(rest, held.cache, method_, measure);
-    const std::vector<std::int32_t> rewritten = method_.rewrite_prompt(rest, measure);
-    return model_.prefill(rewritten, held.cache, method_, measure);
+    const auto recalled =
+        method_.recall(held.cache, prompt, model_.prefill_alone(measure), measure);
+    if (!recalled) return recalled.error();
+    measure.now().tokens += held.cache.tokens_seen();
+    return {};
   }
 
   Expected<void> decode(std::size_t t, const at::Tensor& first_logits, KvCache& cache,

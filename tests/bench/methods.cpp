@@ -30,6 +30,7 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -91,6 +92,11 @@ class Timed final : public MethodRuntime {
   std::int64_t retrieve(const KvCache& cache, std::span<const std::int32_t> cached,
                         std::span<const std::int32_t> prompt, Measure& measure) override {
     return method_.retrieve(cache, cached, prompt, measure);
+  }
+  std::optional<std::vector<std::int64_t>> rows_into(std::int64_t layer,
+                                                     std::span<const std::int64_t> positions,
+                                                     KvCache& cache) override {
+    return method_.rows_into(layer, positions, cache);
   }
   std::vector<std::int32_t> rewrite_prompt(std::span<const std::int32_t> prompt,
                                            Measure& measure) override {

@@ -40,8 +40,9 @@ struct PrefillItem {
   const float* q;            // row (i, g) at q + i * q_stride + g * head_dim
   std::int64_t q_stride;
   std::int64_t queries, group;
-  std::int64_t first_limit;  // query i attends the keys below first_limit + i
-  float scale;               // of the logits
+  std::int64_t first_limit;       // query i attends the keys below first_limit + i
+  const std::int32_t* positions;  // if not null: below positions[i] + 1, these ascending
+  float scale;                    // of the logits
   // Which keys: all of them, or those of the listed tiles of `tile` keys (tile i from key
   // i * stride on), single columns and, from key band_begin on, each query's last band_width.
   bool dense;

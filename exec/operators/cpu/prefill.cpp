@@ -95,7 +95,7 @@ class Item {
 
   void run() {
     take_queries();
-    const std::int64_t end = item_.first_limit + item_.queries - 1;  // keys below it are attended
+    const std::int64_t end = limit(item_.queries - 1);
     const std::int64_t held = end < item_.keys.length ? end : item_.keys.length;
     if (item_.dense) {
       attend_range(0, held);
@@ -109,7 +109,7 @@ class Item {
         attend({left < kKeys ? left : kKeys, 0, item_.columns + i, 0});
       }
       if (item_.band_width > 0) {
-        const std::int64_t lowest = item_.first_limit - item_.band_width;  // of the first query
+        const std::int64_t lowest = limit(0) - item_.band_width;
         attend_range(lowest < item_.band_begin ? item_.band_begin : lowest, held, item_.band_width);
       }
     }
@@ -117,6 +117,11 @@ class Item {
   }
 
  private:
+  // A query attends keys below it.
+  std::int64_t limit(std::int64_t query) const {
+    return item_.positions ? item_.positions[query] + 1 : item_.first_limit + query;
+  }
+
   void take_queries() {
     const float scale = item_.scale * kLog2E;
     const std::int64_t padded = up_to(rows_, kRows);
@@ -137,8 +142,7 @@ class Item {
   }
 
   void attend(const Chunk& chunk) {
-    const std::int64_t last_limit = item_.first_limit + item_.queries - 1;
-    const std::int64_t count = chunk.below(last_limit);
+    const std::int64_t count = chunk.below(limit(item_.queries - 1));
     if (count == 0) return;
     const float* keys[kKeys] = {};
     const float* values[kKeys] = {};
@@ -164,9 +168,9 @@ class Item {
     std::int64_t skipped[kRows], valid[kRows];
     std::int64_t begin = kKeys, depth = 0;
     for (std::int64_t r = 0; r < kRows; ++r) {
-      const std::int64_t limit = item_.first_limit + (row + r) / item_.group;
-      valid[r] = row + r < rows_ ? chunk.below(limit) : 0;
-      skipped[r] = chunk.left_out(limit);
+      const std::int64_t query = row + r < rows_ ? (row + r) / item_.group : item_.queries - 1;
+      valid[r] = row + r < rows_ ? chunk.below(limit(query)) : 0;
+      skipped[r] = chunk.left_out(limit(query));
       if (valid[r] <= skipped[r]) continue;
       depth = valid[r] > depth ? valid[r] : depth;
       begin = skipped[r] < begin ? skipped[r] : begin;

@@ -42,6 +42,7 @@ void each_prompt(Subject& subject, std::int64_t context, SessionMode mode, const
   KvCache cache = subject.model.make_cache();
   std::vector<Tokens> before;
   if (mode == SessionMode::kMultiRequest) {
+    subject.recall(script.context, cache, context);
     use(script.context, cache, before);
     before.push_back(Tokens{context});
     for (const Script::Turn& turn : script.turns) {
@@ -53,6 +54,7 @@ void each_prompt(Subject& subject, std::int64_t context, SessionMode mode, const
   Ids prompt = script.context;
   for (const Script::Turn& turn : script.turns) {
     prompt.insert(prompt.end(), turn.question.begin(), turn.question.end());
+    if (before.empty()) subject.recall(prompt, cache, context);
     use(prompt, cache, before);
     before.push_back(Tokens{std::ssize(prompt)});
     prompt = turn.answer;
@@ -61,6 +63,8 @@ void each_prompt(Subject& subject, std::int64_t context, SessionMode mode, const
 
 void keeps_the_bytes_of_its_contract(const MethodEntry& entry) {
   for (Subject& subject : subjects(entry, every_setting(entry))) {
+    // What subjects before this one remember.
+    const std::int64_t others = subject.model.memory().live_bytes();
     for (const SessionMode mode : kModes) {
       for (const std::int64_t context : kContexts) {
         INFO(subject.title << ", " << mode_name(mode) << ", context of " << context);
@@ -73,7 +77,7 @@ void keeps_the_bytes_of_its_contract(const MethodEntry& entry) {
               INFO("prompt " << prompts.size() << " of " << prompt.size() << " tokens");
               CHECK(subject.allocated_bytes(cache) == subject.kept_bytes(prompts));
             });
-        CHECK(subject.model.memory().live_bytes() == 0);
+        CHECK(subject.model.memory().live_bytes() == others + subject.runtime->remembered_bytes());
       }
     }
   }
@@ -202,6 +206,7 @@ std::vector<Outcome> run_together(Subject& subject, const std::vector<std::int64
   for (const std::int64_t context : contexts) {
     scripts.push_back(some_script(context));
     caches.push_back(subject.model.make_cache());
+    subject.recall(scripts.back().context, caches.back(), context);
   }
   std::vector<Outcome> outcomes(contexts.size());
   constexpr int kSteps = 5;  // the context, a question, three decoded tokens
@@ -261,8 +266,13 @@ void forks_compute_what_separate_runs_compute(const MethodEntry& entry) {
     const auto decode = [&](std::int32_t token, KvCache& cache) {
       return value(subject.model.decode(token, cache, *subject.runtime, measured.measure));
     };
-    KvCache shared = subject.model.make_cache();
-    prefill(context, shared);
+    const auto prefill_context = [&] {
+      KvCache cache = subject.model.make_cache();
+      subject.recall(context, cache, std::ssize(context));
+      prefill(context, cache);
+      return cache;
+    };
+    KvCache shared = prefill_context();
     const double shared_bytes = subject.allocated_bytes(shared);
     KvCache forks[] = {shared.fork(), shared.fork()};
     // Two continuations, a token each in turn, so that one would see what the other overwrote; the
@@ -276,8 +286,7 @@ void forks_compute_what_separate_runs_compute(const MethodEntry& entry) {
     CHECK(shared.tokens_seen() == std::ssize(context));
     for (const std::size_t f : {0, 1}) {
       INFO("fork " << f);
-      KvCache separate = subject.model.make_cache();
-      prefill(context, separate);
+      KvCache separate = prefill_context();
       std::vector<at::Tensor> expected;
       for (std::size_t i = 0; i < 20; ++i) {
         expected.push_back(decode(continuations[f][i], separate));
@@ -366,6 +375,8 @@ exec::SessionRecord session_record(Subject& subject, const exec::TokenSession& s
 // one token and of less than any budget, a question of no tokens.
 void runs_the_shortest_sessions(const MethodEntry& entry) {
   for (Subject& subject : subjects(entry, every_setting(entry))) {
+    // What subjects before this one remember.
+    const std::int64_t others = subject.model.memory().live_bytes();
     const std::string setting = methods::method_text(subject.choice);
     const bool lossless = std::ranges::any_of(entry.lossless, [&](const std::string& text) {
       return methods::method_text(*methods::parse_method(written(entry, text))) == setting;
@@ -385,8 +396,10 @@ void runs_the_shortest_sessions(const MethodEntry& entry) {
         const Ids ids = random_ids(context, "context");
         if (mode == SessionMode::kMultiRequest) {
           session.context = ids;
+          session.documents = some_documents(context);
         } else {
           session.turns[0].prompt = ids;
+          session.turns[0].documents = some_documents(context);
           session.turns[1].golden.clear();  // so that the third prompt is the second's again
         }
         const exec::SessionRecord record = session_record(subject, session);
@@ -407,7 +420,7 @@ void runs_the_shortest_sessions(const MethodEntry& entry) {
           if (!expected) continue;
           CHECK(distance(turn.target_logits, expected->turns[t].target_logits) < kSame);
         }
-        CHECK(subject.model.memory().live_bytes() == 0);
+        CHECK(subject.model.memory().live_bytes() == others + subject.runtime->remembered_bytes());
       }
     }
   }

@@ -98,6 +98,23 @@ double Subject::recurrent_reads() const {
          methods::decode_reads(recurrent_layer(model)).hbm.value();
 }
 
+std::vector<exec::TokenRange> some_documents(std::int64_t context_tokens) {
+  const std::int64_t n = context_tokens;
+  if (n < 5) return {};
+  return {{.begin = 2, .end = n / 2},
+          {.begin = n / 2, .end = 3 * n / 4},
+          {.begin = 3 * n / 4, .end = n}};
+}
+
+void Subject::recall(std::span<const std::int32_t> prompt, exec::KvCache& cache,
+                     std::int64_t context_tokens) {
+  Measured aside;
+  const std::vector<exec::TokenRange> documents = some_documents(context_tokens);
+  REQUIRE(
+      runtime->recall(cache, {prompt, documents}, model.prefill_alone(aside.measure), aside.measure)
+          .has_value());
+}
+
 double Subject::allocated_bytes(const exec::KvCache& cache) const {
   const std::int64_t row = 2 * model.config().attention.head_dim * 4;
   std::int64_t empty = 0;
@@ -176,6 +193,7 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
 Dialogue::Dialogue(Subject& subject, const Script& script, SessionMode mode)
     : subject_(subject), script_(script), mode_(mode), cache_(subject.model.make_cache()) {
   if (mode == SessionMode::kMultiTurn || script_.context.empty()) return;
+  subject.recall(script_.context, cache_, std::ssize(script_.context));
   logits_.push_back(
       value(subject.model.prefill(script_.context, cache_, *subject.runtime, measured_.measure)));
 }
@@ -188,6 +206,7 @@ void Dialogue::next_turn() {
   if (mode_ == SessionMode::kMultiTurn) {
     const Ids& before = turn_ == 0 ? script_.context : script_.turns[turn_ - 1].answer;
     prompt.insert(prompt.begin(), before.begin(), before.end());
+    if (turn_ == 0) subject_.recall(prompt, working, std::ssize(script_.context));
   }
   logits_.push_back(value(model.prefill(prompt, working, *subject_.runtime, measured_.measure)));
   exec::KvCache answer = working.fork();

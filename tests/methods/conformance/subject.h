@@ -40,6 +40,10 @@ struct Subject {
   // of the others.
   double kept_bytes(std::span<const Tokens> prompts) const;
   double recurrent_reads() const;  // bytes, of a decode step, by the recurrent layers
+  // Ahead of the first prompt of a session, whose context has documents: lays ready in the cache
+  // what the method makes of them (MethodRuntime::recall).
+  void recall(std::span<const std::int32_t> prompt, exec::KvCache& cache,
+              std::int64_t context_tokens);
   // What a cache has allocated, less the rows of its last pages that hold nothing.
   double allocated_bytes(const exec::KvCache& cache) const;
 };
@@ -63,6 +67,8 @@ struct Script {
   };
   std::vector<Turn> turns;
 };
+// Three of a context, behind two tokens that are in none; none of a very short one.
+std::vector<exec::TokenRange> some_documents(std::int64_t context_tokens);
 // Three questions of 9, 1 and 23 tokens, answers of 6.
 Script some_script(std::int64_t context_tokens);
 

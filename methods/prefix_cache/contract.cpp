@@ -1,0 +1,55 @@
+// Prefix caching: full attention, whose caches any later prompt with the same beginning goes on
+// from, in whole blocks, as vLLM does. Nothing is approximated, so all that a request pays is what
+// full attention pays behind so many cached tokens.
+#include "methods/contract.h"
+
+#include "methods/method.h"
+
+namespace scsim::methods {
+namespace {
+
+class PrefixCacheContract final : public KvContract {
+ public:
+  PairBounds prefill_pairs(const AttentionLayer& layer, Tokens fresh,
+                           Tokens cached) const override {
+    const double pairs = causal_pairs(layer, fresh, cached);
+    return {.least = pairs, .most = pairs};
+  }
+  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override {
+    return dense_bytes(layer, tokens);
+  }
+  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override {
+    const Bytes all = dense_bytes(layer, tokens);
+    return {.hbm = all, .host = Bytes{0}, .resident = all};
+  }
+  ReuseClass reuse(SessionMode) const override { return ReuseClass::kExact; }
+};
+
+}  // namespace
+
+MethodEntry prefix_cache_method() {
+  return {.name = "prefix_cache",
+          .sentence = "full attention behind the longest beginning that any earlier prompt had",
+          .category = "KV retrieval",
+          .source =
+              "Kwon et al. 2023, arXiv 2309.06180; automatic prefix caching of "
+              "github.com/vllm-project/vllm",
+          .parameters = {{.name = "block",
+                          .default_value = 16,
+                          .min = 1,
+                          .max = 4096,
+                          .sentence = "tokens of a block; whole ones are found"},
+                         {.name = "capacity",
+                          .default_value = 2048,
+                          .min = 0,
+                          .max = 1e9,
+                          .sentence = "MB of KV held for later prompts, those used last; 0: all"}},
+          .make_contract = [](const MethodParameters&) -> std::unique_ptr<KvContract> {
+            return std::make_unique<PrefixCacheContract>();
+          },
+          .small = {"block=1,capacity=0"},
+          .lossless = {"", "block=7"},
+          .needs_attention = false};
+}
+
+}  // namespace scsim::methods
