@@ -22,6 +22,9 @@ namespace scsim::analysis {
 
 class StudyDatabase {
  public:
+  static constexpr const char* kFormat = "1";
+  static constexpr const char* kTexts[] = {"verdict", "bottleneck", "honesty", "error"};
+
   // Makes the file, or takes the one that is there if the study fits it: the same axes, common keys
   // and files, and levels that mean what they meant. ":memory:" is kept nowhere.
   static Expected<StudyDatabase> open(const std::string& path, const Study& study);

@@ -180,6 +180,12 @@ std::string Study::name_of(const Point& point) const {
   return text.empty() ? "the one point" : text;
 }
 
+std::string Study::axis_names() const {
+  std::string names;
+  for (const Axis& axis : axes) names += (names.empty() ? "" : ", ") + axis.name;
+  return names;
+}
+
 std::string Study::common() const {
   std::string text = "warm_up: " + format_shortest(warm_up) + "\n";
   text += "load: " + format_shortest(base_workload.load) + "\n";

@@ -73,6 +73,7 @@ struct Study {
   Expected<PointInputs> inputs(const Point& point) const;
   // "pools[0].gpus=4, load=2"; of the study without axes "the one point".
   std::string name_of(const Point& point) const;
+  std::string axis_names() const;  // "load, pools[0].gpus"
   // All that every point depends on beside its levels and its replicate, one "key: value" a line.
   std::string common() const;
 };

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <set>
+#include <map>
 
 #include "traces/text.h"
 
@@ -25,6 +25,37 @@ std::vector<double> values_of(const StudyRow& row, std::size_t metric) {
   std::vector<double> values;
   for (const JobResult& result : row.results) values.push_back(result.metrics[metric]);
   return values;
+}
+
+std::vector<std::string> common_honesty(const std::vector<StudyRow>& rows) {
+  struct Said {
+    std::string first;
+    std::size_t runs = 0;
+    bool differs = false;
+  };
+  std::map<std::string, Said> heads;
+  std::size_t runs = 0;
+  for (const StudyRow& row : rows) {
+    for (const JobResult& result : row.results) {
+      if (result.error.empty()) ++runs;
+      for (const std::string& line : split(result.honesty, '\n')) {
+        if (line.empty()) continue;
+        Said& said = heads[line.substr(0, line.find(':'))];
+        if (said.runs == 0) said.first = line;
+        said.differs = said.differs || said.first != line;
+        ++said.runs;
+      }
+    }
+  }
+  std::vector<std::string> lines;
+  for (const auto& [head, said] : heads) {
+    if (said.runs == runs && !said.differs)
+      lines.push_back(said.first);
+    else
+      lines.push_back(std::to_string(said.runs) + " of " + std::to_string(runs) +
+                      " runs: " + said.first + (said.differs ? " (others in other numbers)" : ""));
+  }
+  return lines;
 }
 
 void choose_shown(StudyTable& table) {
@@ -86,14 +117,11 @@ StudyTable make_table(const Study& study, std::vector<JobResult> results) {
   table.study = study;
   const std::vector<Point> points = study.points();
   SCSIM_CHECK_EQ(points.size(), results.size());
-  std::set<std::string> honesty;
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (points[i].replicate == 0) table.rows.push_back({points[i], {}, {}, {}});
-    for (const std::string& line : split(results[i].honesty, '\n'))
-      if (!line.empty()) honesty.insert(line);
     table.rows.back().results.push_back(std::move(results[i]));
   }
-  table.honesty.assign(honesty.begin(), honesty.end());
+  table.honesty = common_honesty(table.rows);
   for (StudyRow& row : table.rows) {
     if (std::ranges::any_of(row.results, [](const JobResult& r) { return !r.error.empty(); }))
       continue;

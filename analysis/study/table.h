@@ -30,7 +30,9 @@ struct StudyTable {
   std::vector<std::size_t> shown;
   std::optional<std::pair<std::size_t, std::size_t>> pareto;  // metrics
   std::vector<std::size_t> front;                             // rows, by the first of these metrics
-  std::vector<std::string> honesty;                           // of all runs, each line once
+  // Of all runs; of lines that differ in their numbers alone (by what stands before the colon) the
+  // first, with how many runs say the like.
+  std::vector<std::string> honesty;
 };
 
 // REQUIRES: `results` has one for each of study.points(), in their order.

@@ -17,5 +17,6 @@ Command compare_command();
 Command fit_command();
 Command validate_command();
 Command study_command();
+Command plan_command();
 
 }  // namespace scsim::program

@@ -11,6 +11,7 @@
 #include "traces/generate.h"
 #include "traces/program/columns.h"
 #include "traces/proto/cluster.pb.h"
+#include "traces/proto/plan.pb.h"
 #include "traces/proto/study.pb.h"
 #include "traces/text.h"
 #include "traces/trace_format.h"
@@ -170,6 +171,11 @@ std::string recipe_text() {
          describe_yaml_keys(recipe_keys());
 }
 
+std::string plan_text() {
+  return "Keys of plan.yaml; --set takes them too, such as --set load=2.\n\n" +
+         describe_yaml_keys(*proto::PlanConfig::descriptor());
+}
+
 std::string study_text() {
   return "Keys of study.yaml; --set takes them too, such as --set replicates=5.\n\n" +
          describe_yaml_keys(*proto::StudyConfig::descriptor());
@@ -186,6 +192,7 @@ const std::vector<Topic>& scsim_topics() {
       {"gpus", "built-in GPUs", gpus_text},
       {"metrics", "what the numbers of a report mean", metrics_text},
       {"models", "built-in models", models_text},
+      {"plans", "keys of plan.yaml", plan_text},
       {"policies", "what leaves a KV cache that is full", policies_text},
       {"recipe", "keys of recipes for `scsim trace generate`", recipe_text},
       {"routers", "which engine a request goes to", routers_text},
