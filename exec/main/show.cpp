@@ -5,6 +5,7 @@
 
 #include "exec/main/commands.h"
 #include "exec/show/compare.h"
+#include "exec/show/losses.h"
 #include "exec/show/tables.h"
 #include "traces/calibration.h"
 #include "traces/files.h"
@@ -20,22 +21,31 @@ using program::fail;
 struct Arguments {
   std::vector<std::string> paths;
   std::string csv, html;
-  bool json = false, compare = false;
+  bool json = false, compare = false, losses = false;
 };
 
 // A run that is under way, or was stopped, is shown as far as it goes.
-Expected<Tables> tables_of(const std::string& path) {
-  const bool partial = path.ends_with(".partial");
-  const auto calibration = partial ? read_partial_calibration(path) : read_calibration(path);
-  if (!calibration) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored) &&
-        std::filesystem::exists(path + ".partial", ignored)) {
-      return Error{path + ": is not finished; " + path + ".partial has what there is so far"};
-    }
-    return calibration.error();
+bool is_partial(const std::string& path) { return path.ends_with(".partial"); }
+
+Expected<Calibration> read(const std::string& path) {
+  Expected<Calibration> calibration =
+      is_partial(path) ? read_partial_calibration(path) : read_calibration(path);
+  std::error_code ignored;
+  if (!calibration && !std::filesystem::exists(path, ignored) &&
+      std::filesystem::exists(path + ".partial", ignored))
+    return Error{path + ": is not finished; " + path + ".partial has what there is so far"};
+  return calibration;
+}
+
+ExitCode show_losses(const Arguments& arguments) {
+  std::string text;
+  for (const std::string& path : arguments.paths) {
+    const Expected<Calibration> calibration = read(path);
+    if (!calibration) return fail(calibration.error());
+    text += (text.empty() ? "" : "\n") + losses_text(losses(*calibration), *calibration);
   }
-  return make_tables(*calibration, path, partial);
+  std::fputs(text.c_str(), stdout);
+  return ExitCode::kOk;
 }
 
 ExitCode run(const Arguments& arguments) {
@@ -43,11 +53,15 @@ ExitCode run(const Arguments& arguments) {
     return fail("--compare takes two calibrations", ExitCode::kUsageError);
   if (arguments.compare && arguments.json)
     return fail("--compare prints text; it goes without --json", ExitCode::kUsageError);
+  if (arguments.losses &&
+      (arguments.compare || arguments.json || !arguments.csv.empty() || !arguments.html.empty()))
+    return fail("--losses prints a table of its own; it goes alone", ExitCode::kUsageError);
+  if (arguments.losses) return show_losses(arguments);
   std::vector<Tables> files;
   for (const std::string& path : arguments.paths) {
-    Expected<Tables> tables = tables_of(path);
-    if (!tables) return fail(tables.error());
-    files.push_back(std::move(*tables));
+    const Expected<Calibration> calibration = read(path);
+    if (!calibration) return fail(calibration.error());
+    files.push_back(make_tables(*calibration, path, is_partial(path)));
   }
   if (!arguments.csv.empty()) {
     if (auto written = write_file(arguments.csv, tables_csv(files)); !written)
@@ -84,6 +98,10 @@ Command show_command() {
                         {.name = "--compare",
                          .into = &arguments->compare,
                          .sentence = "say whether two agree within their error bars"},
+                        {.name = "--losses",
+                         .into = &arguments->losses,
+                         .sentence = "say what each method loses against full attention, at first "
+                                     "and later questions"},
                         {.name = "--csv",
                          .value_name = "FILE",
                          .into = &arguments->csv,

@@ -85,34 +85,6 @@ std::optional<Mean> unbounded_gain(const BySession& sums, const BySession& full)
   return ratio_mean(paired);
 }
 
-std::vector<std::string> method_labels(const CalibrationDesign& design) {
-  std::vector<std::string> labels;
-  for (const CalibrationMethod& method : design.methods)
-    labels.push_back(method.name + (method.preset.empty() ? "" : " " + method.preset));
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (std::ranges::count(labels, labels[i]) < 2) continue;
-    const std::string same = labels[i];
-    std::vector<std::size_t> alike;
-    for (std::size_t j = i; j < labels.size(); ++j) {
-      if (labels[j] == same) alike.push_back(j);
-    }
-    for (const auto& parameter : design.methods[i].parameters) {  // by what tells them apart
-      if (std::ranges::all_of(alike, [&](std::size_t j) {
-            return std::ranges::count(design.methods[j].parameters, parameter) > 0;
-          })) {
-        continue;
-      }
-      for (const std::size_t j : alike) {
-        const auto given = std::ranges::find(design.methods[j].parameters, parameter.first,
-                                             &std::pair<std::string, std::string>::first);
-        if (given == design.methods[j].parameters.end()) continue;
-        labels[j].append(" ").append(given->first).append("=").append(given->second);
-      }
-    }
-  }
-  return labels;
-}
-
 int full_method(const CalibrationDesign& design) {
   const auto found =
       std::ranges::find(design.methods, design.full_method, &CalibrationMethod::name);
@@ -309,6 +281,34 @@ std::vector<std::string> notes_of(const Tables& tables, bool partial) {
 }
 
 }  // namespace
+
+std::vector<std::string> method_labels(const CalibrationDesign& design) {
+  std::vector<std::string> labels;
+  for (const CalibrationMethod& method : design.methods)
+    labels.push_back(method.name + (method.preset.empty() ? "" : " " + method.preset));
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (std::ranges::count(labels, labels[i]) < 2) continue;
+    const std::string same = labels[i];
+    std::vector<std::size_t> alike;
+    for (std::size_t j = i; j < labels.size(); ++j) {
+      if (labels[j] == same) alike.push_back(j);
+    }
+    for (const auto& parameter : design.methods[i].parameters) {  // by what tells them apart
+      if (std::ranges::all_of(alike, [&](std::size_t j) {
+            return std::ranges::count(design.methods[j].parameters, parameter) > 0;
+          })) {
+        continue;
+      }
+      for (const std::size_t j : alike) {
+        const auto given = std::ranges::find(design.methods[j].parameters, parameter.first,
+                                             &std::pair<std::string, std::string>::first);
+        if (given == design.methods[j].parameters.end()) continue;
+        labels[j].append(" ").append(given->first).append("=").append(given->second);
+      }
+    }
+  }
+  return labels;
+}
 
 std::string turn_name(int turn) {
   if (turn == kAllTurns) return "all";

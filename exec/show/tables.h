@@ -82,6 +82,10 @@ struct Tables {
   std::vector<OperatorRow> operators;
 };
 
+// What tells the methods apart, in the design's order: name, preset, and of several alike the
+// parameters in which they differ.
+std::vector<std::string> method_labels(const CalibrationDesign& design);
+
 // `task` as a Cell has it.
 std::vector<std::string> task_notes(const CalibrationDesign& design, std::string_view task);
 // The notes of the run and of all tasks.

@@ -1,0 +1,193 @@
+#include "exec/show/losses.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "exec/show/tables.h"
+#include "traces/report/text_table.h"
+#include "traces/text.h"
+
+namespace scsim::exec {
+namespace {
+
+constexpr double kLeastScore = 0.5;
+
+using SessionKey = std::tuple<int, int, int, std::int32_t, std::int32_t>;  // task, length, mode,
+                                                                           // session, repeat
+using BySession = std::map<SessionKey, const SessionSample*>;
+
+// Mean score of the turns from `first` on, up to `end`; absent where none was scored.
+std::optional<double> score(const SessionSample& sample, int first, int end) {
+  double sum = 0;
+  int scored = 0;
+  for (const TurnSample& turn : sample.turns) {
+    if (!turn.score_strict || turn.turn < first || turn.turn >= end) continue;
+    sum += *turn.score_strict;
+    ++scored;
+  }
+  if (scored == 0) return std::nullopt;
+  return sum / scored;
+}
+
+struct Work {
+  double kv = 0, pairs = 0, reads = 0;
+};
+
+Work work(const SessionSample& sample) {
+  Work work;
+  const auto add = [&](const SampleCost& cost) {
+    const auto stage = [&](Stage which) -> const StageCost& {
+      return cost.stages[static_cast<std::size_t>(which)];
+    };
+    work.pairs += static_cast<double>(stage(Stage::kGeneration).attended_pairs);
+    work.reads +=
+        static_cast<double>(stage(Stage::kLoading).bytes_read + stage(Stage::kLoading).bytes_moved);
+  };
+  if (sample.context) add(*sample.context);
+  for (const TurnSample& turn : sample.turns) add(turn.cost);
+  if (!sample.turns.empty()) work.kv = static_cast<double>(sample.turns.back().cost.kv_bytes);
+  return work;
+}
+
+std::optional<double> share(double part, double whole) {
+  if (whole <= 0) return std::nullopt;
+  return part / whole;
+}
+
+constexpr int kEnd = 1 << 30;  // behind every turn
+
+Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesign& design,
+             std::size_t method) {
+  std::vector<double> first, later, alone, change;
+  Work all, of_full;
+  for (const auto& [key, sample] : mine) {
+    const auto other = full.find(key);
+    if (other == full.end()) continue;
+    const auto gain = [&, &sample = sample](int from, int end) -> std::optional<double> {
+      const auto a = score(*sample, from, end), b = score(*other->second, from, end);
+      return a && b ? std::optional(*a - *b) : std::nullopt;
+    };
+    const Work a = work(*sample), b = work(*other->second);
+    all = {all.kv + a.kv, all.pairs + a.pairs, all.reads + a.reads};
+    of_full = {of_full.kv + b.kv, of_full.pairs + b.pairs, of_full.reads + b.reads};
+    if (design.modes[static_cast<std::size_t>(std::get<2>(key))] == SessionMode::kMultiRequest) {
+      if (const auto any = gain(0, kEnd)) alone.push_back(*any);
+      continue;
+    }
+    const auto one = gain(0, 1), others = gain(1, kEnd);
+    if (one) first.push_back(*one);
+    if (others) later.push_back(*others);
+    if (one && others) change.push_back(*others - *one);
+  }
+  const auto mean = [&](const std::vector<double>& values, double scale,
+                        std::string_view purpose) -> std::optional<Mean> {
+    if (values.empty()) return std::nullopt;
+    return paired_difference(values, scale, Rng(design.seed, purpose, method));
+  };
+  return {.method = "",
+          .first = mean(first, 1, "exec.losses.first"),
+          .later = mean(later, 1, "exec.losses.later"),
+          .alone = mean(alone, 1, "exec.losses.alone"),
+          .later_minus_first = mean(change, 2, "exec.losses.change"),
+          .kv = share(all.kv, of_full.kv),
+          .pairs = share(all.pairs, of_full.pairs),
+          .reads = share(all.reads, of_full.reads)};
+}
+
+std::string signed_text(const std::optional<Mean>& mean) {
+  if (!mean) return "-";
+  const auto number = [](double value) { return (value >= 0 ? "+" : "") + format_fixed(value, 2); };
+  return number(mean->value) + " [" + number(mean->interval->low) + ", " +
+         number(mean->interval->high) + "]";
+}
+
+}  // namespace
+
+Losses losses(const Calibration& calibration) {
+  const CalibrationDesign& design = calibration.design;
+  Losses result;
+  const auto found =
+      std::ranges::find(design.methods, design.full_method, &CalibrationMethod::name);
+  if (found == design.methods.end()) return result;
+  const auto full = static_cast<int>(found - design.methods.begin());
+  std::map<std::pair<int, int>, std::vector<double>> scores;  // of full attention, task and length
+  for (const SessionSample& sample : calibration.sessions) {
+    if (sample.key.warm_up || sample.key.method != full) continue;
+    const auto all = score(sample, 0, kEnd);
+    if (all) scores[{sample.key.task, sample.key.length}].push_back(*all);
+  }
+  std::set<std::pair<int, int>> compared;
+  double sum = 0;
+  std::size_t sessions = 0;
+  for (const auto& [cell, of] : scores) {
+    double total = 0;
+    for (const double one : of) total += one;
+    const double mean = total / static_cast<double>(of.size());
+    const std::string name = design.tasks[static_cast<std::size_t>(cell.first)].name + " at " +
+                             format_integer(design.lengths[static_cast<std::size_t>(cell.second)]) +
+                             " tokens (" + format_fixed(mean, 2) + ")";
+    (mean < kLeastScore ? result.left_out : result.cells).push_back(name);
+    if (mean < kLeastScore) continue;
+    compared.insert(cell);
+    sum += total;
+    sessions += of.size();
+  }
+  if (sessions > 0) result.full = sum / static_cast<double>(sessions);
+  std::vector<BySession> by_method(design.methods.size());
+  for (const SessionSample& sample : calibration.sessions) {
+    const SampleKey& key = sample.key;
+    if (key.warm_up || !compared.contains({key.task, key.length})) continue;
+    by_method[static_cast<std::size_t>(key.method)]
+             [{key.task, key.length, key.mode, key.session, key.repeat}] = &sample;
+  }
+  const std::vector<std::string> labels = method_labels(design);
+  for (std::size_t method = 0; method < design.methods.size(); ++method) {
+    if (static_cast<int>(method) == full || by_method[method].empty()) continue;
+    Loss& loss = result.methods.emplace_back(
+        loss_of(by_method[method], by_method[static_cast<std::size_t>(full)], design, method));
+    loss.method = labels[method];
+  }
+  return result;
+}
+
+std::string losses_text(const Losses& losses, const Calibration& calibration) {
+  if (losses.methods.empty())
+    return "nothing to compare: full attention beside other methods, on tasks of which it answers "
+           "half\n";
+  const auto list = [](const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  };
+  std::string text =
+      wrapped("", "Strict score minus full attention's (" + format_fixed(losses.full, 2) + ") on " +
+                      calibration.design.model.name + ": " + list(losses.cells));
+  TextTable scores({"method", "first turn", "later turns", "alone"});
+  TextTable costs({"method", "later - first turn", "KV", "pairs", "reads"});
+  const auto percent = [](const std::optional<double>& part) {
+    return part ? format_percent(*part) : "-";
+  };
+  for (const Loss& loss : losses.methods) {
+    scores.add({shortened(loss.method, 30), signed_text(loss.first), signed_text(loss.later),
+                signed_text(loss.alone)});
+    costs.add({shortened(loss.method, 30), signed_text(loss.later_minus_first), percent(loss.kv),
+               percent(loss.pairs), percent(loss.reads)});
+  }
+  text += scores.text(2);
+  text +=
+      "What follow-ups add to the loss; of full attention's: KV held at the end, pairs of "
+      "prefills, bytes\nthat decode reads\n";
+  text += costs.text(2);
+  text += wrapped("  ",
+                  "first and later turns: multi-turn mode; alone: every question of "
+                  "multi-request mode, which has only the context before it; 95 % intervals "
+                  "over sessions");
+  if (!losses.left_out.empty())
+    text += wrapped("  ",
+                    "left out, as full attention answers less than half: " + list(losses.left_out));
+  return text;
+}
+
+}  // namespace scsim::exec
