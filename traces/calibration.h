@@ -207,7 +207,7 @@ class CalibrationWriter {
   // On disk when it returns. REQUIRES: the key lies in the design; has() is false of it.
   Expected<void> append(const SessionSample& sample);
   Expected<void> append(const OperatorSample& sample);
-  Expected<void> finish();  // footer, sync, rename
+  Expected<void> finish();  // footer, large frames, sync, rename
 
  private:
   struct State;

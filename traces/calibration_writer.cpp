@@ -137,12 +137,34 @@ Expected<void> CalibrationWriter::append(const OperatorSample& sample) {
   return state_->file.sync();
 }
 
+// The frames of one sample each, which a killed run needs, compress badly: they are written again
+// in large ones. Killed on the way, the partial file is whole but for its name, and is finished
+// anew.
 Expected<void> CalibrationWriter::finish() {
   proto::CalibrationRecord record;
   record.mutable_footer()->set_records(state_->records);
   record.mutable_footer()->set_requests(sessions() + operators());
   state_->file.append(record);
-  return state_->file.rename(state_->path);
+  if (Expected<void> synced = state_->file.sync(); !synced) return synced;
+  const std::string partial = state_->path + ".partial";
+  Expected<RecordReader> reader = RecordReader::open(partial);
+  if (!reader) return reader.error();
+  Expected<RecordWriter> packed = RecordWriter::create(state_->path + ".packed");
+  if (!packed) return packed.error();
+  while (true) {
+    const Expected<std::string_view> bytes = reader->next();
+    if (!bytes) return bytes.error();
+    if (bytes->data() == nullptr) break;
+    SCSIM_CHECK(parse_record(*bytes, record));
+    packed->append(record);
+  }
+  if (Expected<void> written = packed->finish(); !written) return written;
+  std::error_code error;
+  std::filesystem::rename(state_->path + ".packed", state_->path, error);
+  if (error) return Error{state_->path + ": " + error.message()};
+  std::filesystem::remove(partial, error);
+  if (error) return Error{partial + ": " + error.message()};
+  return {};
 }
 
 }  // namespace scsim
