@@ -63,9 +63,11 @@ Expected<LoadedModel> load(const ModelArguments& arguments, ModelOptions options
 std::string describe_model(const LoadedModel& model) {
   const CalibrationModel& described = model.description;
   const CalibrationDevice device = describe_device(model.model->options().device);
+  const bool millions = described.parameters >= 10'000'000;
   return described.name + " (" + described.weights_format + ", " +
-         format_integer(described.parameters / 1'000'000) + " M parameters) on " + device.name +
-         ", " + std::to_string(device.threads) + (device.threads == 1 ? " thread" : " threads");
+         format_integer(millions ? described.parameters / 1'000'000 : described.parameters) +
+         (millions ? " M" : "") + " parameters) on " + device.name + ", " +
+         std::to_string(device.threads) + (device.threads == 1 ? " thread" : " threads");
 }
 
 }  // namespace scsim::exec
