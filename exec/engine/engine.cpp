@@ -8,6 +8,14 @@
 #include "traces/check.h"
 
 namespace scsim::exec {
+namespace {
+
+// REQUIRES: it is contiguous, on the CPU.
+std::span<std::byte> bytes_of(at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
+}
+
+}  // namespace
 
 ModelOptions Engine::model_options(ModelOptions options, const EngineKnobs& knobs) {
   options.page_tokens = knobs.block_tokens;
@@ -16,7 +24,7 @@ ModelOptions Engine::model_options(ModelOptions options, const EngineKnobs& knob
 }
 
 Expected<std::unique_ptr<Engine>> Engine::make(Model& model, const EngineKnobs& knobs,
-                                               Timeline& timeline) {
+                                               Timeline& timeline, const std::string& identity) {
   const ModelConfig& config = model.config();
   if (knobs.order == EngineKnobs::Order::kPriority)
     return Error{"engine.order: this engine serves first come, first served"};
@@ -26,17 +34,18 @@ Expected<std::unique_ptr<Engine>> Engine::make(Model& model, const EngineKnobs& 
                  "engine serves models whose layers all attend"};
   }
   SCSIM_CHECK_EQ(model.options().page_tokens, knobs.block_tokens);
-  return std::unique_ptr<Engine>(new Engine(model, knobs, timeline));
+  return std::unique_ptr<Engine>(new Engine(model, knobs, timeline, identity));
 }
 
-Engine::Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline)
+Engine::Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline,
+               const std::string& identity)
     : model_(model),
       block_pages_(model.config().layers * model.config().attention.kv_heads),
       resident_(model.memory(), knobs.num_blocks),
       // A request needs blocks for all it may come to, or it would wait for ever.
       scheduler_(knobs,
                  std::min(model.config().max_positions, knobs.num_blocks * knobs.block_tokens),
-                 model.config().name),
+                 identity),
       clock_(timeline) {
   scheduler_.set_listener(this);
 }
@@ -56,7 +65,13 @@ std::optional<KvCache>& Engine::cache(JobId job) {
 
 // ---- blocks ----
 
-void Engine::evicted(BlockId block, const BlockKey&) {
+void Engine::evicted(BlockId block, const BlockKey& key) {
+  if (store_ != nullptr && !store_->use_again(key)) {
+    std::optional<MeasuredStage> stage;
+    if (measure_ != nullptr) stage.emplace(*measure_, Stage::kRetrieval);
+    at::Tensor content = model_.memory().read(resident_.pages(block)).to(at::kCPU).contiguous();
+    store_->put(key, bytes_of(content));
+  }
   resident_.drop(block);
   record_.evicted.push_back(block);
 }
@@ -65,6 +80,50 @@ void Engine::registered(JobId job, std::int64_t number, BlockId block) {
   pending_.push_back({job, number, block});
   record_.registered.push_back(block);
 }
+
+// ---- tiers below ----
+
+void Engine::set_store(BlockStore* store) {
+  store_ = store;
+  scheduler_.set_source(store == nullptr ? nullptr : this);
+}
+
+std::int64_t Engine::block_bytes() const {
+  return block_pages_ * model_.memory().pool(KvMemory::kDevice).page_bytes();
+}
+
+std::int64_t Engine::available(std::span<const BlockKey> keys) {
+  const auto missing =
+      std::ranges::find_if(keys, [&](const BlockKey& key) { return !store_->has(key); });
+  return missing - keys.begin();
+}
+
+std::int64_t Engine::fetch(std::span<const BlockKey> keys) {
+  const MeasuredStage stage(*measure_, Stage::kRetrieval);
+  const KvMemoryOptions& memory = model_.memory().options();
+  fetched_.clear();
+  fetched_from_.clear();
+  for (const BlockKey& key : keys) {
+    at::Tensor content = at::empty({block_pages_, 2, memory.page_tokens, memory.head_dim},
+                                   at::TensorOptions().dtype(memory.type));
+    const std::optional<BlockStore::Tier> from = store_->get(key, bytes_of(content));
+    if (!from) break;
+    fetched_.push_back(std::move(content));
+    fetched_from_.push_back(*from);
+  }
+  return std::ssize(fetched_);
+}
+
+void Engine::place(std::int64_t number, BlockId block) {
+  const MeasuredStage stage(*measure_, Stage::kRetrieval);
+  const auto at = static_cast<std::size_t>(number);
+  model_.memory().write(resident_.take(block, block_pages_, *measure_), fetched_[at]);
+  measure_->now().bytes_moved += block_bytes();
+  placed_from_.push_back(fetched_from_[at]);
+  record_.registered.push_back(block);
+}
+
+// ---- pages ----
 
 // The pages of blocks that these jobs have computed are known now.
 void Engine::settle(const std::function<bool(JobId)>& of) {
@@ -76,6 +135,7 @@ void Engine::settle(const std::function<bool(JobId)>& of) {
 }
 
 bool Engine::plant(std::span<const std::int32_t> tokens) {
+  SCSIM_CHECK(store_ == nullptr);  // what is planted is not what it says
   PerStage<StageCounts> counts{};
   Measure measure{clock_, counts};
   const std::optional<std::vector<BlockId>> blocks = scheduler_.insert(tokens, "");
@@ -90,6 +150,7 @@ Expected<bool> Engine::step() {
   record_ = StepRecord{};
   clock_.start();
   Measure measure{clock_, record_.counts};
+  measure_ = &measure;
   Expected<void> computed;
   const bool any = plan();
   if (any) computed = compute(measure);
@@ -104,6 +165,7 @@ Expected<bool> Engine::step() {
     }
     for (const JobId job : ended) cache(job).reset();
   }
+  measure_ = nullptr;
   record_.times = clock_.stop();
   if (!computed) return computed.error();
   const BlockPool& blocks = scheduler_.pool();
@@ -121,8 +183,7 @@ bool Engine::plan() {
       cache(job).reset();
       record_.preempted.push_back(scheduler_.tag(job));
     }
-    for (const Step::Admitted& one : step.admitted)
-      record_.admitted.push_back({scheduler_.tag(one.job), one.found, one.lost, one.resumed});
+    admitted();
     if (any || step.preempted.empty()) {
       record_.computed = step.computed;
       record_.running = scheduler_.running();
@@ -132,6 +193,19 @@ bool Engine::plan() {
       return any;
     }
   }
+}
+
+// Who was admitted, and from which tier what was loaded for each.
+void Engine::admitted() {
+  auto from = placed_from_.begin();
+  for (const Step::Admitted& one : scheduler_.step().admitted) {
+    StepRecord::Admitted record{scheduler_.tag(one.job), one.found, one.lost, one.resumed, {}};
+    for (std::int64_t i = 0; i < one.loaded / scheduler_.knobs().block_tokens; ++i)
+      record.loaded[static_cast<std::size_t>(*from++)] += scheduler_.knobs().block_tokens;
+    record_.admitted.push_back(record);
+  }
+  SCSIM_CHECK(from == placed_from_.end());
+  placed_from_.clear();
 }
 
 // In which pass through the model each part of the step is computed: behind all whose blocks it

@@ -19,6 +19,7 @@
 // follow.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "exec/api/measure.h"
+#include "exec/engine/block_store.h"
 #include "exec/engine/resident_blocks.h"
 #include "exec/engine/scheduler.h"
 #include "exec/model/model.h"
@@ -39,6 +41,7 @@ struct StepRecord {
     std::uint64_t tag;
     std::int64_t found, lost;  // tokens
     bool resumed;
+    std::array<std::int64_t, 2> loaded;  // tokens, by BlockStore::Tier
   };
   struct Token {
     std::uint64_t tag;
@@ -57,16 +60,24 @@ struct StepRecord {
   PerStage<StageCounts> counts{};
 };
 
-class Engine final : private Scheduler::Listener {
+class Engine final : private Scheduler::Listener, private BlockSource {
  public:
   // The options of a model that is to run under these knobs: pages of a block's tokens, as many as
   // there are blocks.
   static ModelOptions model_options(ModelOptions options, const EngineKnobs& knobs);
-  // REQUIRES: model and timeline outlive it; the model has model_options() and no other caches. The
-  // error names what of the knobs or the model this engine does not do.
+  // Blocks of engines with one `identity` hold the same for the same tokens: it stands for weights,
+  // types and block_tokens. REQUIRES: model and timeline outlive it; the model has model_options()
+  // and no other caches. The error names what of the knobs or the model this engine does not do.
   static Expected<std::unique_ptr<Engine>> make(Model& model, const EngineKnobs& knobs,
-                                                Timeline& timeline);
+                                                Timeline& timeline, const std::string& identity);
   ~Engine() override;
+
+  // Blocks that are evicted go there, and come back when a prompt has them. A request is admitted
+  // with what is there in the very step, which takes as long as the bytes take (stage retrieval).
+  // REQUIRES: it outlives the engine; its blocks are of block_bytes().
+  void set_store(BlockStore* store);
+  const BlockStore* store() const { return store_; }
+  std::int64_t block_bytes() const;
 
   // Whether an answer ends with this token; by default only its length ends it.
   void set_ending(std::function<bool(std::uint64_t tag, std::int32_t token)> ends) {
@@ -84,7 +95,9 @@ class Engine final : private Scheduler::Listener {
   const StepRecord& record() const { return record_; }
 
   // Puts blocks with arbitrary content into the prefix cache, as if these tokens, whole blocks, had
-  // been computed: for measuring steps behind long prefixes. False if there is no room.
+  // been computed: for measuring steps behind long prefixes. False if there is no room. REQUIRES:
+  // no store.
+  // REQUIRES: there is no store.
   bool plant(std::span<const std::int32_t> tokens);
 
   const Scheduler& scheduler() const { return scheduler_; }
@@ -93,7 +106,7 @@ class Engine final : private Scheduler::Listener {
   Model& model() const { return model_; }
 
  private:
-  Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline);
+  Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline, const std::string& identity);
   struct Pending {  // a block that can be found and whose pages are not known yet
     JobId job;
     std::int64_t number;
@@ -101,8 +114,12 @@ class Engine final : private Scheduler::Listener {
   };
   void evicted(BlockId block, const BlockKey& key) override;
   void registered(JobId job, std::int64_t number, BlockId block) override;
+  std::int64_t available(std::span<const BlockKey> keys) override;
+  std::int64_t fetch(std::span<const BlockKey> keys) override;
+  void place(std::int64_t number, BlockId block) override;
 
   bool plan();
+  void admitted();
   std::vector<int> passes() const;
   Expected<void> compute(Measure& measure);
   void settle(const std::function<bool(JobId)>& of);
@@ -115,6 +132,10 @@ class Engine final : private Scheduler::Listener {
   std::deque<std::optional<KvCache>> caches_;  // of running jobs; steps point into it
   std::vector<Pending> pending_;
   StageClock clock_;
+  Measure* measure_ = nullptr;  // of the step under way
+  BlockStore* store_ = nullptr;
+  std::vector<at::Tensor> fetched_;  // contents of blocks got ready, and where each was
+  std::vector<BlockStore::Tier> fetched_from_, placed_from_;
   MethodRuntime full_;
   std::function<bool(std::uint64_t, std::int32_t)> ends_;
   StepRecord record_;

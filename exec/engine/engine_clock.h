@@ -27,6 +27,8 @@ class EngineClock {
   virtual void wait_until(TimePoint then) = 0;
   // A step took so long.
   virtual void stepped(Duration) = 0;
+  // Within a step nothing was computed for so many seconds, for want of bytes: time all the same.
+  virtual void waited(double seconds) = 0;
 };
 
 // "wall" or "cpu".

@@ -1,13 +1,18 @@
 #include "exec/engine/replay_record.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "traces/check.h"
 #include "traces/gap_histogram.h"
+#include "traces/text.h"
 
 namespace scsim::exec {
 namespace {
+
+constexpr std::array<BlockStore::Tier, 2> kTiers = {BlockStore::Tier::kHost,
+                                                    BlockStore::Tier::kDisk};
 
 std::size_t at(Stage stage) { return static_cast<std::size_t>(stage); }
 
@@ -42,6 +47,7 @@ std::uint64_t ReplayRecord::arrived(const Request& request, TimePoint when) {
   if (result.tenant >= result_.gaps_by_tenant.size())
     result_.gaps_by_tenant.resize(result.tenant + 1);
   active_.push_back({.phase = Phase::kQueue, .since = when, .last_token = {}});
+  if (engine_.store() != nullptr) result_.fetches.emplace_back();
   ++active_count_;
   return result_.requests.size() - 1;
 }
@@ -130,6 +136,7 @@ void ReplayRecord::stepped(const StepRecord& step, TimePoint begin, TimePoint en
     if (!one.resumed) {
       result.scheduled = begin;
       result.found_tokens = one.found;
+      if (engine_.store() != nullptr) fetched(one, step);
     }
     result.recomputed_tokens += one.lost;
   }
@@ -183,6 +190,53 @@ void ReplayRecord::look(TimePoint from, std::int64_t running, std::int64_t waiti
   looks_.push_back({from, static_cast<double>(running), static_cast<double>(waiting),
                     static_cast<double>(used) / blocks, static_cast<double>(cached) / blocks,
                     busy});
+}
+
+// ---- tiers below ----
+
+// Its part of what the step took to fetch for all that it admitted.
+void ReplayRecord::fetched(const StepRecord::Admitted& one, const StepRecord& step) {
+  std::int64_t all = 0;
+  for (const StepRecord::Admitted& other : step.admitted) all += other.loaded[0] + other.loaded[1];
+  const std::int64_t ours = one.loaded[0] + one.loaded[1];
+  if (ours == 0) return;
+  FetchResult& fetch = result_.fetches[one.tag];
+  std::size_t tier = 0;
+  for (const BlockStore::Tier of : kTiers) {
+    if (engine_.store()->exists(of))
+      fetch.tokens[tier++] = one.loaded[static_cast<std::size_t>(of)];
+  }
+  const double share = static_cast<double>(ours) / static_cast<double>(all);
+  fetch.wait_ns =
+      static_cast<std::int64_t>(step.times.seconds[at(Stage::kRetrieval)] * 1e9 * share + 0.5);
+}
+
+void ReplayRecord::add_tiers() {
+  const BlockStore* store = engine_.store();
+  if (store == nullptr) return;
+  const std::int64_t block_tokens = engine_.scheduler().knobs().block_tokens;
+  result_.store_block_tokens = block_tokens;
+  for (const BlockStore::Tier of : kTiers) {
+    if (!store->exists(of)) continue;
+    const TierUse& use = store->use(of);
+    TierResult& tier = result_.tiers.emplace_back();
+    tier.name = of == BlockStore::Tier::kHost ? "host" : "disk";
+    tier.medium = of == BlockStore::Tier::kHost ? "dram" : "files";
+    tier.scope = "engine";
+    tier.policy = "lru";
+    tier.codec = "none";
+    tier.instances = 1;
+    tier.capacity_bytes = use.capacity;
+    tier.stored_bytes = use.stored;
+    tier.evicted_bytes = use.evicted;
+    tier.peak_bytes = use.peak;
+    tier.fetched_bytes = use.fetched;
+    tier.fetched_tokens = use.fetched / engine_.block_bytes() * block_tokens;
+    if (use.damaged > 0) {
+      result_.honesty.push_back("damaged: " + format_integer(use.damaged) + " blocks of tier " +
+                                tier.name + " were not what they should be, and were computed");
+    }
+  }
 }
 
 // ---- the end ----
@@ -241,6 +295,7 @@ Result ReplayRecord::finish(TimePoint end) {
   SCSIM_CHECK_GE(engine.idle_ns, 0);  // INV-LEDGER
   engine.timeline = timeline(end, bin);
   result_.engines.push_back(std::move(engine));
+  add_tiers();
   return std::move(result_);
 }
 

@@ -54,6 +54,8 @@ class ReplayRecord {
   void add_gap(std::uint64_t tag, Duration gap);
   void look(TimePoint from, std::int64_t running, std::int64_t waiting, std::int64_t used,
             std::int64_t cached, double busy);
+  void fetched(const StepRecord::Admitted& one, const StepRecord& step);
+  void add_tiers();
   EngineTimeline timeline(TimePoint end, Duration bin) const;
 
   Result result_;

@@ -249,14 +249,30 @@ bool Scheduler::admit() {
     free_among += pool_.is_free(block) ? 1 : 0;
   }
   const std::int64_t found = std::ssize(hit) * knobs_.block_tokens;
-  if (deferring_ && found < known - 1) return false;
-  std::int64_t tokens = known - found;
-  if (threshold_ > 0) tokens = std::min(tokens, threshold_);
-  if (knobs_.chunked_prefill) {
-    tokens = std::min(tokens, budget_);
-  } else if (tokens > budget_ && !step_.computed.empty()) {
-    return false;  // alone in a step it may exceed the budget, as it does after a preemption
+  // Blocks that the pool does not hold and somebody else may.
+  std::span<const BlockKey> elsewhere;
+  std::int64_t loaded = 0;
+  const std::int64_t whole = (known - 1) / knobs_.block_tokens;
+  if (source_ != nullptr && knobs_.prefix_caching && std::ssize(hit) < whole) {
+    key(job, whole - 1);
+    elsewhere =
+        std::span(job.keys).subspan(hit.size(), static_cast<std::size_t>(whole) - hit.size());
+    loaded = source_->available(elsewhere);
   }
+  std::int64_t cached = 0, tokens = 0;
+  // What is computed behind what is there; false: not in this step.
+  const auto choose_tokens = [&] {
+    cached = found + loaded * knobs_.block_tokens;
+    if (deferring_ && cached < known - 1) return false;
+    tokens = known - cached;
+    if (threshold_ > 0) tokens = std::min(tokens, threshold_);
+    if (knobs_.chunked_prefill) {
+      tokens = std::min(tokens, budget_);
+    } else if (tokens > budget_ && !step_.computed.empty()) {
+      return false;  // alone in a step it may exceed the budget, as it does after a preemption
+    }
+    return true;
+  };
   const auto need = [&](std::int64_t total) {
     return std::max<std::int64_t>(blocks_for(std::min(total, max_model_len_)) - std::ssize(hit),
                                   0) +
@@ -266,23 +282,37 @@ bool Scheduler::admit() {
       running_.empty() ? 0
                        : static_cast<std::int64_t>(knobs_.watermark *
                                                    static_cast<double>(pool_.num_blocks() + 1));
-  if (knobs_.reserve_full_prompt && need(known) + spare > pool_.free_blocks()) return false;
-  if (need(found + tokens) + spare > pool_.free_blocks()) return false;
+  const auto fits = [&] {
+    if (!choose_tokens()) return false;
+    if (knobs_.reserve_full_prompt && need(known) + spare > pool_.free_blocks()) return false;
+    return need(cached + tokens) + spare <= pool_.free_blocks();
+  };
+  if (!fits()) return false;
+  if (loaded > 0) {
+    loaded = source_->fetch(elsewhere.first(static_cast<std::size_t>(loaded)));
+    if (!fits()) return false;  // some were damaged
+  }
 
   waiting_.pop_front();
   running_.push_back(id);
   for (const BlockId block : hit) pool_.hold(block);
   job.registered = std::ssize(hit);
   job.blocks = std::move(hit);
-  job.computed = found;
-  step_.admitted.push_back({id, found, job.preempted, std::max<std::int64_t>(job.lost - found, 0)});
+  job.computed = cached;
+  step_.admitted.push_back({id, found, job.preempted, std::max<std::int64_t>(job.lost - cached, 0),
+                            loaded * knobs_.block_tokens});
   job.preempted = false;
   job.lost = 0;
-  take_blocks(job, found + tokens);
-  if (knobs_.visible == EngineKnobs::Visible::kScheduled) register_blocks(id, found + tokens);
-  step_.computed.push_back({id, found, tokens, false, found + tokens == known});
+  take_blocks(job, cached + tokens);
+  for (std::int64_t i = 0; i < loaded; ++i, ++job.registered) {
+    const BlockId block = job.blocks[static_cast<std::size_t>(job.registered)];
+    pool_.add_key(block, key(job, job.registered));
+    source_->place(i, block);
+  }
+  if (knobs_.visible == EngineKnobs::Visible::kScheduled) register_blocks(id, cached + tokens);
+  step_.computed.push_back({id, cached, tokens, false, cached + tokens == known});
   budget_ -= tokens;
-  prefilled_ = prefilled_ || found < known - 1;
+  prefilled_ = prefilled_ || cached < known - 1;
   return true;
 }
 

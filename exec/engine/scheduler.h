@@ -44,6 +44,18 @@ struct JobSpec {
   std::uint64_t tie = 0;             // orders equal arrivals
 };
 
+// Where blocks come from that the pool does not hold (block_store.h).
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  // How many of the first of these blocks are there; a question.
+  virtual std::int64_t available(std::span<const BlockKey> keys) = 0;
+  // Gets them ready; gives how many of the first there were after all.
+  virtual std::int64_t fetch(std::span<const BlockKey> keys) = 0;
+  // The `number`th of those got ready is to be in `block`. REQUIRES: nothing was fetched since.
+  virtual void place(std::int64_t number, BlockId block) = 0;
+};
+
 struct Step {
   struct Computed {
     JobId job;
@@ -54,9 +66,10 @@ struct Step {
   };
   struct Admitted {
     JobId job;
-    std::int64_t found;  // tokens in blocks that were there
-    bool resumed;        // after a preemption
-    std::int64_t lost;   // tokens to compute again that the preemption lost
+    std::int64_t found;   // tokens in blocks that were there
+    bool resumed;         // after a preemption
+    std::int64_t lost;    // tokens to compute again that the preemption lost
+    std::int64_t loaded;  // tokens behind those found that came from the source
   };
   std::vector<Computed> computed;  // in the order of admission
   std::vector<Admitted> admitted;
@@ -74,7 +87,9 @@ class Scheduler {
 
   // REQUIRES: knobs.num_blocks > 0.
   Scheduler(const EngineKnobs& knobs, std::int64_t max_model_len, std::string model);
-  void set_listener(Listener* listener);  // REQUIRES: it outlives the scheduler
+  // REQUIRES (both): they outlive the scheduler.
+  void set_listener(Listener* listener);
+  void set_source(BlockSource* source) { source_ = source; }
 
   // Why such a request could never run here, if so.
   std::optional<std::string> refuse(std::int64_t prompt_tokens) const;
@@ -146,6 +161,7 @@ class Scheduler {
   std::string model_;
   BlockPool pool_;
   Listener* listener_ = nullptr;
+  BlockSource* source_ = nullptr;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::vector<JobId> unused_, ended_;
   std::list<JobId> waiting_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "exec/weights/checkpoint.h"
+#include "traces/text.h"
 
 namespace scsim::exec {
 
@@ -28,6 +29,58 @@ std::vector<program::Argument> engine_arguments(EngineArguments& arguments) {
   return all;
 }
 
+std::vector<program::Argument> tier_arguments(EngineArguments& arguments) {
+  return {{.name = "--host-cache",
+           .value_name = "BYTES",
+           .into = &arguments.host,
+           .sentence = "RAM for blocks that the engine evicts, as 2 GiB (none)"},
+          {.name = "--disk-cache",
+           .value_name = "BYTES",
+           .into = &arguments.disk,
+           .sentence = "files for blocks that RAM has no room for (none)"},
+          {.name = "--disk-folder",
+           .value_name = "DIR",
+           .into = &arguments.folder,
+           .sentence = "of those files; the next run finds them there",
+           .completes = program::Completes::kFolder}};
+}
+
+namespace {
+
+// The tiers that the arguments ask for; null: none.
+Expected<std::unique_ptr<BlockStore>> make_store(const EngineArguments& arguments,
+                                                 std::int64_t block_bytes, EngineClock& clock) {
+  BlockStore::Options options{.block_bytes = block_bytes, .folder = arguments.folder};
+  const auto size = [](const std::string& name, const std::string& text,
+                       std::int64_t& into) -> Expected<void> {
+    if (text.empty()) return {};
+    const Expected<double> bytes = parse_bytes(text);
+    if (!bytes) return Error{name + ": " + bytes.error().message};
+    into = static_cast<std::int64_t>(*bytes);
+    return {};
+  };
+  if (const auto set = size("--host-cache", arguments.host, options.host_bytes); !set)
+    return set.error();
+  if (const auto set = size("--disk-cache", arguments.disk, options.disk_bytes); !set)
+    return set.error();
+  if ((options.disk_bytes > 0) != !options.folder.empty())
+    return Error{"--disk-cache and --disk-folder go together"};
+  if (options.host_bytes == 0 && options.disk_bytes == 0) return std::unique_ptr<BlockStore>();
+  options.waited = [&clock](double seconds) { clock.waited(seconds); };
+  return BlockStore::open(options);
+}
+
+// Weights, types and shape of a block.
+Expected<std::string> identity_of(const LoadedModel& model, const EngineKnobs& knobs) {
+  const Expected<std::string> hash = hash_weights(model.path);
+  if (!hash) return hash.error();
+  return *hash + " " + model.description.kv_type + " " + std::to_string(model.description.layers) +
+         "x" + std::to_string(model.description.kv_heads) + "x" +
+         std::to_string(model.description.head_dim) + " " + std::to_string(knobs.block_tokens);
+}
+
+}  // namespace
+
 Expected<ReadyEngine> make_engine(const EngineArguments& arguments) {
   Expected<EngineKnobs> knobs = read_knobs(arguments.file, arguments.settings);
   if (!knobs) return knobs.error();
@@ -47,10 +100,16 @@ Expected<ReadyEngine> make_engine(const EngineArguments& arguments) {
   Expected<std::unique_ptr<EngineClock>> clock =
       make_engine_clock(arguments.clock, at::get_num_threads());
   if (!clock) return clock.error();
+  const Expected<std::string> identity = identity_of(*model, *knobs);
+  if (!identity) return identity.error();
   Expected<std::unique_ptr<Engine>> engine =
-      Engine::make(*model->model, *knobs, (*clock)->timeline());
+      Engine::make(*model->model, *knobs, (*clock)->timeline(), *identity);
   if (!engine) return engine.error();
-  return ReadyEngine{*std::move(model), *std::move(clock), *std::move(engine)};
+  Expected<std::unique_ptr<BlockStore>> store =
+      make_store(arguments, (*engine)->block_bytes(), **clock);
+  if (!store) return store.error();
+  (*engine)->set_store(store->get());
+  return ReadyEngine{*std::move(model), *std::move(clock), *std::move(store), *std::move(engine)};
 }
 
 std::vector<std::string> words_of(const EngineArguments& arguments) {
@@ -63,6 +122,9 @@ std::vector<std::string> words_of(const EngineArguments& arguments) {
   add("--engine", arguments.file);
   for (const std::string& setting : arguments.settings) add("--set", setting);
   add("--clock", arguments.clock);
+  add("--host-cache", arguments.host);
+  add("--disk-cache", arguments.disk);
+  add("--disk-folder", arguments.folder);
   return words;
 }
 

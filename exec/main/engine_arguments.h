@@ -16,14 +16,18 @@ struct EngineArguments {
   ModelArguments model;
   std::string file, clock = "wall";
   std::vector<std::string> settings;
+  std::string host, disk, folder;  // tiers below
 };
 
 std::vector<program::Argument> engine_arguments(EngineArguments& arguments);
+// For commands that keep blocks in tiers below the engine's own memory, besides.
+std::vector<program::Argument> tier_arguments(EngineArguments& arguments);
 
 // In the order in which they are made: the engine refers to the others.
 struct ReadyEngine {
   LoadedModel model;
   std::unique_ptr<EngineClock> clock;
+  std::unique_ptr<BlockStore> store;  // null: no tiers below
   std::unique_ptr<Engine> engine;
 };
 // Loads the model with as many blocks as the knobs say, or as fit 1 GiB.

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "exec/main/commands.h"
 #include "exec/main/engine_arguments.h"
+#include "traces/files.h"
 #include "traces/program/command_line.h"
 #include "traces/program/terminal.h"
 #include "traces/report/text_table.h"
@@ -24,7 +26,7 @@ using program::fail;
 
 struct Arguments {
   EngineArguments engine;
-  std::string trace, out;
+  std::string trace, out, answers;
   bool isolate = false;
 };
 
@@ -77,6 +79,11 @@ std::string summary(const Result& result) {
                      format_integer(engine.steps) + " steps, " +
                      format_integer(engine.preemptions) + " preemptions, " +
                      format_integer(engine.evicted_blocks) + " blocks evicted\n";
+  for (const TierResult& tier : result.tiers) {
+    text += tier.name + ": " + format_integer(tier.fetched_tokens) + " tokens fetched, " +
+            format_bytes(static_cast<double>(tier.stored_bytes)) + " stored, " +
+            format_bytes(static_cast<double>(tier.evicted_bytes)) + " evicted\n";
+  }
   for (const std::string& line : result.honesty) text += line + "\n";
   return text + table.text(0);
 }
@@ -86,13 +93,20 @@ ExitCode run(const Arguments& arguments) {
   if (!ready) return fail(ready.error());
   std::fprintf(stderr, "scexec: %s\n", describe_model(ready->model).c_str());
   program::Progress progress("replaying", "requests", true);
+  std::map<std::uint64_t, std::string> answers;
   const ReplayOptions options{
       .encode =
           [&ready](std::string_view text) {
             return ready->model.tokenizer.encode(text, SpecialTokens::kAsText);
           },
       .isolate_tenants = arguments.isolate,
-      .progress = [&progress](double part, std::uint64_t ended) { progress.update(part, ended); }};
+      .progress = [&progress](double part, std::uint64_t ended) { progress.update(part, ended); },
+      .answered =
+          [&answers](RequestId request, std::span<const std::int32_t> tokens) {
+            std::string& text = answers[request.value()];
+            for (const std::int32_t token : tokens)
+              text += (text.empty() ? "" : ",") + std::to_string(token);
+          }};
   Expected<Result> result = replay(arguments.trace, *ready->engine, *ready->clock, options);
   progress.done();
   if (!result) return fail(result.error());
@@ -102,6 +116,13 @@ ExitCode run(const Arguments& arguments) {
     result->honesty.emplace_back("random weights: the model was never trained");
   if (!arguments.out.empty()) {
     if (const auto written = write_result(*result, arguments.out); !written)
+      return fail(written.error());
+  }
+  if (!arguments.answers.empty()) {
+    std::string text;
+    for (const auto& [request, tokens] : answers)
+      text += "{\"request\":" + std::to_string(request) + ",\"tokens\":[" + tokens + "]}\n";
+    if (const auto written = write_file(arguments.answers, text); !written)
       return fail(written.error());
   }
   std::printf("%s", summary(*result).c_str());
@@ -129,6 +150,13 @@ Command replay_command() {
           "it."};
   for (program::Argument& argument : engine_arguments(a.engine))
     command.arguments.push_back(std::move(argument));
+  for (program::Argument& argument : tier_arguments(a.engine))
+    command.arguments.push_back(std::move(argument));
+  command.arguments.push_back({.name = "--answers",
+                               .value_name = "FILE.jsonl",
+                               .into = &a.answers,
+                               .sentence = "each request's answer, as tokens",
+                               .completes = program::Completes::kFile});
   command.arguments.push_back({.name = "--out,-o",
                                .value_name = "OUT.pb",
                                .into = &a.out,

@@ -164,7 +164,7 @@ TEST_CASE("what the engine cannot serve is refused by name", "[exec][engine]") {
   EngineKnobs knobs = small_knobs();
   const Served served(knobs);
   knobs.order = EngineKnobs::Order::kPriority;
-  const auto by_priority = Engine::make(*served.model, knobs, served.clock->timeline());
+  const auto by_priority = Engine::make(*served.model, knobs, served.clock->timeline(), "tiny");
   REQUIRE(!by_priority);
   CHECK_THAT(by_priority.error().message, Catch::Contains("engine.order"));
   // What the blocks cannot hold could never run.

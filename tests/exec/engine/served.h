@@ -27,7 +27,7 @@ struct Served {
     auto made_clock = exec::make_engine_clock(clock_name, 1);
     REQUIRE(made_clock);
     clock = *std::move(made_clock);
-    auto made = exec::Engine::make(*model, knobs, clock->timeline());
+    auto made = exec::Engine::make(*model, knobs, clock->timeline(), "tiny");
     REQUIRE(made);
     engine = *std::move(made);
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/support/shell.h"
 #include "tests/support/temporary_folder.h"
@@ -255,6 +256,68 @@ TEST_CASE("scexec replays a trace into a result, and measures steps into a calib
   CHECK(calibration->design.clock == "process CPU time of 1 thread");
   CHECK(calibration->design.methods.front().name == "full");
   CHECK(test::run(steps, folder.path()).exit_code == 1);  // never written over
+}
+
+TEST_CASE("killed under load, a replay's disk tier serves the next one no wrong token",
+          "[exec][main]") {
+  const test::TemporaryFolder folder;
+  test::write_tiny_model(folder.file(""));
+  const TraceHeader header = {
+      .tool_version = "t", .made_by = "test", .name = "test", .seed = 0, .notes = ""};
+  Expected<TraceWriter> writer = TraceWriter::create(folder.file("t.pb"), header);
+  REQUIRE(writer);
+  std::vector<ContentId> documents;
+  for (int i = 0; i < 12; ++i) documents.push_back(writer->add_content(Tokens(160)));
+  for (std::int64_t i = 0; i < 300; ++i) {
+    const ContentId question = writer->add_content(Tokens(9));
+    Request request;
+    request.prompt = {{documents[static_cast<std::size_t>(i * 5 % 12)], Tokens(0), Tokens(160)},
+                      {question, Tokens(0), Tokens(9)}};
+    request.output_tokens = Tokens(8);
+    request.output = writer->add_content(Tokens(8));
+    request.arrival = request.earliest = TimePoint(i * 1'000'000);
+    writer->add(request);
+  }
+  REQUIRE(writer->finish());
+  const std::string replay = kProgram +
+                             " replay t.pb --clock cpu --threads 1 --set block_tokens=8 "
+                             "--set num_blocks=120 --set max_sequences=4 --model " +
+                             folder.path();
+  const std::string tiers = " --host-cache 400KiB --disk-cache 64MiB --disk-folder blocks";
+  REQUIRE(test::run(replay + " --set prefix_caching=false --answers none.jsonl", folder.path())
+              .exit_code == 0);
+  const Expected<std::string> expected = read_file(folder.file("none.jsonl"));
+  REQUIRE(expected);
+  const auto files = [&] {
+    std::ptrdiff_t number = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.file("blocks")))
+      number += entry.path().extension() == ".block" ? 1 : 0;
+    return number;
+  };
+  std::ofstream(folder.file("kill.sh")) << replay << tiers << R"sh( & pid=$!
+while kill -0 $pid && [ "$(ls blocks 2>/dev/null | wc -l)" -lt $1 ]; do sleep 0.01; done
+kill -KILL $pid; wait $pid; test $? = 137
+)sh";
+  for (const std::string blocks : {"60", "110", "160"}) {
+    const test::Ran killed = test::run("bash kill.sh " + blocks, folder.path());
+    INFO(killed.err);
+    CHECK(killed.exit_code == 0);
+    CHECK(files() >= std::stoi(blocks) - 2);  // all but the lock and the one being written
+  }
+  const test::Ran finished =
+      test::run(replay + tiers + " -o real.pb --answers disk.jsonl", folder.path());
+  INFO(finished.err);
+  REQUIRE(finished.exit_code == 0);
+  const Expected<std::string> answers = read_file(folder.file("disk.jsonl"));
+  REQUIRE(answers);
+  CHECK((*answers == *expected));
+  const Expected<Result> result = read_result(folder.file("real.pb"));
+  REQUIRE(result);
+  REQUIRE((result->tiers.size() == 2 && result->fetches.size() == 300));
+  // The first time that a document is asked about, only those that were killed can have left it.
+  std::int64_t left = 0;
+  for (std::size_t i = 0; i < 12; ++i) left += result->fetches[i].tokens[1];
+  CHECK(left >= 160);
 }
 
 }  // namespace
