@@ -10,6 +10,7 @@ program::Command calibrate_command();
 program::Command show_command();
 program::Command kernels_command();
 program::Command replay_command();
+program::Command serve_command();
 program::Command steps_command();
 program::Command search_patterns_command();
 program::Command train_command();
