@@ -140,6 +140,8 @@ Expected<CalibrateOptions> options_of(const Arguments& arguments) {
   options.sessions.most_new_tokens = arguments.max_new_tokens.value_or(0);
   options.repeats = static_cast<int>(arguments.repeat.value_or(1));
   options.cpu_clock = arguments.clock == "cpu";
+  if (options.cpu_clock && arguments.model.device != "cpu")
+    return Error{"--clock cpu: on " + arguments.model.device + " the CPU is not what computes"};
   options.commit = std::string(source_commit());
   options.made_by = made_by(arguments);
   return options;
@@ -169,8 +171,6 @@ using Hear = std::function<void(const CalibrateNews&)>;
 
 Expected<CalibrationReport> measure_model(const Arguments& arguments,
                                           const CalibrateOptions& options, const Hear& hear) {
-  if (options.cpu_clock && arguments.model.device != "cpu")
-    return Error{"--clock cpu: on " + arguments.model.device + " the CPU is not what computes"};
   Expected<LoadedModel> model = load(arguments.model);
   if (!model) return model.error();
   for (const methods::MethodChoice& method : options.methods) {
