@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "exec/api/large_pages.h"
 #include "traces/check.h"
@@ -41,7 +42,7 @@ std::optional<std::int32_t> PagePool::allocate() {
   if (!can_allocate(1)) return std::nullopt;
   std::int32_t page = 0;
   if (free_.empty()) {
-    if (static_cast<std::int64_t>(owners_.size()) == tensor_.size(0)) grow();
+    if (static_cast<std::int64_t>(owners_.size()) == tensor_.size(0)) grow_to(2 * tensor_.size(0));
     page = static_cast<std::int32_t>(owners_.size());
     owners_.push_back(1);
   } else {
@@ -72,15 +73,20 @@ std::int32_t PagePool::owners(std::int32_t page) const {
   return owners_[static_cast<std::size_t>(page)];
 }
 
-void PagePool::grow() {
+void PagePool::grow_to(std::int64_t pages) {
   std::vector<std::int64_t> shape = tensor_.sizes().vec();
   const std::int64_t before = shape[0];
-  shape[0] *= 2;
-  if (options_.max_pages > 0) shape[0] = std::min(shape[0], options_.max_pages);
+  shape[0] = options_.max_pages > 0 ? std::min(pages, options_.max_pages) : pages;
   at::Tensor larger = at::empty(shape, tensor_.options());
   prefer_large_pages(larger);
   larger.narrow(0, 0, before).copy_(tensor_);
   tensor_ = std::move(larger);
+}
+
+void PagePool::reserve(std::int64_t pages) {
+  if (pages > tensor_.size(0)) grow_to(pages);
+  const std::int64_t given_out = std::ssize(owners_);
+  tensor_.narrow(0, given_out, tensor_.size(0) - given_out).zero_();
 }
 
 }  // namespace scsim::exec

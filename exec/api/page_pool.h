@@ -48,6 +48,9 @@ class PagePool {
   std::int64_t page_bytes() const { return page_bytes_; }
   std::int64_t pages_in_use() const { return in_use_; }
   bool can_allocate(std::int64_t pages) const;
+  // Makes room for so many pages in all, at most max_pages, and writes to what is new, so that
+  // allocations neither copy nor are the first to touch memory: for whoever is measured later.
+  void reserve(std::int64_t pages);
 
   std::optional<std::int32_t> allocate();  // with one owner; its content is arbitrary
   void share(std::int32_t page);           // one more owner
@@ -56,7 +59,7 @@ class PagePool {
   const MemoryUse& use() const { return use_; }
 
  private:
-  void grow();
+  void grow_to(std::int64_t pages);
 
   PagePoolOptions options_;
   at::Tensor tensor_;

@@ -47,6 +47,7 @@ Engine::Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline,
                  std::min(model.config().max_positions, knobs.num_blocks * knobs.block_tokens),
                  identity),
       clock_(timeline) {
+  model_.memory().pool(KvMemory::kDevice).reserve(knobs.num_blocks * block_pages_);
   scheduler_.set_listener(this);
 }
 

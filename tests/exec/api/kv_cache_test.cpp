@@ -649,6 +649,19 @@ TEST_CASE("a method's state is forked with its cache and cloned by the first to 
   CHECK(fork.bytes().method == 24);
 }
 
+TEST_CASE("a pool with room reserved never moves, and keeps what it holds", "[exec][api]") {
+  PagePool pool({.page_shape = {2}, .max_pages = 100, .initial_pages = 1});
+  const std::int32_t first = *pool.allocate();
+  pool.tensor()[first].fill_(7);
+  pool.reserve(1000);
+  CHECK(pool.tensor().size(0) == 100);
+  const void* const memory = pool.tensor().const_data_ptr();
+  while (pool.can_allocate(1)) pool.allocate();
+  CHECK(pool.tensor().const_data_ptr() == memory);
+  CHECK(pool.tensor()[first][1].item<float>() == 7);
+  CHECK(pool.use().live() == 100 * 8);
+}
+
 TEST_CASE("a pool grows when its room is used up and keeps what it holds", "[exec][api]") {
   PagePool pool({.page_shape = {2}, .initial_pages = 1});
   for (int i = 0; i < 9; ++i) {
