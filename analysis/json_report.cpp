@@ -155,6 +155,29 @@ Json about(const Result& result) {
           {"requests", result.requests.size()}};
 }
 
+Json answers_json(const Answers& answers) {
+  const auto group = [](const AnswerGroup& g) {
+    return Json{{"name", g.name},
+                {"requests", g.requests},
+                {"within_slo", g.within},
+                {"correct", g.correct},
+                {"correct_per_gpu_hour", g.per_gpu_hour},
+                {"low", g.low},
+                {"high", g.high}};
+  };
+  Json json = group(answers.all);
+  json["gpu_hours"] = answers.gpu_hours;
+  json["dollars"] = number_or_null(answers.dollars);
+  json["interval_has_costs"] = answers.costs_drawn;
+  json["left_out"] = answers.left_out;
+  for (const auto& [name, groups] :
+       {std::pair{"methods", &answers.methods}, {"tenants", &answers.tenants}}) {
+    json[name] = Json::array();
+    for (const AnswerGroup& one : *groups) json[name].push_back(group(one));
+  }
+  return json;
+}
+
 Json window(const Summary& summary) {
   const Window& w = summary.window;
   return {{"begin_seconds", w.begin.seconds().value()},
@@ -203,6 +226,7 @@ std::string json_report(const Result& result, const Summary& summary) {
                          {"dollars", number_or_null(summary.cache_worth.dollars)},
                          {"is_estimate", true}};
   json["block_lifetimes"] = list(summary.lifetimes);
+  if (summary.answers) json["answers"] = answers_json(*summary.answers);
   json["money"] = summary.money ? to_json(*summary.money) : Json();
   json["cluster"] = to_json(summary.cluster);
   json["engines"] = list(summary.engines);

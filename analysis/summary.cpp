@@ -64,6 +64,14 @@ Summary summarise(const Result& result, const SummaryOptions& options) {
   return summary;
 }
 
+void set_answers(Answers answers, Summary& summary) {
+  if (answers.all.requests > 0)
+    std::erase_if(summary.honesty, [](const std::string& line) {
+      return line.starts_with("accuracy unknown: no accuracy was measured");
+    });
+  summary.answers = std::move(answers);
+}
+
 const std::vector<Definition>& definitions() {
   static const std::vector<Definition> kDefinitions = {
       {"TTFT",
@@ -95,6 +103,10 @@ const std::vector<Definition>& definitions() {
       {"within SLO",
        "finished within every target of its class, of the requests whose class has "
        "targets; a request that did not finish is not within"},
+      {"correct answers",
+       "expected: over requests within the SLO, the sum of the accuracy measured for their model "
+       "and "
+       "method at their task, mode, turn and length; per GPU-hour of the window, all GPUs"},
       {"goodput",
        "requests that finish within all targets of their class per second of the window; "
        "classes without targets are not in it"},

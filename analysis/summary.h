@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/answers.h"
 #include "analysis/lifetimes.h"
 #include "analysis/statistics.h"
 #include "analysis/store_summary.h"
@@ -179,6 +180,7 @@ struct Summary {
   Verdict verdict;
   BottleneckFinding bottleneck;
   std::optional<StoreSummary> store;  // of clusters with tiers
+  std::optional<Answers> answers;     // where accuracy was measured; see set_answers()
   std::vector<std::string> honesty;   // of the result, and what this summary adds
 
   // Every class with targets reached options.slo_share; absent where no request has a target.
@@ -187,6 +189,10 @@ struct Summary {
 
 // REQUIRES: 0 <= warm_up <= 0.9. Cost O(requests), and memory for a few numbers a request.
 Summary summarise(const Result& result, const SummaryOptions& options);
+
+// Puts them in the summary, which then no longer says that accuracy is unknown, if it is known of
+// any request.
+void set_answers(Answers answers, Summary& summary);
 
 // What each number means, for the foot of every report.
 struct Definition {

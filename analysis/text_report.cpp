@@ -227,6 +227,8 @@ std::string footer(const Summary& summary) {
 std::string compose(const Result& result, const Summary& summary, const Detail& detail) {
   std::string text = head(result, summary) + warnings(summary, detail.warnings) + "\n";
   text += section("SLO", slo_text(summary)) + slo_table(summary, detail.rows);
+  if (summary.answers)
+    text += section("Answers", answers_text(*summary.answers)) + answers_table(*summary.answers);
   text += section("Verdict", verdict_text(summary));
   text += section("Bottleneck", bottleneck_text(summary));
   text += section("Rates", rates_text(summary));

@@ -19,6 +19,7 @@ struct CostModelInputs {
   Precision precision;
   Seconds step_overhead, request_overhead;                 // host time, from the engine's knobs
   std::shared_ptr<const MeasuredCosts> profile = nullptr;  // where one was given
+  std::optional<int> method = std::nullopt;  // of the profile's methods; absent: full attention
 };
 
 struct CostModelEntry {

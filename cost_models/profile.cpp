@@ -250,7 +250,15 @@ Expected<std::unique_ptr<StepCostModel>> make(const CostModelInputs& inputs) {
                  "pipeline_parallel and expert_parallel have to be 1"};
   std::vector<std::string> honesty = {calibrated_by(costs)};
   for (const std::string& line : costs.profile.honesty) honesty.push_back(costs.path + ": " + line);
-  const int method = full_method(costs.profile).value_or(0);
+  const int full = full_method(costs.profile).value_or(0);
+  int method = inputs.method.value_or(full);
+  if (method != full && find_fit(costs.profile, method, kEngineStep) == nullptr) {
+    honesty.push_back("no engine step of " +
+                      costs.profile.design.methods[static_cast<std::size_t>(method)].name +
+                      " was sampled: steps are those of full attention with what the method "
+                      "attends and reads");
+    method = full;
+  }
   if (const ProfileFit* fit = find_fit(costs.profile, method, kEngineStep)) {
     honesty.front() += ": " + quality(*fit);
     return made(of_engine_steps(*fit, costs.draw), std::move(honesty));

@@ -77,10 +77,12 @@ StepWork step_work(const OperatorSample& sample, std::int64_t layers, bool is_fu
   using enum StepDriver;
   StepShape shape;
   double decode_context = 0;
+  std::int64_t decodes = dimension(sample, "decodes", std::ssize(sample.new_tokens));
   for (std::size_t i = 0; i < sample.new_tokens.size(); ++i) {
     const std::int64_t fresh = sample.new_tokens[i];
     const std::int64_t cached = i < sample.cached_tokens.size() ? sample.cached_tokens[i] : 0;
-    if (fresh == 1) {
+    if (fresh == 1 && decodes > 0) {
+      --decodes;
       ++shape.decode_sequences;
       decode_context += static_cast<double>(cached + 1);
       continue;

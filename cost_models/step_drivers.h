@@ -21,6 +21,8 @@
 namespace scsim::cost_models {
 
 inline constexpr std::string_view kEngineStep = "engine_step";
+// The fit of the stage compression to what a simulator knows: that a prompt ended, and its tokens.
+inline constexpr std::string_view kCompressionOfPrompts = "compression_of_prompts";
 
 enum class StepDriver : std::uint8_t {
   kSteps,        // one
@@ -51,9 +53,10 @@ using StepWork = std::array<double, kNumStepDrivers>;
 
 // What a step does; kDecodeContext is left at 0, as the caller multiplies by it.
 StepWork step_work(const StepShape& shape);
-// What a sampled step did. Sequences with one new token are decodes. Of methods other than full
-// attention contexts and pairs are less by what the method did not read and attend of them;
-// `layers` are those of the model that attend.
+// What a sampled step did. Sequences with one new token are decodes, but no more of them than the
+// sample's dimension "decodes" says, if it does. Of methods other than full attention contexts and
+// pairs are less by what the method did not read and attend of them; `layers` are those of the
+// model that attend.
 StepWork step_work(const OperatorSample& sample, std::int64_t layers, bool is_full);
 
 }  // namespace scsim::cost_models

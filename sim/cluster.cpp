@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/method_model.h"
 #include "sim/store/cache_identity.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
@@ -106,6 +107,53 @@ Expected<std::int64_t> blocks_of(const proto::PoolConfig& config, Pool& pool) {
       "profile; give it (\"--set pools[0].engine.num_blocks=N\")"};
 }
 
+// What a method asks of the engine that runs it.
+void keep_to(const MethodModel& method, Pool& pool, std::vector<std::string>& honesty) {
+  honesty.insert(honesty.end(), method.honesty.begin(), method.honesty.end());
+  if (method.chunked || !pool.knobs.chunked_prefill) return;
+  pool.knobs.chunked_prefill = false;
+  honesty.push_back("prefill is not chunked in pool " + pool.name + ": " + method.text +
+                    " has to see a prompt whole");
+}
+
+// Methods of tenants, and what methods do not go with yet.
+Expected<void> resolve_methods(const StoreSettings& store, const Measured& measured,
+                               const std::string& cost_model, Pool& pool,
+                               std::vector<std::string>& honesty) {
+  for (const TenantSettings& tenant : store.tenants) {
+    if (tenant.method.empty()) continue;
+    auto method =
+        make_method_model(tenant.method, pool.model, pool.precision, pool.knobs.block_tokens,
+                          cost_model == "profile" ? measured.get() : nullptr);
+    if (!method) return Error{"tenants: " + tenant.name + ": method: " + method.error().message};
+    for (const MethodModel* one : {method->get(), pool.method.get()}) {
+      if (one == nullptr ||
+          (one->text == tenant.method && pool.method != nullptr && pool.method->text == one->text))
+        continue;
+      if (one->reads || one->cache_share != 1)
+        return Error{"tenants: " + tenant.name + ": method " + one->text +
+                     " beside others in one pool is not modelled yet, as its decode steps read a "
+                     "part of the cache; give it a pool of its own"};
+    }
+    if (*method != nullptr) keep_to(**method, pool, honesty);
+    pool.method_of_tenant[tenant.name] = *std::move(method);
+  }
+  std::vector<const MethodModel*> all = {pool.method.get()};
+  for (const auto& [name, method] : pool.method_of_tenant) all.push_back(method.get());
+  for (const MethodModel* method : all) {
+    if (method == nullptr || method->compression == nullptr) continue;
+    const std::string head = "method " + method->text + " in pool " + pool.name + ": ";
+    if (!store.tiers.empty())
+      return Error{head + "tiers of compressed caches are not modelled yet"};
+    if (pool.knobs.preemption == EngineKnobs::Preemption::kSwap)
+      return Error{head + "preemption: swap of compressed caches is not modelled yet"};
+    for (const TenantSettings& tenant : store.tenants)
+      if (tenant.hbm() != nullptr)
+        return Error{head + "limits in hbm beside compressed caches are not modelled yet"};
+  }
+  return {};
+}
+
 Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& measured,
                             std::vector<std::string>& honesty) {
   Pool pool;
@@ -147,8 +195,17 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& mea
     honesty.push_back("prefix caching is off in pool " + pool.name + ": " + pool.model.name +
                       " has recurrent layers, whose state can be reused at saved points only");
   }
-  const auto blocks = blocks_of(config, pool);
+  auto blocks = blocks_of(config, pool);
   if (!blocks) return blocks.error();
+  auto method = make_method_model(config.method().empty() ? "full" : config.method(), pool.model,
+                                  pool.precision, pool.knobs.block_tokens,
+                                  at_measured_costs ? measured.get() : nullptr);
+  if (!method) return Error{"method: " + method.error().message};
+  pool.method = *std::move(method);
+  if (pool.method != nullptr) {
+    *blocks = static_cast<std::int64_t>(static_cast<double>(*blocks) / pool.method->cache_share);
+    keep_to(*pool.method, pool, honesty);
+  }
   pool.num_blocks = *blocks - 1;  // vLLM keeps one block of its pool for itself
   if (pool.num_blocks < 1)
     return Error{"engine.num_blocks: the memory plan leaves no room for KV blocks"};
@@ -171,9 +228,12 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& mea
   auto cost_model = cost_models::make_cost_model(
       config.cost_model(),
       {pool.gpu, pool.model, pool.parallel, pool.precision, Seconds(pool.knobs.step_overhead_s),
-       Seconds(pool.knobs.request_overhead_s), measured});
+       Seconds(pool.knobs.request_overhead_s), measured,
+       pool.method == nullptr ? std::nullopt : pool.method->profiled});
   if (!cost_model) return Error{"cost_model: " + cost_model.error().message};
   pool.cost_model = std::move(*cost_model);
+  if (pool.method != nullptr && pool.method->reads)
+    pool.cost_model = with_partial_reads(std::move(pool.cost_model), *pool.method->reads);
   for (const std::string& line : pool.cost_model->honesty()) honesty.push_back(line);
   for (const EnginePreset& preset : engine_presets()) {
     if (preset.name != config.engine().preset() || preset.verified) continue;
@@ -227,6 +287,8 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
     engine = knobs_as_config(engine.preset(), pool->knobs);
     engine.set_num_blocks(static_cast<std::uint64_t>(pool->num_blocks) + 1);
     engine.set_max_model_len(static_cast<std::uint64_t>(pool->max_model_len));
+    config.mutable_pools(i)->clear_method();
+    if (pool->method != nullptr) config.mutable_pools(i)->set_method(pool->method->text);
     cluster.pools.push_back(std::move(*pool));
   }
   if (config.has_store() && config.store().tiers_size() > 0) config.mutable_network();
@@ -234,6 +296,12 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
   auto store = resolve_store(config, cluster.honesty);
   if (!store) return store.error();
   cluster.store = *std::move(store);
+  for (std::size_t i = 0; i < cluster.pools.size(); ++i) {
+    const std::string& cost_model = config.pools(static_cast<int>(i)).cost_model();
+    auto methods =
+        resolve_methods(cluster.store, measured, cost_model, cluster.pools[i], cluster.honesty);
+    if (!methods) return methods.error();
+  }
   for (const Pool& pool : cluster.pools) {
     if (cluster.store.tiers.empty()) break;
     if (pool.gpu.host_bandwidth.value() <= 0 && cluster.store.pcie_bytes_per_second <= 0) {

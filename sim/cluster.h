@@ -2,6 +2,7 @@
 // the configuration that people write (traces/proto/cluster.proto).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ class ClusterConfig;
 
 namespace scsim::sim {
 
+class MethodModel;
+
 struct Pool {
   std::string name;
   std::string model_name;  // as configured; requests name it
@@ -36,6 +39,9 @@ struct Pool {
   double price_per_gpu_hour = 0;
   bool serves_every_model = false;
   std::unique_ptr<cost_models::StepCostModel> cost_model;
+  std::shared_ptr<const MethodModel> method;  // null: full attention
+  std::map<std::string, std::shared_ptr<const MethodModel>>
+      method_of_tenant;  // those with their own
 };
 
 struct Cluster {

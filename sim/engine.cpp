@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/method_model.h"
+
 namespace scsim::sim {
 namespace {
 
@@ -70,6 +72,7 @@ JobId Engine::submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t tu
   info = JobInfo{};
   info.tenant = tenant;
   info.turn = turn;
+  info.method = spec.method;
   info.prompt = scheduler_.known_tokens(job);
   pending_tokens_ += info.prompt;
   return job;
@@ -115,7 +118,10 @@ const StepCost& Engine::cost_of(const Step& step) {
   for (const Step::Prefill& prefill : step.prefills) {
     shape.prefill_tokens += prefill.fresh;
     shape.sampled_sequences += prefill.last ? 1 : 0;
-    shape.prefill_pairs += cost_models::causal_pairs(prefill.cached, prefill.fresh, 0);
+    const MethodModel* method = jobs_[prefill.job].method;
+    shape.prefill_pairs += method == nullptr
+                               ? cost_models::causal_pairs(prefill.cached, prefill.fresh, 0)
+                               : method->prefill_pairs(prefill.cached, prefill.fresh);
     shape.prefill_cached_tokens += static_cast<double>(prefill.cached);
     for (std::size_t w = 0; w < model.windows().size(); ++w) {
       const std::int64_t window = model.windows()[w];
@@ -146,6 +152,11 @@ void Engine::price_segment(const Step& step, std::int64_t swapped) {
     base_[static_cast<std::size_t>(Stage::kRetrieval)] += static_cast<double>(swapped) *
                                                           settings_.cache_bytes_per_token /
                                                           settings_.host_bytes_per_second;
+  }
+  for (const Step::Prefill& prefill : step.prefills) {
+    if (prefill.compressed == 0) continue;
+    base_[static_cast<std::size_t>(Stage::kCompression)] +=
+        jobs_[prefill.job].method->compression_seconds(prefill.compressed);
   }
   for (std::size_t s = 0; s < kNumStages; ++s) {
     base_total_ += base_[s];

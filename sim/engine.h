@@ -89,6 +89,7 @@ class Engine {
     bool decoding = false;  // the gap tracker knows it
     bool answered = false;  // has produced a token
     TimePoint last_token;   // while not decoding
+    const MethodModel* method = nullptr;
   };
   class Completion;  // Scheduler::Listener
 

@@ -29,8 +29,8 @@ Scheduler::Scheduler(const EngineKnobs& knobs, std::int64_t num_blocks, std::int
 }
 
 std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens,
-                                                    std::int64_t max_tokens,
-                                                    std::size_t partition) const {
+                                                    std::int64_t max_tokens, std::size_t partition,
+                                                    const CompressionRule* compression) const {
   const auto tokens = [](std::int64_t count) { return format_integer(count) + " tokens"; };
   if (prompt_tokens < 1) return Refusal{"empty prompt", ""};
   if (prompt_tokens >= max_model_len_) {
@@ -41,6 +41,18 @@ std::optional<Scheduler::Refusal> Scheduler::refuse(std::int64_t prompt_tokens,
     return Refusal{"prompt exceeds max_batched_tokens (" + tokens(knobs_.max_batched_tokens) +
                        ") and prefill is not chunked",
                    tokens(prompt_tokens)};
+  }
+  if (compression != nullptr) {
+    // Preempted at its longest it is one prompt.
+    const std::int64_t longest =
+        max_tokens > 0 ? std::min(prompt_tokens + max_tokens, max_model_len_) : max_model_len_;
+    const std::int64_t again =
+        compression->at_every_append() ? compression->kept({&longest, 1}) : 0;
+    const std::int64_t peak = std::max(compression->peak(longest), longest) + again;
+    if (blocks_for(peak) > pool_->num_blocks()) {
+      return Refusal{"prompt and max_tokens, while they are compressed, are more than its blocks",
+                     tokens(peak) + " of " + tokens(pool_->num_blocks() * knobs_.block_tokens)};
+    }
   }
   if (limited()) {
     const std::int64_t reserve =
@@ -107,6 +119,12 @@ JobId Scheduler::add(const JobSpec& spec) {
   job.reserve =
       spec.max_tokens > 0 ? std::min(job.prompt + spec.max_tokens, max_model_len_) : max_model_len_;
   job.partition = spec.partition;
+  job.compression = spec.compression;
+  job.lossy = spec.lossy;
+  if (job.compression != nullptr) {
+    job.plain = job.path;
+    paths_.add_reference(job.plain);
+  }
   job.chain = pool_->open_chain(job.path, job.partition);
   if (static_cast<std::size_t>(job.chain) >= job_of_chain_.size()) {
     job_of_chain_.resize(static_cast<std::size_t>(job.chain) + 1, kNoJob);
@@ -253,7 +271,7 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool d
       if (tokens < wanted(job) && id != last_running_) return false;
       left -= tokens;
       // What was loaded in part has the blocks of its whole prompt from the beginning.
-      blocks += std::max<std::int64_t>(blocks_for(job.computed + tokens) - job.blocks, 0);
+      blocks += std::max<std::int64_t>(prefill_blocks(job, job.computed + tokens) - job.blocks, 0);
     }
   }
   if (!limited() && blocks > pool_->free_blocks()) return false;
@@ -309,7 +327,9 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   const bool swapped = job.swapped_tokens > 0;
   const bool holding = job.holding;
   match_.clear();
-  if (knobs_.prefix_caching && !swapped && !holding) {
+  if (job.compression != nullptr) {
+    adopt(id, now);
+  } else if (knobs_.prefix_caching && !swapped && !holding) {
     pool_->find(job.path, (job.known - 1) / knobs_.block_tokens, now, match_);
   }
   const std::int64_t found = swapped   ? job.swapped_tokens
@@ -337,8 +357,8 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
 
   if (!holding && !limited()) {  // else it has the blocks of its prompt, or is sure of them
     const std::int64_t spare = spare_blocks(), free = pool_->free_blocks();
-    if (knobs_.reserve_full_prompt && need(job.known) + spare > free) return false;
-    if (need(found + tokens) + spare > free) return false;
+    if (knobs_.reserve_full_prompt && need(job, job.known) + spare > free) return false;
+    if (need(job, found + tokens) + spare > free) return false;
     if (!prompt_fits(job)) return false;
   }
 
@@ -362,8 +382,11 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
     job.swapped_tokens = 0;
   }
   prefill_scheduled_ = prefill_scheduled_ || found < job.known - 1;
-  step_.admitted.push_back({id, job.found, job.found_lossy, found - job.found, job.preempted,
-                            std::max<std::int64_t>(job.lost - found, 0)});
+  const std::int64_t stood_for = job.shift;  // of what was found, if that is a compressed cache
+  if (job.found_lossy > 0) job.found_lossy += stood_for;
+  step_.admitted.push_back({id, job.found + stood_for, job.found_lossy, found - job.found,
+                            job.preempted,
+                            std::max<std::int64_t>(job.lost - found - stood_for, 0)});
   job.lost = 0;
   job.preempted = false;
   job.state = State::kPrefill;
@@ -380,6 +403,12 @@ std::int64_t Scheduler::need(std::int64_t tokens) const {
          match_.free_blocks;
 }
 
+std::int64_t Scheduler::need(const Job& job, std::int64_t tokens) const {
+  if (job.compression == nullptr) return need(tokens);
+  return std::max<std::int64_t>(prefill_blocks(job, tokens) - match_.blocks, 0) +
+         match_.free_blocks;
+}
+
 std::int64_t Scheduler::spare_blocks() const {
   if (num_running_ == 0) return 0;
   return static_cast<std::int64_t>(knobs_.watermark * static_cast<double>(pool_->num_blocks() + 1));
@@ -391,7 +420,7 @@ bool Scheduler::prompt_fits(const Job& job) const {
   if (num_running_ + num_loading_ == 0 && holding_.empty()) return true;
   const double later =
       knobs_.reserve_output * static_cast<double>(blocks_for(job.reserve) - blocks_for(job.known));
-  return static_cast<double>(need(job.known)) + later + reserved_blocks() <=
+  return static_cast<double>(need(job, job.known)) + later + reserved_blocks() <=
          static_cast<double>(pool_->free_blocks());
 }
 
@@ -478,21 +507,24 @@ void Scheduler::schedule_prefill(JobId id, std::int64_t fresh, TimePoint now) {
   Job& job = jobs_[id];
   const std::int64_t cached = job.computed;
   job.computed += fresh;
-  const std::int64_t blocks = blocks_for(job.computed);
+  const std::int64_t blocks = prefill_blocks(job, job.computed);
   if (blocks > job.blocks && !limited()) {
     take(blocks - job.blocks, now);
     job.blocks = blocks;
   }
   if (knobs_.visible == EngineKnobs::Visible::kScheduled) register_computed(job, now);
-  step_.prefills.push_back({id, cached, fresh, job.computed == job.known});
+  const bool last = job.computed == job.known;
+  step_.prefills.push_back(
+      {id, cached, fresh, last, last && will_compress(job) ? job.computed : 0});
 }
 
 void Scheduler::register_computed(const Job& job, TimePoint now, bool lossy) {
-  if (!knobs_.prefix_caching) return;
+  if (!knobs_.prefix_caching || (will_compress(job) && job.state == State::kPrefill)) return;
   const std::int64_t most =
       knobs_.cache_outputs ? job.computed : std::min(job.computed, job.prompt);
   const std::int64_t full = most / knobs_.block_tokens;
-  if (full > pool_->registered(job.chain)) pool_->register_blocks(job.chain, full, now, lossy);
+  if (full > pool_->registered(job.chain))
+    pool_->register_blocks(job.chain, full, now, lossy || job.lossy);
 }
 
 double Scheduler::reserved_blocks() const {
@@ -547,6 +579,7 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
     if (knobs_.visible == EngineKnobs::Visible::kComputed) register_computed(job, now);
     if (!prefill.last) continue;
     progressed();
+    if (prefill.compressed > 0) compress(prefill.job, now);
     ++job.known;
     std::erase(prefilling_, prefill.job);
     listener.first_token(prefill.job);
@@ -585,6 +618,7 @@ void Scheduler::remove(JobId id, TimePoint now) {
     remove_running(id);
   }
   pool_->close_chain(job.chain);
+  if (job.plain != kNoPath) paths_.drop_reference(job.plain);
   job.state = State::kFree;
   unused_.push_back(id);
 }

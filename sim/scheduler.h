@@ -28,6 +28,13 @@
 // tenant ever needs what another was promised, and one that is at its quota does not keep the
 // others waiting.
 //
+// A job may have a method that compresses the cache of its prompt (sim/compression.h). While such a
+// prompt is computed its blocks are nobody else's; when it ends, they are exchanged for those of
+// what is kept, which from then on count as the job's first tokens: its path is "the cache of that
+// prompt" and what comes behind, and all of blocks, contexts and reuse follows from that path
+// (scheduler_compression.cpp). A later prompt that begins with the same tokens finds it, all or
+// none.
+//
 // INV-ORACLE: the number of tokens a request will produce decides when it finishes and nothing
 // else.
 #pragma once
@@ -41,6 +48,7 @@
 #include <vector>
 
 #include "sim/block_pool.h"
+#include "sim/compression.h"
 #include "sim/decode_group.h"
 #include "sim/engine_preset.h"
 #include "sim/token_path.h"
@@ -49,6 +57,8 @@
 #include "traces/trace.h"
 
 namespace scsim::sim {
+
+class MethodModel;
 
 using JobId = std::int32_t;
 inline constexpr JobId kNoJob = -1;
@@ -60,10 +70,13 @@ struct JobSpec {
   std::int64_t output_tokens = 0;  // when it ends, if max_tokens does not end it before
   std::int64_t max_tokens = 0;     // what admission may reserve for; 0: no limit
   std::uint64_t salt = 0;
-  std::size_t partition = 0;  // of the blocks: the tenant's, if it has limits
-  std::int32_t priority = 0;  // smaller goes first
-  std::int64_t arrival = 0;   // orders equal priorities
-  std::uint64_t tie = 0;      // orders equal arrivals
+  std::size_t partition = 0;                     // of the blocks: the tenant's, if it has limits
+  std::int32_t priority = 0;                     // smaller goes first
+  std::int64_t arrival = 0;                      // orders equal priorities
+  std::uint64_t tie = 0;                         // orders equal arrivals
+  const MethodModel* method = nullptr;           // null: full attention
+  const CompressionRule* compression = nullptr;  // the method's, if it compresses
+  bool lossy = false;                            // what it leaves is not what full attention would
 };
 
 // Where KV comes from that is not in the engine's own blocks.
@@ -84,6 +97,8 @@ struct Step {
     std::int64_t cached;  // tokens computed before this step
     std::int64_t fresh;   // tokens computed in it
     bool last;            // ends the prompt: a token is sampled
+    // Of the last, tokens that are compressed at its end; 0: nothing is.
+    std::int64_t compressed = 0;
   };
   struct Admitted {
     JobId job;
@@ -135,7 +150,8 @@ class Scheduler final : private ChainGrowth {
     std::string kind, detail;
   };
   std::optional<Refusal> refuse(std::int64_t prompt_tokens, std::int64_t max_tokens = 0,
-                                std::size_t partition = 0) const;
+                                std::size_t partition = 0,
+                                const CompressionRule* compression = nullptr) const;
   JobId add(const JobSpec& spec);
   void cancel(JobId job, TimePoint now);  // waiting or running, between steps
 
@@ -201,6 +217,14 @@ class Scheduler final : private ChainGrowth {
     std::size_t partition = 0;
     std::uint64_t sequence = 0;              // order of admission
     JobId next = kNoJob, previous = kNoJob;  // in the running list
+    // Of a method that compresses: the path of its own tokens; and, where `path` begins with a
+    // compressed cache instead, by how many tokens that is shorter, and the prompts in it.
+    const CompressionRule* compression = nullptr;
+    PathId plain = kNoPath;
+    std::int64_t shift = 0;
+    std::vector<std::int64_t> compressed = {};
+    bool compresses = false;  // at the end of its prompt
+    bool lossy = false;
   };
   std::int64_t full_blocks(ChainId chain) const override;
   void grow_eagerly(ChainId chain) override;
@@ -214,6 +238,21 @@ class Scheduler final : private ChainGrowth {
                                                           : jobs_[job].computed;
   }
   std::int64_t blocks_of(JobId job) const;
+
+  // Compressed caches.
+  struct Compressed {
+    ContentId content;
+    std::int64_t tokens = 0, kept = 0;  // of the prompts; of the cache that stands for them
+    std::vector<std::int64_t> prompts;
+  };
+  static bool will_compress(const Job& job) { return job.compresses; }
+  std::int64_t prefill_blocks(const Job& job, std::int64_t computed) const;
+  void exchange_path(JobId id, PathId path, std::int64_t shift);
+  void stand_for(JobId id, const Compressed& compressed);
+  void expand(JobId id);
+  void adopt(JobId id, TimePoint now);
+  void find_compressed(JobId id, TimePoint now);
+  void compress(JobId id, TimePoint now);
 
   // The running list.
   void append_running(JobId job);
@@ -237,6 +276,7 @@ class Scheduler final : private ChainGrowth {
   // Blocks it holds from admission on, where it takes none later.
   std::int64_t reserved_blocks_of(const Job& job) const { return blocks_for(job.reserve); }
   std::int64_t need(std::int64_t tokens) const;
+  std::int64_t need(const Job& job, std::int64_t tokens) const;
   std::int64_t spare_blocks() const;
   bool prompt_fits(const Job& job) const;
   void reserve(Job& job, TimePoint now);
@@ -281,6 +321,7 @@ class Scheduler final : private ChainGrowth {
   DecodeGroup group_;
   bool grouped_ = true;  // false while a step is decided member by member
   std::vector<JobId> eager_;
+  boost::unordered_flat_map<std::uint64_t, Compressed> compressed_;  // by hash of salt and prompts
 
   // Sums over jobs that run, load or have loaded: blocks held, shared ones counted by each, and
   // what admission may reserve.

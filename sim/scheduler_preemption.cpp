@@ -40,7 +40,12 @@ void Scheduler::plan_running_one_by_one(std::int64_t& budget, bool prefill, bool
       continue;
     }
     bool alive = true;
-    while (blocks_for(jobs_[id].computed + tokens) - blocks_of(id) > pool_->free_blocks()) {
+    const auto blocks_wanted = [&] {
+      const Job& job = jobs_[id];
+      return decoding ? blocks_for(job.computed + tokens) - blocks_of(id)
+                      : prefill_blocks(job, job.computed + tokens) - job.blocks;
+    };
+    while (blocks_wanted() > pool_->free_blocks()) {
       if (num_running_ == 1 && abandon_load(now)) continue;
       const JobId lost = victim();
       const auto entry = std::find_if(scheduled.begin(), scheduled.end(),
@@ -151,7 +156,8 @@ void Scheduler::preempt(JobId id, TimePoint now) {
   release(id, blocks, now);
   remove_running(id);
   job.preempted = true;
-  job.lost = computed;
+  job.lost = computed + job.shift;
+  expand(id);
   job.computed = job.blocks = 0;
   job.state = State::kWaiting;
   waiting_.push_first(id, job.key);

@@ -8,6 +8,7 @@
 #include "sim/engine.h"
 #include "sim/event_queue.h"
 #include "sim/frontend.h"
+#include "sim/method_model.h"
 #include "sim/store/cache_identity.h"
 #include "sim/store/session_prefetch.h"
 #include "sim/store/tiered_store.h"
@@ -103,6 +104,10 @@ class Simulation final : private Engine::Listener {
   void schedule_due();
   void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
   void submit(const Request& request, std::uint32_t engine);
+  const CompressionRule* compression_of(std::size_t pool, std::uint32_t tenant) const {
+    const MethodModel* method = identity_.method(pool, tenant);
+    return method == nullptr ? nullptr : method->compression.get();
+  }
   void set_deadline(const Request& request, std::uint32_t slot);
   void plan_changed(std::uint32_t engine, TimePoint end);
   Expected<void> check_progress(std::uint32_t engine) const;
@@ -358,7 +363,8 @@ Expected<void> Simulation::handle(const Arrival& event) {
     refuse(result, "no pool serves the model it names", model);
   } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
                  result.prompt_tokens, request.max_tokens.value(),
-                 identity_.partition(result.tenant))) {
+                 identity_.partition(result.tenant),
+                 compression_of(pool_of_engine_[*engine], result.tenant))) {
     refuse(result, refusal->kind, refusal->detail);
   } else {
     submit(request, *engine);
@@ -396,7 +402,12 @@ void Simulation::submit(const Request& request, std::uint32_t engine) {
   spec.output = request.output;
   spec.output_tokens = request.output_tokens.value();
   spec.max_tokens = request.max_tokens.value();
-  spec.salt = identity_.salt(pool_of_engine_[engine], result.tenant);
+  spec.salt = identity_.salt(pool_of_engine_[engine], result.tenant, result.session);
+  if (const MethodModel* method = identity_.method(pool_of_engine_[engine], result.tenant)) {
+    spec.method = method;
+    spec.compression = method->compression.get();
+    spec.lossy = method->reuse != methods::ReuseClass::kExact;
+  }
   spec.partition = identity_.partition(result.tenant);
   spec.priority = request.priority;
   spec.arrival = queue_.now().ns();
@@ -544,7 +555,7 @@ void Simulation::close_phase(Active& active) {
     const std::int64_t spent = ledger[s] - active.ledger[s];
     // A prefill waits for its steps whatever else rides in them.
     const bool kept = active.phase == Active::Phase::kDecode || s == at(Stage::kOther) ||
-                      s == at(Stage::kRetrieval);
+                      s == at(Stage::kRetrieval) || s == at(Stage::kCompression);
     result.stage_ns[kept ? s : at(Stage::kGeneration)] += spent;
   }
 }
@@ -564,6 +575,10 @@ void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
   if (!how.resumed) {
     result.scheduled = queue_.now();
     result.found_tokens = how.found;
+    if (store_ == nullptr && how.found_lossy > 0) {
+      fetches_.resize(results_.size());
+      fetch_of(tag).found_lossy_tokens = how.found_lossy;
+    }
     if (store_ != nullptr) {
       FetchResult& fetch = fetch_of(tag);
       fetch.found_lossy_tokens = how.found_lossy;
@@ -733,6 +748,9 @@ void Simulation::finish_result(Result& result) {
   if (store_ != nullptr) {
     result.timeline_bin = std::max(result.timeline_bin, store_->timeline_width());
     store_->end_of_run(result);
+  }
+  if (!fetches_.empty()) {  // of tiers, or of lossy caches in the engines' own memory
+    fetches_.resize(result.requests.size());
     result.fetches = std::move(fetches_);
   }
   say_extrapolated(result);

@@ -19,8 +19,7 @@ void TokenPaths::append(Path& path, std::uint64_t content, std::int64_t first, s
   path.tokens += count;
 }
 
-PathId TokenPaths::make(std::span<const Span> prompt, ContentId output, std::int64_t output_tokens,
-                        std::uint64_t salt) {
+PathId TokenPaths::empty_path(std::uint64_t salt) {
   PathId id;
   if (unused_.empty()) {
     id = static_cast<PathId>(paths_.size());
@@ -35,6 +34,36 @@ PathId TokenPaths::make(std::span<const Span> prompt, ContentId output, std::int
   path.salt = salt;
   path.references = 1;
   path.made = ++made_;
+  return id;
+}
+
+PathId TokenPaths::replace_front(PathId from, std::int64_t tokens, ContentId content,
+                                 std::int64_t count) {
+  const PathId id = empty_path(paths_[from].salt);
+  Path& path = paths_[id];
+  const Path& old = paths_[from];
+  append(path, content.value(), 0, count);
+  for (std::size_t i = 0; i < old.pieces.size(); ++i) {
+    const Piece& piece = old.pieces[i];
+    const std::int64_t end = piece_end(old, i);
+    const std::int64_t skipped = std::max<std::int64_t>(tokens - piece.begin, 0);
+    if (piece.begin + skipped < end)
+      append(path, piece.content, piece.first + skipped, end - piece.begin - skipped);
+  }
+  return id;
+}
+
+std::vector<std::int64_t> TokenPaths::piece_ends(PathId id) const {
+  const Path& path = paths_[id];
+  std::vector<std::int64_t> ends;
+  for (std::size_t i = 0; i < path.pieces.size(); ++i) ends.push_back(piece_end(path, i));
+  return ends;
+}
+
+PathId TokenPaths::make(std::span<const Span> prompt, ContentId output, std::int64_t output_tokens,
+                        std::uint64_t salt) {
+  const PathId id = empty_path(salt);
+  Path& path = paths_[id];
   for (const Span& span : prompt) {
     append(path, span.content.value(), span.first.value(), span.count.value());
   }

@@ -24,6 +24,12 @@ class TokenPaths {
   // REQUIRES: fewer than 2^31 tokens.
   PathId make(std::span<const Span> prompt, ContentId output, std::int64_t output_tokens,
               std::uint64_t salt);
+  // The path with its first `tokens` tokens replaced by the first `count` of `content`.
+  PathId replace_front(PathId path, std::int64_t tokens, ContentId content, std::int64_t count);
+  // Where a piece ends, from the first to the last.
+  std::vector<std::int64_t> piece_ends(PathId path) const;
+  // A content that is no trace's and no other path's.
+  ContentId private_content() { return ContentId(next_private_content_--); }
   void add_reference(PathId path) { ++paths_[path].references; }
   void drop_reference(PathId path);
 
@@ -56,6 +62,7 @@ class TokenPaths {
     std::int32_t references = 0;
     std::uint64_t made = 0;
   };
+  PathId empty_path(std::uint64_t salt);
   void append(Path& path, std::uint64_t content, std::int64_t first, std::int64_t count);
   std::int64_t piece_end(const Path& path, std::size_t piece) const {
     return piece + 1 < path.pieces.size() ? path.pieces[piece + 1].begin : path.tokens;

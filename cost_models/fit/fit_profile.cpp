@@ -213,6 +213,7 @@ class Merged {
 
   void finish() {
     fit_stages();
+    fit_compression();
     for (const auto& [name, rows] : operators_)
       fit_calls(rows, names_of(operator_drivers()), kOperatorFit, name);
     std::vector<std::string> step_drivers;
@@ -345,6 +346,12 @@ class Merged {
               .where = where};
       for (const Driver driver : stage_drivers(static_cast<Stage>(s)))
         row.drivers.push_back(driver_value(driver, stage));
+      if (static_cast<Stage>(s) == Stage::kCompression) {
+        Row of_prompt = row;
+        const StageCost& prefill = cost.stages[static_cast<std::size_t>(Stage::kGeneration)];
+        of_prompt.drivers = {1, static_cast<double>(prefill.tokens)};
+        compressions_[method].push_back(std::move(of_prompt));
+      }
       stages_[{method, s}].push_back(std::move(row));
     }
   }
@@ -439,9 +446,17 @@ class Merged {
     }
   }
 
+  // What a simulator can know of it: that a prompt ended, and how many tokens it computed.
+  void fit_compression() {
+    for (const auto& [method, rows] : compressions_)
+      profile.fits.push_back(
+          describe(rows, {"turns", "tokens"}, method, std::string(kCompressionOfPrompts), nullptr));
+  }
+
   std::vector<Residual>* residuals_;
   std::map<std::tuple<std::uint64_t, std::string, int>, int> sessions_;  // seed, style, number
   std::map<std::pair<int, std::size_t>, Rows> stages_;                   // method, stage
+  std::map<int, Rows> compressions_;                                     // by method
   std::map<std::string, Rows> operators_;
   std::map<int, Rows> steps_;  // of engines, by method
   std::map<std::tuple<int, std::string, int, int, std::int64_t>, std::map<int, ScoreSum>> accuracy_;

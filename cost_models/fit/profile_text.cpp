@@ -68,6 +68,7 @@ std::string fits_text(const Profile& profile, int method, bool steps = false) {
   bool any = false;
   for (const ProfileFit& fit : profile.fits) {
     if (fit.method != method || (fit.name == kEngineStep) != steps) continue;
+    if (fit.name == kCompressionOfPrompts) continue;  // the stage compression in fewer words
     any = true;
     std::vector<std::string> row = {fit.name, stages ? format_percent(fit.share) : "-",
                                     format_integer(fit.samples), held_out_text(fit, "length"),

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sim/main/commands.h"
+#include "sim/method_model.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/yaml_message.h"
 
@@ -21,6 +22,11 @@ std::vector<Argument> cluster_arguments(ClusterArguments& arguments) {
            .sentence = "measured costs and accuracy, of `scsim fit`: one engine of its model on "
                        "its device unless a cluster is given",
            .completes = Completes::kFile},
+          {.name = "--method",
+           .value_name = "NAME[:KEY=VALUE,...]",
+           .into = &arguments.method,
+           .sentence = "long-context method of every pool, such as snapkv:budget=1024; full "
+                       "attention unless given"},
           {.name = "--set",
            .value_name = "KEY=VALUE",
            .into = &arguments.settings,
@@ -35,13 +41,14 @@ std::vector<std::string> words(const ClusterArguments& arguments) {
   std::vector<std::string> words;
   if (!arguments.cluster.empty()) words.insert(words.end(), {"--cluster", arguments.cluster});
   if (!arguments.profile.empty()) words.insert(words.end(), {"--profile", arguments.profile});
+  if (!arguments.method.empty()) words.insert(words.end(), {"--method", arguments.method});
   for (const std::string& setting : arguments.settings)
     words.insert(words.end(), {"--set", setting});
   if (arguments.seed) words.insert(words.end(), {"--seed", std::to_string(*arguments.seed)});
   return words;
 }
 
-ExitCode make_cluster(const ClusterArguments& arguments, std::optional<sim::Cluster>& cluster) {
+ExitCode make_cluster(const ClusterArguments& arguments, MadeCluster& into) {
   std::shared_ptr<cost_models::MeasuredCosts> measured;
   if (!arguments.profile.empty()) {
     auto profile = read_profile(arguments.profile);
@@ -50,6 +57,8 @@ ExitCode make_cluster(const ClusterArguments& arguments, std::optional<sim::Clus
     measured->path = arguments.profile;
     measured->profile = *std::move(profile);
     measured->draw = arguments.draw;
+    into.measured = measured;
+    if (measured->profile.fits.empty()) measured = nullptr;  // of its accuracy alone
   }
   proto::ClusterConfig config;
   if (!arguments.cluster.empty()) {
@@ -64,11 +73,34 @@ ExitCode make_cluster(const ClusterArguments& arguments, std::optional<sim::Clus
     const auto set = set_yaml_key(setting, config);
     if (!set) return fail("--set " + set.error().message, ExitCode::kUsageError);
   }
+  if (!arguments.method.empty()) {
+    if (config.pools_size() == 0) config.add_pools();
+    for (proto::PoolConfig& pool : *config.mutable_pools()) pool.set_method(arguments.method);
+  }
   if (arguments.seed) config.set_seed(static_cast<std::uint64_t>(*arguments.seed));
   auto made = sim::resolve_cluster(config, measured);
   if (!made) return fail(made.error());
-  cluster = *std::move(made);
+  into.cluster = *std::move(made);
   return ExitCode::kOk;
+}
+
+analysis::MethodOf method_of(const MadeCluster& made, const Result& result) {
+  std::vector<const sim::Pool*> pools;  // of each engine
+  for (const sim::Pool& pool : made.cluster->pools)
+    pools.insert(pools.end(), static_cast<std::size_t>(pool.engines), &pool);
+  return [pools, &made, &result](const RequestResult& request) {
+    const sim::Pool& pool =
+        *pools[request.engine < 0 ? 0 : static_cast<std::size_t>(request.engine)];
+    const std::string& tenant = result.tables.tenants[request.tenant].name;
+    const auto own = pool.method_of_tenant.find(tenant);
+    const sim::MethodModel* method =
+        own == pool.method_of_tenant.end() ? pool.method.get() : own->second.get();
+    analysis::AnsweredBy by{.text = method == nullptr ? "full" : method->text, .place = {}};
+    by.exact = method == nullptr || method->reuse == methods::ReuseClass::kExact;
+    if (cost_models::is_profiled_model(made.measured->profile, pool.model_name))
+      by.place = sim::profiled_method(made.measured->profile, by.text);
+    return by;
+  };
 }
 
 }  // namespace scsim::program

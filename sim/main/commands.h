@@ -15,6 +15,7 @@ Command cache_command();
 Command steps_command();
 Command compare_command();
 Command fit_command();
+Command accuracy_import_command();
 Command validate_command();
 Command study_command();
 Command plan_command();

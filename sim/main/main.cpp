@@ -13,8 +13,8 @@ const Program& this_program() {
       .name = "scsim",
       .commands = {simulate_command(), trace_import_command(), trace_generate_command(),
                    trace_stat_command(), trace_cut_command(), trace_dump_command(), cache_command(),
-                   steps_command(), compare_command(), fit_command(), validate_command(),
-                   study_command(), plan_command(),
+                   steps_command(), compare_command(), fit_command(), accuracy_import_command(),
+                   validate_command(), study_command(), plan_command(),
                    help_command("print what can be chosen: formats, engines, models, keys of "
                                 "cluster.yaml, ...",
                                 scsim_topics()),

@@ -21,6 +21,7 @@ namespace {
 struct SimulateArguments {
   ClusterArguments cluster;
   std::string trace, out, warm_up;
+  std::optional<std::int64_t> samples;
   bool json = false, quiet = false;
 };
 
@@ -30,6 +31,39 @@ std::string made_by(const SimulateArguments& arguments) {
   const std::vector<std::string> cluster = words(arguments.cluster);
   all.insert(all.end(), cluster.begin(), cluster.end());
   return quoted_command_line(all);
+}
+
+// With --samples the run is simulated again at costs drawn from what the fit leaves open; without
+// it intervals are of the accuracy alone.
+Expected<analysis::Answers> answers_of(const SimulateArguments& arguments, const MadeCluster& made,
+                                       const Result& result, const analysis::Summary& summary) {
+  constexpr std::uint64_t kDraws = 200;
+  const Profile& profile = made.measured->profile;
+  analysis::Answers answers =
+      analysis::expected_answers(result, summary.window, profile, method_of(made, result), 0);
+  std::vector<analysis::Answers> draws;
+  const auto samples = static_cast<std::uint64_t>(arguments.samples.value_or(0));
+  for (std::uint64_t draw = 1; draw <= (samples > 0 ? samples : kDraws); ++draw) {
+    if (samples == 0 || profile.fits.empty()) {
+      draws.push_back(analysis::expected_answers(result, summary.window, profile,
+                                                 method_of(made, result), draw));
+      continue;
+    }
+    ClusterArguments drawn = arguments.cluster;
+    drawn.draw = draw;
+    MadeCluster again;
+    if (make_cluster(drawn, again) != ExitCode::kOk) return Error{"a draw failed"};
+    auto reader = TraceReader::open(arguments.trace);
+    if (!reader) return reader.error();
+    const auto run = sim::simulate(*reader, *again.cluster, {});
+    if (!run) return run.error();
+    draws.push_back(
+        analysis::expected_answers(*run, analysis::measured_window(*run, summary.options.warm_up),
+                                   profile, method_of(again, *run), draw));
+    answers.costs_drawn = true;
+  }
+  analysis::set_intervals(answers, draws);
+  return answers;
 }
 
 ExitCode simulate(const SimulateArguments& arguments) {
@@ -42,9 +76,9 @@ ExitCode simulate(const SimulateArguments& arguments) {
     summary_options.warm_up = *share;
   }
 
-  std::optional<sim::Cluster> cluster;
-  if (const ExitCode made = make_cluster(arguments.cluster, cluster); made != ExitCode::kOk)
-    return made;
+  MadeCluster made;
+  if (const ExitCode code = make_cluster(arguments.cluster, made); code != ExitCode::kOk)
+    return code;
   if (!arguments.out.empty()) {
     if (const auto writable = check_out_folder(arguments.out); !writable)
       return fail(writable.error());
@@ -58,14 +92,23 @@ ExitCode simulate(const SimulateArguments& arguments) {
     progress.update(part, requests);
     return true;
   };
-  auto result = sim::simulate(*reader, *cluster, options);
+  auto result = sim::simulate(*reader, *made.cluster, options);
   progress.done();
   if (!result) return fail(result.error());
+  if (made.measured != nullptr && made.measured->profile.fits.empty()) {
+    const std::vector<std::string>& lines = made.measured->profile.honesty;
+    result->honesty.insert(result->honesty.end(), lines.begin(), lines.end());
+  }
   result->trace_path = arguments.trace;
   result->made_by = made_by(arguments);
   result->tool_version = tool_version();
 
-  const analysis::Summary summary = analysis::summarise(*result, summary_options);
+  analysis::Summary summary = analysis::summarise(*result, summary_options);
+  if (made.measured != nullptr && !made.measured->profile.accuracy.empty()) {
+    auto answers = answers_of(arguments, made, *result, summary);
+    if (!answers) return fail(answers.error());
+    analysis::set_answers(*std::move(answers), summary);
+  }
   std::vector<std::string> written;
   if (!arguments.out.empty()) {
     const NoInterrupts until_all_is_written;
@@ -105,6 +148,11 @@ Command simulate_command() {
         .sentence = "write result.pb, requests.csv, summary.json, report.html and trace.json there",
         .completes = Completes::kFolder},
        {.name = "--json", .into = &arguments->json, .sentence = "print the summary as JSON"},
+       {.name = "--samples",
+        .value_name = "N",
+        .into = &arguments->samples,
+        .sentence = "simulate again at N draws of the profile's costs, so that the interval of "
+                    "correct answers has their error too"},
        {.name = "--warm-up",
         .value_name = "SHARE",
         .into = &arguments->warm_up,

@@ -27,9 +27,9 @@ ExitCode validate(const ValidateArguments& arguments) {
     if (!result) return fail(result.error());
     real.push_back(*std::move(result));
   }
-  std::optional<sim::Cluster> cluster;
-  if (const ExitCode made = make_cluster(arguments.cluster, cluster); made != ExitCode::kOk)
-    return made;
+  MadeCluster made;
+  if (const ExitCode code = make_cluster(arguments.cluster, made); code != ExitCode::kOk)
+    return code;
   auto reader = TraceReader::open(arguments.trace);
   if (!reader) return fail(reader.error());
   Progress progress("simulating", "requests", !arguments.quiet);
@@ -38,7 +38,7 @@ ExitCode validate(const ValidateArguments& arguments) {
     progress.update(part, requests);
     return true;
   };
-  const auto simulated = sim::simulate(*reader, *cluster, options);
+  const auto simulated = sim::simulate(*reader, *made.cluster, options);
   progress.done();
   if (!simulated) return fail(simulated.error());
   const auto validation = analysis::validate(*simulated, real);

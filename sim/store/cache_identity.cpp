@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/method_model.h"
 #include "traces/hash.h"
 #include "traces/text.h"
 
@@ -19,7 +20,9 @@ void CacheIdentity::tenant_seen(std::uint32_t tenant, const std::string& name) {
   if (tenant >= of_tenant_.size()) {
     of_tenant_.resize(tenant + 1, 0);
     partition_of_tenant_.resize(tenant + 1, 0);
+    name_of_tenant_.resize(tenant + 1);
   }
+  name_of_tenant_[tenant] = name;
   const auto& tenants = cluster_.store.tenants;
   const auto found = std::ranges::find(tenants, name, &TenantSettings::name);
   if (found == tenants.end()) return;
@@ -53,8 +56,21 @@ std::vector<PartitionLimit> CacheIdentity::hbm_limits(const Cluster& cluster, co
   return limits;
 }
 
-std::uint64_t CacheIdentity::salt(std::size_t pool, std::uint32_t tenant) const {
-  return scramble(of_pool_[pool] ^ scramble(of_tenant_[tenant]));
+const MethodModel* CacheIdentity::method(std::size_t pool, std::uint32_t tenant) const {
+  const Pool& served = cluster_.pools[pool];
+  const auto own = served.method_of_tenant.find(name_of_tenant_[tenant]);
+  return own == served.method_of_tenant.end() ? served.method.get() : own->second.get();
+}
+
+std::uint64_t CacheIdentity::salt(std::size_t pool, std::uint32_t tenant,
+                                  std::uint64_t session) const {
+  const std::uint64_t salt = scramble(of_pool_[pool] ^ scramble(of_tenant_[tenant]));
+  const MethodModel* by = method(pool, tenant);
+  if (by == nullptr) return salt;
+  const std::uint64_t of_method = scramble(salt ^ hash_text(by->text));
+  const bool for_all =
+      by->reuse == methods::ReuseClass::kExact || by->reuse == methods::ReuseClass::kLossy;
+  return for_all ? of_method : scramble(of_method ^ scramble(session));
 }
 
 std::vector<std::string> CacheIdentity::unseen() const {

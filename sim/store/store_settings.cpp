@@ -94,7 +94,8 @@ Expected<TierSettings> resolve_tier(proto::TierConfig& config, std::vector<std::
 
 Expected<TenantSettings> resolve_tenant(const proto::TenantConfig& config,
                                         const std::vector<TierSettings>& tiers) {
-  TenantSettings tenant{config.name(), config.isolated(), config.share_group(), {}};
+  TenantSettings tenant{
+      config.name(), config.isolated(), config.share_group(), config.method(), {}};
   if (config.isolated() && !config.share_group().empty()) {
     return Error{"share_group: an isolated tenant shares with nobody"};
   }

@@ -58,6 +58,7 @@ struct TenantSettings {
   std::string name;
   bool isolated = false;
   std::string share_group;
+  std::string method;  // as written; empty: the pool's
   std::vector<Limit> limits;
 
   const Limit* hbm() const {

@@ -145,7 +145,8 @@ try scsim --trace
   CHECK(ran.exit_code == 0);
   CHECK_THAT(
       ran.out,
-      Contains("scsim: cache compare completion fit help plan steps study trace validate\n"));
+      Contains(
+          "scsim: accuracy cache compare completion fit help plan steps study trace validate\n"));
   CHECK_THAT(ran.out, Contains("scsim trace: cut dump generate import stat\n"));
   CHECK_THAT(ran.out, Contains("import --from: ") && Contains(" mooncake"));
   CHECK_THAT(ran.out, Contains("stat -: --help --block-tokens --json --quiet\n"));

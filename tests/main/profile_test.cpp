@@ -34,6 +34,51 @@ TEST_CASE("engine steps are fitted, and a trace is simulated at their costs", "[
       1, "\"llama-3.1-8b\" is not the model that p.pb is of, \"tiny\"");
 }
 
+// One task with two methods: the one that keeps less is less often right.
+TEST_CASE("an imported evaluation makes answers of requests", "[main][accuracy]") {
+  const Session session;
+  session.bash(
+      "cat > t.csv <<E\nmodel,method,parameters,task,mode,turn,length,score,n\n"
+      "llama-3.1-8b,full,,default,multi_turn,1,100,0.9,100\n"
+      "llama-3.1-8b,full,,default,multi_turn,1,100000,0.9,100\n"
+      "llama-3.1-8b,snapkv,budget=64,default,multi_turn,1,100,0.3,100\n"
+      "llama-3.1-8b,snapkv,budget=64,default,multi_turn,1,100000,0.3,100\nE");
+  const Ran imported = session.scsim("accuracy import t.csv --source 'a test' -o acc.pb");
+  CHECK(imported.exit_code == 0);
+  CHECK_THAT(imported.out, Contains("wrote acc.pb: 4 rows of llama-3.1-8b, 2 methods"));
+  const Ran full = session.scsim("--trace small.pb --profile acc.pb");
+  CHECK(full.exit_code == 0);
+  CHECK_THAT(full.out, Contains("correct answers within the SLO per GPU-hour") &&
+                           Contains("! uncalibrated") && !Contains("accuracy unknown"));
+  CHECK_THAT(session.scsim("--trace small.pb").out, Contains("accuracy unknown"));
+  const std::string correct =
+      " | sed -n '/\"answers\"/,/\"correct\"/s/ *\"correct\": \\([0-9.]*\\).*/\\1/p'";
+  const double by_full =
+      std::stod(session.bash("scsim --trace small.pb --profile acc.pb --json" + correct).out);
+  const double by_snapkv = std::stod(
+      session
+          .bash("scsim --trace small.pb --profile acc.pb --method snapkv:budget=64 --json" +
+                correct)
+          .out);
+  CHECK(by_snapkv == Approx(by_full / 3));
+  CHECK_THAT(session.scsim("--trace small.pb --profile acc.pb --method quest").out,
+             Contains("Accuracy unknown and left out"));
+  check_refused(session.scsim("--trace small.pb --method snapkw"), 1, "did you mean \"snapkv\"?");
+  session.bash("sed -i s/multi_turn/multi_trun/ t.csv");
+  check_refused(session.scsim("accuracy import t.csv --source x -o acc.pb"), 1,
+                "t.csv:2: unknown mode \"multi_trun\"; did you mean \"multi_turn\"?");
+}
+
+TEST_CASE("full attention by name writes what no method does", "[main][methods]") {
+  const Session session;
+  CHECK(
+      session
+          .bash("scsim --trace small.pb --out a -q && scsim --trace small.pb --method full --out b "
+                "-q && cmp a/requests.csv b/requests.csv && cmp <(scsim --trace small.pb | tail "
+                "-n +2) <(scsim --trace small.pb --method full | tail -n +2)")
+          .exit_code == 0);
+}
+
 TEST_CASE("a run is validated against what stands for a real one", "[main][validate]") {
   const Session session;
   const std::string cluster = " --set 'pools[0].gpus=1'";
