@@ -123,7 +123,7 @@ std::vector<std::int64_t> tokens_reused(const std::vector<TenantSettings>& tenan
 TEST_CASE("tenants share a document unless one of them is isolated or they are in other groups",
           "[sim][store][tenants]") {
   const auto named = [](const std::string& name, bool isolated, const std::string& group) {
-    return TenantSettings{name, isolated, group, {}};
+    return TenantSettings{name, isolated, group, "", {}};
   };
   for (const bool engine_caches : {true, false}) {
     CAPTURE(engine_caches);
@@ -143,7 +143,7 @@ TEST_CASE("tenants share a document unless one of them is isolated or they are i
 
 TenantSettings with_hbm(const std::string& name, std::optional<std::int64_t> quota,
                         std::int64_t guarantee) {
-  return {name, true, "", {{TenantSettings::kHbm, quota, guarantee}}};
+  return {name, true, "", "", {{TenantSettings::kHbm, quota, guarantee}}};
 }
 
 // One engine of `blocks` blocks of 4 tokens, 4 * 12 bytes each.
