@@ -57,6 +57,7 @@ Crew::~Crew() {
 }
 
 void Crew::help() {
+  Profiles profiles;
   while (true) {
     const auto message = ranks_.poll();
     if (!message) {
@@ -64,8 +65,13 @@ void Crew::help() {
       continue;
     }
     if (message->bytes.empty()) return;
-    const NumberedJob job = job_from(message->bytes);
-    ranks_.send(0, to_bytes(job.number, run_job(job.job, workloads_)));
+    const auto job = job_from(message->bytes, profiles);
+    JobResult result;
+    if (job)
+      result = run_job(job->job, workloads_);
+    else
+      result.error = job.error().message;
+    ranks_.send(0, to_bytes(number_of_job(message->bytes), result));
   }
 }
 

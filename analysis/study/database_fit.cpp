@@ -53,6 +53,7 @@ Expected<std::map<std::string, std::string>> files_of(const Study& study) {
     const auto inputs = study.inputs(point);
     if (!inputs) return inputs.error();
     files[inputs->workload.trace];
+    if (inputs->profile) files[inputs->profile->path];
     find_files(*inputs->cluster, files);
   }
   for (const auto& [path, unused] : files) {

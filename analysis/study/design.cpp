@@ -29,12 +29,17 @@ Expected<Assignment> parse_assignment(const std::string& text) {
                     std::string(trim(text.substr(equals + 1)))};
 }
 
-// Sets a key of the cluster, or of the workload.
-Expected<void> assign(const std::string& text, proto::ClusterConfig& cluster, Workload& workload) {
+// Sets a key of the cluster, or of the workload, or the profile.
+Expected<void> assign(const std::string& text, proto::ClusterConfig& cluster, Workload& workload,
+                      std::string& profile) {
   const auto assignment = parse_assignment(text);
   if (!assignment) return assignment.error();
   if (assignment->key == "trace") {
     workload.trace = assignment->value;
+    return {};
+  }
+  if (assignment->key == "profile") {
+    profile = assignment->value;
     return {};
   }
   if (assignment->key == "load") {
@@ -82,6 +87,25 @@ Expected<void> check_metrics(const char* key, const std::vector<std::string>& na
   return {};
 }
 
+// Every profile that a point names.
+Expected<void> read_profiles(Study& study) {
+  Profiles profiles;
+  std::set<std::string> named = {study.profile};
+  for (const Axis& axis : study.axes)
+    for (const Level& level : axis.levels)
+      for (const std::string& text : level.set)
+        if (const auto assignment = parse_assignment(text);
+            assignment && assignment->key == "profile")
+          named.insert(assignment->value);
+  named.erase("");
+  for (const std::string& path : named) {
+    auto read = profiles.read(path_from(study.folder, path));
+    if (!read) return read.error();
+    study.profiles[path] = *std::move(read);
+  }
+  return {};
+}
+
 // Every key of every point, and that no level is without a single valid cluster.
 Expected<void> check_points(const Study& study) {
   struct Seen {
@@ -94,7 +118,7 @@ Expected<void> check_points(const Study& study) {
     if (point.replicate > 0) continue;
     const auto inputs = study.inputs(point);
     if (!inputs) return inputs.error();
-    const auto cluster = sim::resolve_cluster(*inputs->cluster);
+    const auto cluster = inputs->resolve();
     if (study.axes.empty() && !cluster) return cluster.error();
     for (std::size_t a = 0; a < study.axes.size(); ++a) {
       Seen& level = seen[a][point.levels[a]];
@@ -113,7 +137,9 @@ Expected<void> check_points(const Study& study) {
 Expected<void> read_base(const proto::StudyConfig& config, const std::string& folder,
                          Study& study) {
   proto::ClusterConfig base;
-  if (config.cluster().empty()) {
+  if (config.cluster().empty() && !config.profile().empty()) {
+    base.add_pools();  // the profile's model on its device
+  } else if (config.cluster().empty()) {
     base = sim::default_cluster_config();
   } else if (const auto read = read_yaml_file(path_from(folder, config.cluster()), base); !read) {
     return read.error();
@@ -121,8 +147,9 @@ Expected<void> read_base(const proto::StudyConfig& config, const std::string& fo
   study.base_workload.load = config.load();
   study.base_workload.trace = config.trace(0);
   study.base_workload.seed = study.seed;
+  study.profile = config.profile();
   for (const std::string& text : config.set()) {
-    const auto set = assign(text, base, study.base_workload);
+    const auto set = assign(text, base, study.base_workload, study.profile);
     if (!set) return Error{"set: " + set.error().message};
   }
   if (study.seed) base.set_seed(*study.seed);
@@ -131,6 +158,19 @@ Expected<void> read_base(const proto::StudyConfig& config, const std::string& fo
 }
 
 }  // namespace
+
+Expected<std::shared_ptr<const cost_models::MeasuredCosts>> Profiles::read(
+    const std::string& path) {
+  auto& known = read_[path];
+  if (known || path.empty()) return known;
+  auto profile = read_profile(path);
+  if (!profile) return profile.error();
+  auto measured = std::make_shared<cost_models::MeasuredCosts>();
+  measured->path = path;
+  measured->profile = *std::move(profile);
+  known = std::move(measured);
+  return known;
+}
 
 bool is_recipe(const std::string& path) {
   return path.ends_with(".yaml") || path.ends_with(".yml");
@@ -155,10 +195,11 @@ std::vector<Point> Study::points() const {
 Expected<PointInputs> Study::inputs(const Point& point) const {
   proto::ClusterConfig cluster = *base;
   Workload workload = base_workload;
+  std::string named = profile;
   for (std::size_t a = 0; a < axes.size(); ++a) {
     const Level& level = axes[a].levels[point.levels[a]];
     for (const std::string& text : level.set) {
-      const auto set = assign(text, cluster, workload);
+      const auto set = assign(text, cluster, workload, named);
       if (!set) return Error{"vary: " + axes[a].name + ": " + set.error().message};
     }
   }
@@ -169,8 +210,9 @@ Expected<PointInputs> Study::inputs(const Point& point) const {
     workload.replicate = point.replicate;
   else
     workload.seed.reset();
+  const auto measured = profiles.find(named);
   return PointInputs{std::make_shared<const proto::ClusterConfig>(std::move(cluster)),
-                     std::move(workload)};
+                     std::move(workload), measured == profiles.end() ? nullptr : measured->second};
 }
 
 std::string Study::name_of(const Point& point) const {
@@ -191,6 +233,7 @@ std::string Study::common() const {
   text += "load: " + format_shortest(base_workload.load) + "\n";
   text += "seed: " + (seed ? std::to_string(*seed) : "of each") + "\n";
   text += "trace: " + base_workload.trace + "\n";
+  if (!profile.empty()) text += "profile: " + profile + "\n";
   return text + write_yaml(*base);
 }
 
@@ -230,6 +273,7 @@ Expected<Study> make_study(const proto::StudyConfig& given, const std::string& f
   }
   if (points > static_cast<double>(kMostPoints))
     return Error{"vary: these are " + format_shortest(points) + " runs; at most 10,000,000"};
+  if (const auto read = read_profiles(study); !read) return read.error();
   if (const auto checked = check_points(study); !checked) return checked.error();
   return study;
 }

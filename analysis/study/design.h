@@ -10,11 +10,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cost_models/profile.h"
+#include "sim/cluster.h"
 #include "traces/expected.h"
 
 namespace scsim::proto {
@@ -48,9 +51,22 @@ struct Workload {
   friend auto operator<=>(const Workload&, const Workload&) = default;
 };
 
+// Measured costs by path, each read once.
+class Profiles {
+ public:
+  // Null for no path.
+  Expected<std::shared_ptr<const cost_models::MeasuredCosts>> read(const std::string& path);
+
+ private:
+  std::map<std::string, std::shared_ptr<const cost_models::MeasuredCosts>> read_;
+};
+
 struct PointInputs {
   std::shared_ptr<const proto::ClusterConfig> cluster;
   Workload workload;
+  std::shared_ptr<const cost_models::MeasuredCosts> profile{};  // null: none
+
+  Expected<sim::Cluster> resolve() const { return sim::resolve_cluster(*cluster, profile); }
 };
 
 // Traces that are drawn anew by each replicate.
@@ -65,7 +81,10 @@ struct Study {
   std::optional<std::uint64_t> seed;
   std::shared_ptr<const proto::ClusterConfig> base;  // with what is set at every point
   Workload base_workload;                            // its path as written
-  std::vector<std::string> show, pareto;             // metrics
+  std::string profile;                               // likewise; empty: none
+  std::map<std::string, std::shared_ptr<const cost_models::MeasuredCosts>>
+      profiles;                           // that points name, as written
+  std::vector<std::string> show, pareto;  // metrics
 
   // In the order of the axes, the last changing fastest; the replicates of a point together.
   std::vector<Point> points() const;

@@ -18,7 +18,7 @@ Expected<Result> simulate(const Job& job, const sim::Cluster& cluster, Workloads
 }
 
 void fill(const Job& job, Workloads& workloads, JobResult& into) {
-  const auto cluster = sim::resolve_cluster(*job.inputs.cluster);
+  const auto cluster = job.inputs.resolve();
   if (!cluster) {
     into.error = cluster.error().message;
     return;
@@ -59,11 +59,18 @@ std::string to_bytes(std::uint64_t number, const Job& job) {
   message.set_load(workload.load);
   message.set_replicate(workload.replicate);
   message.set_warm_up(job.warm_up);
+  if (job.inputs.profile) message.set_profile(job.inputs.profile->path);
   if (job.requests) message.set_requests(*job.requests);
   return message.SerializeAsString();
 }
 
-NumberedJob job_from(const std::string& bytes) {
+std::uint64_t number_of_job(const std::string& bytes) {
+  proto::StudyJob message;
+  SCSIM_CHECK(message.ParseFromString(bytes));
+  return message.number();
+}
+
+Expected<NumberedJob> job_from(const std::string& bytes, Profiles& profiles) {
   proto::StudyJob message;
   SCSIM_CHECK(message.ParseFromString(bytes));
   auto cluster = std::make_shared<proto::ClusterConfig>();
@@ -71,6 +78,9 @@ NumberedJob job_from(const std::string& bytes) {
   NumberedJob job;
   job.number = message.number();
   job.job.inputs.cluster = std::move(cluster);
+  auto profile = profiles.read(message.profile());
+  if (!profile) return profile.error();
+  job.job.inputs.profile = *std::move(profile);
   Workload& workload = job.job.inputs.workload;
   workload.trace = message.trace();
   if (message.has_seed()) workload.seed = message.seed();

@@ -39,7 +39,9 @@ struct NumberedResult {
   std::uint64_t number = 0;
   JobResult result;
 };
-NumberedJob job_from(const std::string& bytes);
+// The error: its profile cannot be read here.
+Expected<NumberedJob> job_from(const std::string& bytes, Profiles& profiles);
+std::uint64_t number_of_job(const std::string& bytes);
 NumberedResult result_from(const std::string& bytes);
 
 }  // namespace scsim::analysis

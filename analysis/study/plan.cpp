@@ -48,6 +48,7 @@ proto::StudyConfig as_study(const proto::PlanConfig& config) {
   study.set_name(config.name());
   study.add_trace(config.trace());
   study.set_cluster(config.cluster());
+  study.set_profile(config.profile());
   *study.mutable_set() = config.set();
   study.set_load(config.load());
   if (config.has_seed()) study.set_seed(config.seed());

@@ -89,7 +89,7 @@ class Search {
     for (Candidate& candidate : found_.candidates) {
       const auto inputs = plan_.study.inputs(candidate.point);
       if (!inputs) return inputs.error();
-      const auto cluster = sim::resolve_cluster(*inputs->cluster);
+      const auto cluster = inputs->resolve();
       if (!cluster) {
         candidate.fate = Fate::kInvalid;
         candidate.reason = cluster.error().message;
@@ -114,7 +114,7 @@ class Search {
           candidate.reason = metric.name + how + metric_text(metric, value);
         };
         if (known && !constraint.met(*known)) exclude(" is ", *known);
-        if (!constraint.at_most || !at_roofline(*inputs->cluster)) continue;
+        if (!constraint.at_most || inputs->profile || !at_roofline(*inputs->cluster)) continue;
         const double floor = floor_of(constraint.metric, *cluster, facts).value_or(-kInfinity);
         if (!constraint.met(floor)) exclude(" is at least ", floor);
       }

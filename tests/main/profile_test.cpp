@@ -79,6 +79,34 @@ TEST_CASE("full attention by name writes what no method does", "[main][methods]"
           .exit_code == 0);
 }
 
+TEST_CASE("a study takes its costs from a profile, and varies it", "[main][profile][study]") {
+  const Session session;
+  for (const auto& [name, noise] : {std::pair("p", 0.02), std::pair("q", 0.2)}) {
+    const Calibration calibration = step_calibration(120, noise);
+    const std::string cal = std::string(name) + "_cal.pb";
+    write_calibration(session.path(cal), calibration.design, {}, calibration.operators);
+    CHECK(session.scsim("fit " + cal + " -o " + name + ".pb").exit_code == 0);
+  }
+  write_text(session.path("s.yaml"),
+             "trace: small.pb\nprofile: p.pb\nset: [\"pools[0].engine.num_blocks=4096\"]\n"
+             "vary: [{key: profile, values: [p.pb, q.pb]}]\nshow: [e2e_mean_s]\n");
+  const Ran ran = session.scsim("study s.yaml --db d.sqlite --csv s.csv");
+  INFO(ran.err);
+  CHECK(ran.exit_code == 0);
+  CHECK_THAT(ran.out, Contains("2 of 2 runs: calibrated") && Contains("2 points"));
+  // The first point is the run at those costs.
+  const Ran one = session.bash(
+      "scsim --trace small.pb --profile p.pb --set 'pools[0].engine.num_blocks=4096' --json | "
+      "tr -d ' \\n' | grep -o '\"e2e\":{\"count\":[0-9]*,\"mean\":{\"value\":[0-9.]*' | head -1 | "
+      "sed 's/.*value\"://' | tr -d '\\n'");
+  CHECK(one.out.size() > 3);
+  CHECK_THAT(content_of(session.path("s.csv")), Contains("," + one.out + ","));
+  // A profile of other bytes is another study.
+  CHECK(session.bash("cp q.pb p.pb").exit_code == 0);
+  check_refused(session.scsim("study s.yaml --db d.sqlite"), 1, "p.pb has other bytes");
+  check_refused(session.scsim("study s.yaml --set profile=none.pb --db e.sqlite"), 1, "none.pb");
+}
+
 TEST_CASE("a run is validated against what stands for a real one", "[main][validate]") {
   const Session session;
   const std::string cluster = " --set 'pools[0].gpus=1'";

@@ -126,7 +126,7 @@ TEST_CASE("no run is below a floor, and known values are what runs say", "[analy
   int floors = 0;
   for (const Candidate& candidate : all.candidates) {
     if (candidate.result.metrics.empty()) continue;
-    const auto cluster = sim::resolve_cluster(*study.inputs(candidate.point)->cluster);
+    const auto cluster = study.inputs(candidate.point)->resolve();
     for (std::size_t m = 0; m < metric_table().size(); ++m) {
       INFO(metric_table()[m].name << " " << study.name_of(candidate.point));
       const double value = candidate.result.metrics[m];
@@ -148,7 +148,7 @@ TEST_CASE("the floor of an idle cluster is nearly reached", "[analysis][plan]") 
   const Study& study = planner.plan.study;
   auto reader = planner.workloads().open(study.inputs(study.points()[0])->workload);
   const TraceFacts facts = *read_facts(*reader);
-  const auto cluster = sim::resolve_cluster(*study.inputs(study.points()[0])->cluster);
+  const auto cluster = study.inputs(study.points()[0])->resolve();
   const double tpot = planner.exhaustive().candidates[0].result.metrics[*find_metric("tpot_p50_s")];
   const double floor = *floor_of(*find_metric("tpot_p50_s"), *cluster, facts);
   CHECK(tpot >= floor);

@@ -26,9 +26,11 @@ TEST_CASE("points do not depend on the threads, nor on the memory for traces",
     const analysis::Job job{.inputs = *study.inputs(study.points()[i]), .warm_up = study.warm_up};
     CHECK(same(one[i], analysis::run_job(job, no_memory)));
     // ... nor on the process: as rank 0 sends it.
-    const auto sent = analysis::job_from(analysis::to_bytes(7, job));
+    analysis::Profiles profiles;
+    const auto sent = analysis::job_from(analysis::to_bytes(7, job), profiles);
+    REQUIRE(sent);
     const auto back =
-        analysis::result_from(analysis::to_bytes(7, analysis::run_job(sent.job, no_memory)));
+        analysis::result_from(analysis::to_bytes(7, analysis::run_job(sent->job, no_memory)));
     CHECK(same(one[i], back.result));
   }
 }
