@@ -31,6 +31,18 @@ std::optional<double> score(const SessionSample& sample, int first, int end) {
   return sum / scored;
 }
 
+// Nats per token of these turns' golden answers.
+std::optional<double> nll(const SessionSample& sample, int first, int end) {
+  double nats = 0, tokens = 0;
+  for (const TurnSample& turn : sample.turns) {
+    if (!turn.likelihood || turn.turn < first || turn.turn >= end) continue;
+    nats += turn.likelihood->nats;
+    tokens += static_cast<double>(turn.likelihood->tokens);
+  }
+  if (tokens <= 0) return std::nullopt;
+  return nats / tokens;
+}
+
 struct Work {
   double kv = 0, pairs = 0, reads = 0;
 };
@@ -58,9 +70,11 @@ std::optional<double> share(double part, double whole) {
 
 constexpr int kEnd = 1 << 30;  // behind every turn
 
+// `compared`: whose scores say something.
 Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesign& design,
-             std::size_t method) {
+             std::size_t method, const std::set<std::pair<int, int>>& compared) {
   std::vector<double> first, later, alone, change;
+  std::vector<SessionSum> nll_first, nll_later, nll_alone;
   Work all, of_full;
   for (const auto& [key, sample] : mine) {
     const auto other = full.find(key);
@@ -72,7 +86,20 @@ Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesi
     const Work a = work(*sample), b = work(*other->second);
     all = {all.kv + a.kv, all.pairs + a.pairs, all.reads + a.reads};
     of_full = {of_full.kv + b.kv, of_full.pairs + b.pairs, of_full.reads + b.reads};
-    if (design.modes[static_cast<std::size_t>(std::get<2>(key))] == SessionMode::kMultiRequest) {
+    const bool requests =
+        design.modes[static_cast<std::size_t>(std::get<2>(key))] == SessionMode::kMultiRequest;
+    const auto add_nll = [&, &sample = sample](int from, int end, std::vector<SessionSum>& to) {
+      const auto nats = nll(*sample, from, end), less = nll(*other->second, from, end);
+      if (nats && less) to.push_back({*nats - *less, 1, 1});
+    };
+    if (requests) {
+      add_nll(0, kEnd, nll_alone);
+    } else {
+      add_nll(0, 1, nll_first);
+      add_nll(1, kEnd, nll_later);
+    }
+    if (!compared.contains({std::get<0>(key), std::get<1>(key)})) continue;
+    if (requests) {
       if (const auto any = gain(0, kEnd)) alone.push_back(*any);
       continue;
     }
@@ -86,11 +113,17 @@ Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesi
     if (values.empty()) return std::nullopt;
     return paired_difference(values, scale, Rng(design.seed, purpose, method));
   };
+  const auto ratio = [](const std::vector<SessionSum>& sums) -> std::optional<Mean> {
+    return sums.empty() ? std::nullopt : std::optional(ratio_mean(sums));
+  };
   return {.method = "",
           .first = mean(first, 1, "exec.losses.first"),
           .later = mean(later, 1, "exec.losses.later"),
           .alone = mean(alone, 1, "exec.losses.alone"),
           .later_minus_first = mean(change, 2, "exec.losses.change"),
+          .nll_first = ratio(nll_first),
+          .nll_later = ratio(nll_later),
+          .nll_alone = ratio(nll_alone),
           .kv = share(all.kv, of_full.kv),
           .pairs = share(all.pairs, of_full.pairs),
           .reads = share(all.reads, of_full.reads)};
@@ -99,6 +132,7 @@ Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesi
 std::string signed_text(const std::optional<Mean>& mean) {
   if (!mean) return "-";
   const auto number = [](double value) { return (value >= 0 ? "+" : "") + format_fixed(value, 2); };
+  if (!mean->interval) return number(mean->value);
   return number(mean->value) + " [" + number(mean->interval->low) + ", " +
          number(mean->interval->high) + "]";
 }
@@ -138,15 +172,16 @@ Losses losses(const Calibration& calibration) {
   std::vector<BySession> by_method(design.methods.size());
   for (const SessionSample& sample : calibration.sessions) {
     const SampleKey& key = sample.key;
-    if (key.warm_up || !compared.contains({key.task, key.length})) continue;
+    if (key.warm_up) continue;
     by_method[static_cast<std::size_t>(key.method)]
              [{key.task, key.length, key.mode, key.session, key.repeat}] = &sample;
   }
+  if (by_method[static_cast<std::size_t>(full)].empty()) return result;
   const std::vector<std::string> labels = method_labels(design);
   for (std::size_t method = 0; method < design.methods.size(); ++method) {
     if (static_cast<int>(method) == full || by_method[method].empty()) continue;
-    Loss& loss = result.methods.emplace_back(
-        loss_of(by_method[method], by_method[static_cast<std::size_t>(full)], design, method));
+    Loss& loss = result.methods.emplace_back(loss_of(
+        by_method[method], by_method[static_cast<std::size_t>(full)], design, method, compared));
     loss.method = labels[method];
   }
   return result;
@@ -154,39 +189,47 @@ Losses losses(const Calibration& calibration) {
 
 std::string losses_text(const Losses& losses, const Calibration& calibration) {
   if (losses.methods.empty())
-    return "nothing to compare: full attention beside other methods, on tasks of which it answers "
-           "half\n";
+    return "nothing to compare: it takes full attention and another method\n";
   const auto list = [](const std::vector<std::string>& names) {
     std::string text;
     for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
     return text;
   };
-  std::string text =
-      wrapped("", "Strict score minus full attention's (" + format_fixed(losses.full, 2) + ") on " +
-                      calibration.design.model.name + ": " + list(losses.cells));
   TextTable scores({"method", "first turn", "later turns", "alone"});
+  TextTable likelihoods({"method", "first turn", "later turns", "alone"});
   TextTable costs({"method", "later - first turn", "KV", "pairs", "reads"});
   const auto percent = [](const std::optional<double>& part) {
     return part ? format_percent(*part) : "-";
   };
   for (const Loss& loss : losses.methods) {
-    scores.add({shortened(loss.method, 30), signed_text(loss.first), signed_text(loss.later),
-                signed_text(loss.alone)});
-    costs.add({shortened(loss.method, 30), signed_text(loss.later_minus_first), percent(loss.kv),
-               percent(loss.pairs), percent(loss.reads)});
+    const std::string name = shortened(loss.method, 30);
+    scores.add({name, signed_text(loss.first), signed_text(loss.later), signed_text(loss.alone)});
+    likelihoods.add({name, signed_text(loss.nll_first), signed_text(loss.nll_later),
+                     signed_text(loss.nll_alone)});
+    costs.add({name, signed_text(loss.later_minus_first), percent(loss.kv), percent(loss.pairs),
+               percent(loss.reads)});
   }
-  text += scores.text(2);
-  text +=
-      "What follow-ups add to the loss; of full attention's: KV held at the end, pairs of "
-      "prefills, bytes\nthat decode reads\n";
+  const std::string& model = calibration.design.model.name;
+  std::string text;
+  if (!losses.cells.empty()) {
+    text += wrapped("", "Strict score minus full attention's (" + format_fixed(losses.full, 2) +
+                            ") on " + model + ": " + list(losses.cells));
+    text += scores.text(2);
+  }
+  text += wrapped("", "Nats per token of the golden answers minus full attention's on " + model +
+                          ", all tasks");
+  text += likelihoods.text(2);
+  text += wrapped("",
+                  "What follow-ups add to the score lost; of full attention's: KV held at the end, "
+                  "pairs of prefills, bytes that decode reads");
   text += costs.text(2);
   text += wrapped("  ",
                   "first and later turns: multi-turn mode; alone: every question of "
                   "multi-request mode, which has only the context before it; 95 % intervals "
                   "over sessions");
   if (!losses.left_out.empty())
-    text += wrapped("  ",
-                    "left out, as full attention answers less than half: " + list(losses.left_out));
+    text += wrapped(
+        "  ", "no scores, as full attention answers less than half: " + list(losses.left_out));
   return text;
 }
 

@@ -5,8 +5,8 @@
 //   std::fputs(losses_text(losses(*calibration), *calibration).c_str(), stdout);
 //
 // Sessions of all tasks and lengths are taken together, each against full attention's own session.
-// Where full attention itself answers less than half, a loss says nothing: such tasks are left out,
-// and named.
+// Where full attention itself answers less than half, a lost score says nothing: such tasks are
+// left out of the scores, and named. How likely the golden answers are says something of all.
 #pragma once
 
 #include <optional>
@@ -23,6 +23,8 @@ struct Loss {
   // Strict score minus full attention's: of the first turn and of those behind it in multi-turn
   // mode; of all in multi-request mode; and by how much later turns differ from the first.
   std::optional<Mean> first, later, alone, later_minus_first;
+  // Nats per token of the golden answers, minus full attention's, likewise.
+  std::optional<Mean> nll_first, nll_later, nll_alone;
   // Of full attention's on the same sessions: KV held behind the last turn, pairs of the prefills,
   // KV read (and moved) by decode steps.
   std::optional<double> kv, pairs, reads;

@@ -23,6 +23,10 @@ Calibration with(bool (*right)(SessionMode mode, int turn)) {
       TurnSample& turn = sample.turns.emplace_back();
       turn.turn = number;
       turn.score_strict = key.task == 0 && (key.method == 0 || right(mode, number)) ? 1 : 0;
+      turn.likelihood = AnswerLikelihood{.nats = key.method == 0 ? 1.0
+                                                 : number == 0   ? 2.0
+                                                                 : 6.0,
+                                         .tokens = 2};
       turn.cost.kv_bytes = key.method == 0 ? 4000 : 1000;
       turn.cost.stages[static_cast<std::size_t>(Stage::kGeneration)].attended_pairs = 100;
       turn.cost.stages[static_cast<std::size_t>(Stage::kLoading)].bytes_read =
@@ -46,6 +50,9 @@ TEST_CASE("a method that keeps what one question needs loses the later ones", "[
   CHECK(loss.later_minus_first->value == -1);
   CHECK(loss.later_minus_first->interval->high < 0);
   CHECK(loss.first->interval->holds(0));
+  CHECK(loss.nll_first->value == 0.5);
+  CHECK(loss.nll_later->value == 2.5);
+  CHECK(loss.nll_alone->value == Approx(11.0 / 6));  // 14 nats, full attention's 3, of 6 tokens
   CHECK(loss.kv == 0.25);
   CHECK(loss.pairs == 1);
   CHECK(loss.reads == 0.5);
@@ -68,7 +75,7 @@ TEST_CASE("what full attention cannot answer is left out and named", "[exec][sho
   CHECK_THAT(all.left_out[0], Catch::StartsWith("vt at "));
   REQUIRE(all.cells.size() == 1);
   CHECK_THAT(losses_text(all, calibration),
-             Catch::Contains("left out") && Catch::Contains("vt at"));
+             Catch::Contains("no scores") && Catch::Contains("vt at"));
   Calibration without = calibration;
   std::erase_if(without.sessions, [](const SessionSample& s) { return s.key.method == 0; });
   CHECK(losses(without).methods.empty());
