@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <tuple>
 
 #include "analysis/request_times.h"
@@ -16,28 +17,29 @@ namespace {
 
 constexpr double kBeyond = 1.1;  // the longest and shortest measured length, and so much beyond
 
-// The profile's accuracies as one draw has them.
-std::vector<AccuracyCell> drawn(const Profile& profile, std::uint64_t draw) {
-  std::vector<AccuracyCell> cells = profile.accuracy;
-  if (draw == 0) return cells;
-  for (std::size_t i = 0; i < cells.size(); ++i) {
+// Right answers on each of the profile's accuracy cells, as one draw has them.
+std::vector<double> accuracies(const Profile& profile, std::uint64_t draw) {
+  std::vector<double> strict;
+  for (std::size_t i = 0; i < profile.accuracy.size(); ++i) {
+    const AccuracyCell& cell = profile.accuracy[i];
+    strict.push_back(cell.strict);
+    if (draw == 0) continue;
     Rng rng(draw, "analysis.answers", i);
-    const auto n = static_cast<double>(cells[i].sessions);
-    const double right = rng.gamma(cells[i].strict * n + 0.5, 1);
-    const double wrong = rng.gamma((1 - cells[i].strict) * n + 0.5, 1);
-    cells[i].strict = right / (right + wrong);
+    const auto n = static_cast<double>(cell.sessions);
+    const double right = rng.gamma(cell.strict * n + 0.5, 1);
+    const double wrong = rng.gamma((1 - cell.strict) * n + 0.5, 1);
+    strict.back() = right / (right + wrong);
   }
-  return cells;
+  return strict;
 }
 
+// Which accuracy cells an answer stands on; each question is looked up once.
 class Chances {
  public:
-  Chances(const Profile& profile, std::uint64_t draw) : profile_(profile) {
-    profile_.accuracy = drawn(profile, draw);
-  }
+  explicit Chances(const Profile& profile) : profile_(profile) {}
 
-  std::optional<double> of(int method, const std::string& task, SessionMode mode, int turn,
-                           std::int64_t tokens) {
+  std::optional<cost_models::AccuracyBetween> of(int method, const std::string& task,
+                                                 SessionMode mode, int turn, std::int64_t tokens) {
     const auto key = std::tuple(method, task, mode, turn, tokens);
     const auto known = known_.find(key);
     if (known != known_.end()) return known->second;
@@ -50,13 +52,13 @@ class Chances {
     }
     if (length < shortest && length * kBeyond >= shortest) length = shortest;
     if (length > longest && length <= longest * kBeyond) length = longest;
-    const auto accuracy = cost_models::accuracy_at(profile_, method, task, mode, turn, length);
-    return known_[key] = accuracy ? std::optional(accuracy->strict) : std::nullopt;
+    return known_[key] = cost_models::cells_around(profile_, method, task, mode, turn, length);
   }
 
  private:
-  Profile profile_;
-  std::map<std::tuple<int, std::string, SessionMode, int, std::int64_t>, std::optional<double>>
+  const Profile& profile_;
+  std::map<std::tuple<int, std::string, SessionMode, int, std::int64_t>,
+           std::optional<cost_models::AccuracyBetween>>
       known_;
 };
 
@@ -76,8 +78,8 @@ double hours(const Result& result, const Window& window) {
 }  // namespace
 
 Answers expected_answers(const Result& result, const Window& window, const Profile& profile,
-                         const MethodOf& method_of, std::uint64_t draw) {
-  Chances chances(profile, draw);
+                         const MethodOf& method_of) {
+  Chances chances(profile);
   Answers answers;
   answers.all.name = "all";
   answers.gpu_hours = hours(result, window);
@@ -117,8 +119,11 @@ Answers expected_answers(const Result& result, const Window& window, const Profi
                                    : std::to_string(request.tenant);
     for (AnswerGroup* group : {&answers.all, &methods[by.text], &tenants[tenant]}) {
       ++group->requests;
-      group->within += within ? 1 : 0;
-      group->correct += within ? *chance : 0;
+      group->cells.resize(profile.accuracy.size());
+      if (!within) continue;
+      ++group->within;
+      group->cells[chance->below] += 1 - chance->part;
+      group->cells[chance->above] += chance->part;
     }
   }
   for (auto* named : {&methods, &tenants}) {
@@ -127,7 +132,13 @@ Answers expected_answers(const Result& result, const Window& window, const Profi
       (named == &methods ? answers.methods : answers.tenants).push_back(group);
     }
   }
+  return redrawn(std::move(answers), profile, 0);
+}
+
+Answers redrawn(Answers answers, const Profile& profile, std::uint64_t draw) {
+  const std::vector<double> strict = accuracies(profile, draw);
   const auto rate = [&](AnswerGroup& group) {
+    group.correct = std::inner_product(group.cells.begin(), group.cells.end(), strict.begin(), 0.0);
     group.per_gpu_hour = answers.gpu_hours > 0 ? group.correct / answers.gpu_hours : 0;
     group.low = group.high = group.per_gpu_hour;
   };

@@ -476,24 +476,38 @@ Expected<Profile> fit_profile(const std::vector<CalibrationFile>& files,
   return std::move(merged.profile);
 }
 
-std::optional<Accuracy> accuracy_at(const Profile& profile, int method, const std::string& task,
-                                    SessionMode mode, int turn, double tokens) {
-  const AccuracyCell* below = nullptr;
-  const AccuracyCell* above = nullptr;
-  for (const AccuracyCell& cell : profile.accuracy) {
+std::optional<AccuracyBetween> cells_around(const Profile& profile, int method,
+                                            const std::string& task, SessionMode mode, int turn,
+                                            double tokens) {
+  std::optional<std::size_t> below, above;
+  const std::vector<AccuracyCell>& cells = profile.accuracy;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const AccuracyCell& cell = cells[i];
     if (cell.method != method || cell.task != task || cell.mode != mode || cell.turn != turn)
       continue;
     const auto at = static_cast<double>(cell.tokens);
-    if (at <= tokens && (below == nullptr || cell.tokens > below->tokens)) below = &cell;
-    if (at >= tokens && (above == nullptr || cell.tokens < above->tokens)) above = &cell;
+    if (at <= tokens && (!below || cell.tokens > cells[*below].tokens)) below = i;
+    if (at >= tokens && (!above || cell.tokens < cells[*above].tokens)) above = i;
   }
-  if (below == nullptr || above == nullptr) return std::nullopt;
-  const auto low = static_cast<double>(below->tokens), high = static_cast<double>(above->tokens);
-  const double part = high > low ? stable_log(tokens / low) / stable_log(high / low) : 0;
-  return Accuracy{.strict = below->strict + part * (above->strict - below->strict),
-                  .compat = below->compat + part * (above->compat - below->compat),
-                  .sessions = std::min(below->sessions, above->sessions),
-                  .interpolated = high > low};
+  if (!below || !above) return std::nullopt;
+  const auto low = static_cast<double>(cells[*below].tokens);
+  const auto high = static_cast<double>(cells[*above].tokens);
+  return AccuracyBetween{
+      .below = *below,
+      .above = *above,
+      .part = high > low ? stable_log(tokens / low) / stable_log(high / low) : 0};
+}
+
+std::optional<Accuracy> accuracy_at(const Profile& profile, int method, const std::string& task,
+                                    SessionMode mode, int turn, double tokens) {
+  const auto between = cells_around(profile, method, task, mode, turn, tokens);
+  if (!between) return std::nullopt;
+  const AccuracyCell& below = profile.accuracy[between->below];
+  const AccuracyCell& above = profile.accuracy[between->above];
+  return Accuracy{.strict = below.strict + between->part * (above.strict - below.strict),
+                  .compat = below.compat + between->part * (above.compat - below.compat),
+                  .sessions = std::min(below.sessions, above.sessions),
+                  .interpolated = above.tokens > below.tokens};
 }
 
 }  // namespace scsim::cost_models

@@ -52,4 +52,14 @@ struct Accuracy {
 std::optional<Accuracy> accuracy_at(const Profile& profile, int method, const std::string& task,
                                     SessionMode mode, int turn, double tokens);
 
+// The same as a sum: numbers of the profile's accuracy cells, and which part of each it is; two, or
+// twice the same one.
+struct AccuracyBetween {
+  std::size_t below = 0, above = 0;
+  double part = 0;  // of the one above; the rest of the one below
+};
+std::optional<AccuracyBetween> cells_around(const Profile& profile, int method,
+                                            const std::string& task, SessionMode mode, int turn,
+                                            double tokens);
+
 }  // namespace scsim::cost_models

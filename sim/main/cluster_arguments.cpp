@@ -1,5 +1,6 @@
 #include "sim/main/cluster_arguments.h"
 
+#include <map>
 #include <utility>
 
 #include "sim/main/commands.h"
@@ -51,11 +52,15 @@ std::vector<std::string> words(const ClusterArguments& arguments) {
 ExitCode make_cluster(const ClusterArguments& arguments, MadeCluster& into) {
   std::shared_ptr<cost_models::MeasuredCosts> measured;
   if (!arguments.profile.empty()) {
-    auto profile = read_profile(arguments.profile);
-    if (!profile) return fail(profile.error());
     measured = std::make_shared<cost_models::MeasuredCosts>();
-    measured->path = arguments.profile;
-    measured->profile = *std::move(profile);
+    if (into.measured != nullptr) {
+      *measured = *into.measured;
+    } else {
+      auto profile = read_profile(arguments.profile);
+      if (!profile) return fail(profile.error());
+      measured->path = arguments.profile;
+      measured->profile = *std::move(profile);
+    }
     measured->draw = arguments.draw;
     into.measured = measured;
     if (measured->profile.fits.empty()) measured = nullptr;  // of its accuracy alone
@@ -88,9 +93,13 @@ analysis::MethodOf method_of(const MadeCluster& made, const Result& result) {
   std::vector<const sim::Pool*> pools;  // of each engine
   for (const sim::Pool& pool : made.cluster->pools)
     pools.insert(pools.end(), static_cast<std::size_t>(pool.engines), &pool);
-  return [pools, &made, &result](const RequestResult& request) {
+  // Every request of a pool and tenant has the same.
+  using Known = std::map<std::pair<const sim::Pool*, std::uint32_t>, analysis::AnsweredBy>;
+  return [pools, &made, &result, known = std::make_shared<Known>()](const RequestResult& request) {
     const sim::Pool& pool =
         *pools[request.engine < 0 ? 0 : static_cast<std::size_t>(request.engine)];
+    const auto [place, is_new] = known->try_emplace({&pool, request.tenant});
+    if (!is_new) return place->second;
     const std::string& tenant = result.tables.tenants[request.tenant].name;
     const auto own = pool.method_of_tenant.find(tenant);
     const sim::MethodModel* method =
@@ -99,7 +108,7 @@ analysis::MethodOf method_of(const MadeCluster& made, const Result& result) {
     by.exact = method == nullptr || method->reuse == methods::ReuseClass::kExact;
     if (cost_models::is_profiled_model(made.measured->profile, pool.model_name))
       by.place = sim::profiled_method(made.measured->profile, by.text);
-    return by;
+    return place->second = by;
   };
 }
 

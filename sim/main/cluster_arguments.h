@@ -27,7 +27,8 @@ struct MadeCluster {
   std::optional<sim::Cluster> cluster;
   std::shared_ptr<const cost_models::MeasuredCosts> measured;  // the profile, if one was given
 };
-// kOk, or what fail() gave. A profile that has accuracy and no costs leaves costs as they are.
+// kOk, or what fail() gave. A profile that has accuracy and no costs leaves costs as they are. What
+// `made` has of one already is not read again.
 ExitCode make_cluster(const ClusterArguments& arguments, MadeCluster& made);
 // Who answered a request there, and where the profile has it. REQUIRES: `made` has both, and
 // outlives the function.

@@ -9,6 +9,7 @@
 #include "sim/main/commands.h"
 #include "sim/main/trace_arguments.h"
 #include "sim/simulation.h"
+#include "traces/check.h"
 #include "traces/program/command_line.h"
 #include "traces/program/out_folder.h"
 #include "traces/program/terminal.h"
@@ -40,26 +41,26 @@ Expected<analysis::Answers> answers_of(const SimulateArguments& arguments, const
   constexpr std::uint64_t kDraws = 200;
   const Profile& profile = made.measured->profile;
   analysis::Answers answers =
-      analysis::expected_answers(result, summary.window, profile, method_of(made, result), 0);
+      analysis::expected_answers(result, summary.window, profile, method_of(made, result));
   std::vector<analysis::Answers> draws;
   const auto samples = static_cast<std::uint64_t>(arguments.samples.value_or(0));
   for (std::uint64_t draw = 1; draw <= (samples > 0 ? samples : kDraws); ++draw) {
     if (samples == 0 || profile.fits.empty()) {
-      draws.push_back(analysis::expected_answers(result, summary.window, profile,
-                                                 method_of(made, result), draw));
+      draws.push_back(analysis::redrawn(answers, profile, draw));
       continue;
     }
     ClusterArguments drawn = arguments.cluster;
     drawn.draw = draw;
-    MadeCluster again;
-    if (make_cluster(drawn, again) != ExitCode::kOk) return Error{"a draw failed"};
+    MadeCluster again{.cluster = {}, .measured = made.measured};
+    SCSIM_CHECK(make_cluster(drawn, again) == ExitCode::kOk);  // as it did without a draw
     auto reader = TraceReader::open(arguments.trace);
     if (!reader) return reader.error();
     const auto run = sim::simulate(*reader, *again.cluster, {});
     if (!run) return run.error();
-    draws.push_back(
+    draws.push_back(analysis::redrawn(
         analysis::expected_answers(*run, analysis::measured_window(*run, summary.options.warm_up),
-                                   profile, method_of(again, *run), draw));
+                                   profile, method_of(again, *run)),
+        profile, draw));
     answers.costs_drawn = true;
   }
   analysis::set_intervals(answers, draws);

@@ -63,7 +63,7 @@ MethodOf compressing() {
 }
 
 double correct(const Result& result, const MethodOf& by) {
-  return expected_answers(result, whole(), profile(), by, 0).all.correct;
+  return expected_answers(result, whole(), profile(), by).all.correct;
 }
 
 }  // namespace
@@ -92,12 +92,12 @@ TEST_CASE("an answer is as likely right as its method was at its task, turn and 
 TEST_CASE("what was not measured is left out and listed", "[analysis][answers]") {
   Result result = result_of({request(1, 0, 1000), request(2, 0, 5000), request(3, 0, 1000)});
   result.requests[2].task = 1;
-  const Answers answers = expected_answers(result, whole(), profile(), full(), 0);
+  const Answers answers = expected_answers(result, whole(), profile(), full());
   CHECK(answers.all.requests == 1);
   CHECK(answers.left_out.at("kv, full") == 1);  // too long
   CHECK(answers.left_out.at("other, full") == 1);
   const MethodOf unknown = [](const RequestResult&) { return AnsweredBy{"quest", {}, true}; };
-  const Answers none = expected_answers(result, whole(), profile(), unknown, 0);
+  const Answers none = expected_answers(result, whole(), profile(), unknown);
   CHECK(none.all.requests == 0);
   CHECK(answers_text(none).find("Accuracy unknown and left out: 3 requests") == 0);
   Summary summary;
@@ -113,7 +113,7 @@ TEST_CASE("late answers are not counted, and rows add up to the whole", "[analys
   const MethodOf by = [](const RequestResult& r) {
     return AnsweredBy{r.session == 1 ? "full" : "snapkv", r.session == 1 ? 0 : 1, true};
   };
-  const Answers answers = expected_answers(result, whole(), profile(), by, 0);
+  const Answers answers = expected_answers(result, whole(), profile(), by);
   CHECK(answers.all.requests == 2);
   CHECK(answers.all.within == 1);
   CHECK(answers.all.correct == Approx(0.9));
@@ -128,12 +128,13 @@ TEST_CASE("late answers are not counted, and rows add up to the whole", "[analys
 TEST_CASE("intervals are as wide as the measured sessions leave the accuracy open",
           "[analysis][answers]") {
   const Result result = result_of({request(1, 0, 1000)});
-  Answers answers = expected_answers(result, whole(), profile(), full(), 0);
+  Answers answers = expected_answers(result, whole(), profile(), full());
   std::vector<Answers> draws;
   for (std::uint64_t draw = 1; draw <= 400; ++draw)
-    draws.push_back(expected_answers(result, whole(), profile(), full(), draw));
-  CHECK(draws[6].all.correct ==
-        expected_answers(result, whole(), profile(), full(), 7).all.correct);
+    draws.push_back(redrawn(answers, profile(), draw));
+  CHECK(draws[6].all.correct == redrawn(draws[3], profile(), 7).all.correct);
+  CHECK(draws[6].all.correct != draws[5].all.correct);
+  CHECK(redrawn(draws[6], profile(), 0).all.correct == answers.all.correct);
   set_intervals(answers, draws);
   // 45 right of 50: Jeffreys' interval is 0.794 to 0.962.
   CHECK(answers.all.low * answers.gpu_hours == Approx(0.794).margin(0.02));
