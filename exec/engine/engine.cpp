@@ -210,12 +210,13 @@ void Engine::admitted() {
 }
 
 // In which pass through the model each part of the step is computed: behind all whose blocks it
-// found in this step.
-std::vector<int> Engine::passes() const {
+// found in this step, as only those can that were admitted in it and have no cache yet.
+std::vector<int> Engine::passes() {
   const Step& step = scheduler_.step();
   std::vector<int> pass(step.computed.size(), 0);
   for (std::size_t i = 0; i < pass.size() && !pending_.empty(); ++i) {
     const Step::Computed& part = step.computed[i];
+    if (cache(part.job)) continue;
     const std::span<const BlockId> blocks = scheduler_.blocks(part.job);
     for (std::int64_t b = 0; b < part.cached / scheduler_.knobs().block_tokens; ++b) {
       const auto maker =

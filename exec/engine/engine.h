@@ -120,7 +120,7 @@ class Engine final : private Scheduler::Listener, private BlockSource {
 
   bool plan();
   void admitted();
-  std::vector<int> passes() const;
+  std::vector<int> passes();
   Expected<void> compute(Measure& measure);
   void settle(const std::function<bool(JobId)>& of);
   std::optional<KvCache>& cache(JobId job);

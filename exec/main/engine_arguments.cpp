@@ -70,8 +70,11 @@ Expected<std::unique_ptr<BlockStore>> make_store(const EngineArguments& argument
   return BlockStore::open(options);
 }
 
-// Weights, types and shape of a block.
-Expected<std::string> identity_of(const LoadedModel& model, const EngineKnobs& knobs) {
+// Weights, types and shape of a block, where blocks outlive the process; else the model's name
+// does.
+Expected<std::string> identity_of(const EngineArguments& arguments, const LoadedModel& model,
+                                  const EngineKnobs& knobs) {
+  if (arguments.folder.empty()) return model.description.name;
   const Expected<std::string> hash = hash_weights(model.path);
   if (!hash) return hash.error();
   return *hash + " " + model.description.kv_type + " " + std::to_string(model.description.layers) +
@@ -100,7 +103,7 @@ Expected<ReadyEngine> make_engine(const EngineArguments& arguments) {
   Expected<std::unique_ptr<EngineClock>> clock =
       make_engine_clock(arguments.clock, at::get_num_threads());
   if (!clock) return clock.error();
-  const Expected<std::string> identity = identity_of(*model, *knobs);
+  const Expected<std::string> identity = identity_of(arguments, *model, *knobs);
   if (!identity) return identity.error();
   Expected<std::unique_ptr<Engine>> engine =
       Engine::make(*model->model, *knobs, (*clock)->timeline(), *identity);

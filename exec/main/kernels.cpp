@@ -10,13 +10,13 @@
 #include "exec/main/commands.h"
 #include "exec/main/lists.h"
 #include "exec/main/model_arguments.h"
+#include "exec/main/sweep.h"
 #include "exec/session/commit.h"
 #include "exec/session/device.h"
 #include "exec/session/kernel_sweep.h"
 #include "exec/weights/checkpoint.h"
 #include "traces/calibration.h"
 #include "traces/program/command_line.h"
-#include "traces/program/terminal.h"
 #include "traces/report/text_table.h"
 #include "traces/text.h"
 #include "traces/version.h"
@@ -136,36 +136,18 @@ ExitCode run(const Arguments& arguments) {
   file.commit = std::string(source_commit());
   file.clock = clock_description(*device);
   file.seed = design->seed;
-  std::optional<CalibrationWriter> writer;
-  if (!arguments.out.empty()) {
-    Expected<CalibrationWriter> opened =
-        CalibrationWriter::open(arguments.out, file, made_by(arguments));
-    if (!opened) return fail(opened.error());
-    writer.emplace(*std::move(opened));
-  }
   const std::unique_ptr<Timeline> timeline = timeline_for(*device);
-  std::vector<OperatorSample> plan = plan_kernels(shapes, *design);
-  std::vector<OperatorSample> taken;
-  program::Progress progress("measuring", "operators", true);
-  for (OperatorSample& sample : plan) {
-    if (writer && writer->has_operator(operator_key(sample))) continue;
-    measure_kernel(sample, shapes, *design, *timeline);
-    if (writer) {
-      if (const auto written = writer->append(sample); !written) return fail(written.error());
-    }
-    taken.push_back(sample);
-    progress.update(static_cast<double>(taken.size()) / static_cast<double>(plan.size()),
-                    taken.size());
-  }
-  progress.done();
-  if (writer) {
-    if (const auto finished = writer->finish(); !finished) return fail(finished.error());
-  }
+  auto taken = sweep(plan_kernels(shapes, *design), "operators", arguments.out, file,
+                     made_by(arguments), [&](OperatorSample& sample) -> Expected<void> {
+                       measure_kernel(sample, shapes, *design, *timeline);
+                       return {};
+                     });
+  if (!taken) return fail(taken.error());
   std::printf("%s\n%s",
               (config.name + "'s shapes on " + file.device.name + ", " +
                std::to_string(file.device.threads) + " threads")
                   .c_str(),
-              table_of(std::move(taken)).c_str());
+              table_of(*std::move(taken)).c_str());
   return ExitCode::kOk;
 }
 

@@ -12,10 +12,10 @@
 #include "exec/main/commands.h"
 #include "exec/main/engine_arguments.h"
 #include "exec/main/lists.h"
+#include "exec/main/sweep.h"
 #include "exec/session/commit.h"
 #include "exec/session/device.h"
 #include "traces/program/command_line.h"
-#include "traces/program/terminal.h"
 #include "traces/report/text_table.h"
 #include "traces/text.h"
 #include "traces/version.h"
@@ -124,41 +124,21 @@ ExitCode run(const Arguments& arguments) {
   if (!hash) return fail(hash.error());
   ready->model.description.weights_hash = *std::move(hash);
   const CalibrationDesign file = file_design(*ready, *design);
-  std::optional<CalibrationWriter> writer;
-  if (!arguments.out.empty()) {
-    Expected<CalibrationWriter> opened =
-        CalibrationWriter::open(arguments.out, file, made_by(arguments));
-    if (!opened) return fail(opened.error());
-    writer.emplace(*std::move(opened));
-  }
   ready->model.model->memory().pool(KvMemory::kDevice).tensor().normal_(0, 1);
   std::vector<OperatorSample> plan = plan_steps(*design, *ready->engine);
   if (plan.empty()) {
     return fail("no step of these lists fits the engine's blocks, sequences and tokens of a step",
                 ExitCode::kUsageError);
   }
-  std::vector<OperatorSample> taken;
-  program::Progress progress("measuring", "steps", true);
   OperatorSample warm_up = plan.front();
   if (const auto done = measure_step(warm_up, *design, *ready->engine); !done)
     return fail(done.error());
-  for (OperatorSample& sample : plan) {
-    if (writer && writer->has_operator(operator_key(sample))) continue;
-    if (const auto done = measure_step(sample, *design, *ready->engine); !done)
-      return fail(done.error());
-    if (writer) {
-      if (const auto written = writer->append(sample); !written) return fail(written.error());
-    }
-    taken.push_back(sample);
-    progress.update(static_cast<double>(taken.size()) / static_cast<double>(plan.size()),
-                    taken.size());
-  }
-  progress.done();
-  if (writer) {
-    if (const auto finished = writer->finish(); !finished) return fail(finished.error());
-  }
+  auto taken =
+      sweep(std::move(plan), "steps", arguments.out, file, made_by(arguments),
+            [&](OperatorSample& sample) { return measure_step(sample, *design, *ready->engine); });
+  if (!taken) return fail(taken.error());
   std::printf("%s, by the %s\n%s", describe_model(ready->model).c_str(), file.clock.c_str(),
-              table_of(std::move(taken)).c_str());
+              table_of(*std::move(taken)).c_str());
   return ExitCode::kOk;
 }
 

@@ -6,26 +6,7 @@
 #include "methods/method.h"
 
 namespace scsim::methods {
-namespace {
-
-class PrefixCacheContract final : public KvContract {
- public:
-  PairBounds prefill_pairs(const AttentionLayer& layer, Tokens fresh,
-                           Tokens cached) const override {
-    const double pairs = causal_pairs(layer, fresh, cached);
-    return {.least = pairs, .most = pairs};
-  }
-  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override {
-    return dense_bytes(layer, tokens);
-  }
-  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override {
-    const Bytes all = dense_bytes(layer, tokens);
-    return {.hbm = all, .host = Bytes{0}, .resident = all};
-  }
-  ReuseClass reuse(SessionMode) const override { return ReuseClass::kExact; }
-};
-
-}  // namespace
+MethodEntry full_method();  // methods/full
 
 MethodEntry prefix_cache_method() {
   return {.name = "prefix_cache",
@@ -45,7 +26,7 @@ MethodEntry prefix_cache_method() {
                           .max = 1e9,
                           .sentence = "MB of KV held for later prompts, those used last; 0: all"}},
           .make_contract = [](const MethodParameters&) -> std::unique_ptr<KvContract> {
-            return std::make_unique<PrefixCacheContract>();
+            return full_method().make_contract({});
           },
           .small = {"block=1,capacity=0"},
           .lossless = {"", "block=7"},

@@ -3,17 +3,14 @@
 
 #include <cstdio>
 #include <memory>
-#include <thread>
 
-#include "analysis/study/crew.h"
 #include "sim/main/commands.h"
 #include "sim/main/trace_arguments.h"
+#include "sim/main/with_crew.h"
 #include "traces/program/terminal.h"
 
 namespace scsim::program {
 namespace {
-
-constexpr std::uint64_t kTraceBytes = std::uint64_t{1} << 30;  // held parsed, for all threads
 
 struct PlanArguments {
   std::string plan;
@@ -32,18 +29,8 @@ ExitCode print_max_loads(const analysis::Plan& plan, analysis::Crew& crew, bool 
   return ExitCode::kOk;
 }
 
-ExitCode plan(const PlanArguments& arguments) {
-  const auto ranks = analysis::Ranks::join();
-  if (!ranks) return fail(ranks.error());
-  analysis::Workloads workloads(kTraceBytes);
-  analysis::Crew crew(**ranks,
-                      static_cast<int>(arguments.threads.value_or(
-                          std::max(std::thread::hardware_concurrency(), 1U))),
-                      workloads);
-  if (crew.helps()) {
-    crew.help();
-    return ExitCode::kOk;
-  }
+ExitCode plan(const PlanArguments& arguments, analysis::Crew& crew,
+              analysis::Workloads& workloads) {
   const auto read = analysis::read_plan(arguments.plan, arguments.settings);
   if (!read) return fail(read.error());
   if (arguments.max_load) return print_max_loads(*read, crew, arguments.quiet);
@@ -81,14 +68,14 @@ Command plan_command() {
                      .value_name = "KEY=VALUE",
                      .into = &arguments->settings,
                      .sentence = "a key of the plan, such as load=2 or require[0].at_most=1s"},
-                    {.name = "--threads",
-                     .value_name = "N",
-                     .into = &arguments->threads,
-                     .sentence =
-                         "runs at a time; the cores unless given; under mpirun one on each rank",
-                     .min = 1},
+                    threads_argument(arguments->threads),
                     quiet_flag(arguments->quiet)},
-      .run = [arguments] { return plan(*arguments); }};
+      .run = [arguments] {
+        return with_crew(arguments->threads,
+                         [&](analysis::Crew& crew, analysis::Workloads& workloads) {
+                           return plan(*arguments, crew, workloads);
+                         });
+      }};
 }
 
 }  // namespace scsim::program

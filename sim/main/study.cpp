@@ -1,20 +1,17 @@
 // `scsim study s.yaml`: many runs that differ in a few keys.
 #include <cstdio>
 #include <memory>
-#include <thread>
 
-#include "analysis/study/crew.h"
 #include "analysis/study/database.h"
 #include "analysis/study/table.h"
 #include "sim/main/commands.h"
 #include "sim/main/trace_arguments.h"
+#include "sim/main/with_crew.h"
 #include "traces/files.h"
 #include "traces/program/terminal.h"
 
 namespace scsim::program {
 namespace {
-
-constexpr std::uint64_t kTraceBytes = std::uint64_t{1} << 30;  // held parsed, for all threads
 
 struct StudyArguments {
   std::string study, database, csv, html;
@@ -58,18 +55,7 @@ Expected<std::vector<analysis::JobResult>> run_points(const analysis::Study& stu
   return results;
 }
 
-ExitCode study(const StudyArguments& arguments) {
-  const auto ranks = analysis::Ranks::join();
-  if (!ranks) return fail(ranks.error());
-  analysis::Workloads workloads(kTraceBytes);
-  analysis::Crew crew(**ranks,
-                      static_cast<int>(arguments.threads.value_or(
-                          std::max(std::thread::hardware_concurrency(), 1U))),
-                      workloads);
-  if (crew.helps()) {
-    crew.help();
-    return ExitCode::kOk;
-  }
+ExitCode study(const StudyArguments& arguments, analysis::Crew& crew) {
   const auto read = analysis::read_study(arguments.study, arguments.settings);
   if (!read) return fail(read.error());
   auto database = analysis::StudyDatabase::open(
@@ -100,39 +86,40 @@ Command study_command() {
   return {
       .name = "study",
       .sentence = "run a grid of clusters and loads, kept in one SQLite file",
-      .arguments =
-          {{.name = "STUDY",
-            .into = &arguments->study,
-            .sentence = "a YAML file; `scsim help studies` lists its keys",
-            .required = true,
-            .completes = Completes::kFile},
-           {.name = "--db",
-            .value_name = "FILE",
-            .into = &arguments->database,
-            .sentence = "the SQLite file, which a study goes on with; NAME.sqlite in this folder "
-                        "unless given, :memory: to keep nothing",
-            .completes = Completes::kFile},
-           {.name = "--csv",
-            .value_name = "FILE",
-            .into = &arguments->csv,
-            .sentence = "write a line for each run",
-            .completes = Completes::kFile},
-           {.name = "--html",
-            .value_name = "FILE",
-            .into = &arguments->html,
-            .sentence = "write a report with charts",
-            .completes = Completes::kFile},
-           {.name = "--set",
-            .value_name = "KEY=VALUE",
-            .into = &arguments->settings,
-            .sentence = "a key of the study, such as replicates=5 or vary[0].values=[1,2]"},
-           {.name = "--threads",
-            .value_name = "N",
-            .into = &arguments->threads,
-            .sentence = "runs at a time; the cores unless given; under mpirun one on each rank",
-            .min = 1},
-           quiet_flag(arguments->quiet)},
-      .run = [arguments] { return study(*arguments); }};
+      .arguments = {{.name = "STUDY",
+                     .into = &arguments->study,
+                     .sentence = "a YAML file; `scsim help studies` lists its keys",
+                     .required = true,
+                     .completes = Completes::kFile},
+                    {.name = "--db",
+                     .value_name = "FILE",
+                     .into = &arguments->database,
+                     .sentence =
+                         "the SQLite file, which a study goes on with; NAME.sqlite in this folder "
+                         "unless given, :memory: to keep nothing",
+                     .completes = Completes::kFile},
+                    {.name = "--csv",
+                     .value_name = "FILE",
+                     .into = &arguments->csv,
+                     .sentence = "write a line for each run",
+                     .completes = Completes::kFile},
+                    {.name = "--html",
+                     .value_name = "FILE",
+                     .into = &arguments->html,
+                     .sentence = "write a report with charts",
+                     .completes = Completes::kFile},
+                    {.name = "--set",
+                     .value_name = "KEY=VALUE",
+                     .into = &arguments->settings,
+                     .sentence =
+                         "a key of the study, such as replicates=5 or vary[0].values=[1,2]"},
+                    threads_argument(arguments->threads),
+                    quiet_flag(arguments->quiet)},
+      .run = [arguments] {
+        return with_crew(arguments->threads, [&](analysis::Crew& crew, analysis::Workloads&) {
+          return study(*arguments, crew);
+        });
+      }};
 }
 
 }  // namespace scsim::program

@@ -1,8 +1,6 @@
 // scexec calibrate, killed at random moments and started again until it is done, writes what a run
 // that nobody killed writes, but for the times.
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -12,6 +10,7 @@
 
 #include "tests/exec/remote/model_server.h"
 #include "tests/exec/session/untimed.h"
+#include "tests/support/start_program.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 #include "traces/rng.h"
@@ -21,25 +20,12 @@ namespace {
 
 // Starts `scexec calibrate` on what `target` names.
 pid_t start(const std::vector<std::string>& target, const std::string& out) {
-  std::vector<std::string> words = {"scexec",     "calibrate", "--tasks",          "kv,vt",
-                                    "--lengths",  "300,500",   "--turns",          "2",
-                                    "--sessions", "3",         "--max-new-tokens", "24",
-                                    "-o",         out};
+  std::vector<std::string> words = {"calibrate", "--tasks",          "kv,vt", "--lengths",
+                                    "300,500",   "--turns",          "2",     "--sessions",
+                                    "3",         "--max-new-tokens", "24",    "-o",
+                                    out};
   words.insert(words.end(), target.begin(), target.end());
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  const int nowhere = open("/dev/null", O_WRONLY);
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    dup2(nowhere, STDOUT_FILENO);
-    dup2(nowhere, STDERR_FILENO);
-    execv(SCSIM_SCEXEC, arguments.data());
-    _exit(127);
-  }
-  close(nowhere);
-  return child;
+  return test::start_silently(SCSIM_SCEXEC, std::move(words));
 }
 
 int wait_for(pid_t child) {

@@ -1,14 +1,13 @@
 #include "exec/train/training.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <thread>
 
 #include "exec/train/recipe.h"
+#include "tests/support/start_program.h"
 #include "tests/support/temporary_folder.h"
 #include "traces/files.h"
 #include "traces/rng.h"
@@ -122,21 +121,7 @@ TEST_CASE("a folder's model or another recipe's checkpoint is not written over",
 }
 
 pid_t start(const std::string& recipe_path, const std::string& out) {
-  std::vector<std::string> words = {"scexec", "train", recipe_path, "--out", out, "--threads", "1"};
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  const int nowhere = open("/dev/null", O_WRONLY);
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    dup2(nowhere, STDOUT_FILENO);
-    dup2(nowhere, STDERR_FILENO);
-    execv(SCSIM_SCEXEC, arguments.data());
-    _exit(127);
-  }
-  close(nowhere);
-  return child;
+  return test::start_silently(SCSIM_SCEXEC, {"train", recipe_path, "--out", out, "--threads", "1"});
 }
 
 TEST_CASE("a training killed at random moments ends in the bytes of one that was never killed",
