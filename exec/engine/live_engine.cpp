@@ -33,6 +33,11 @@ class LiveEngine::Stream final : public AnswerStream {
     return complete_;
   }
 
+  bool failed() const override {
+    const std::lock_guard lock(mutex_);
+    return failed_;
+  }
+
   bool cancelled() const {
     const std::lock_guard lock(mutex_);
     return cancelled_;
@@ -40,6 +45,11 @@ class LiveEngine::Stream final : public AnswerStream {
   void admitted(std::int64_t cached) {
     const std::lock_guard lock(mutex_);
     cached_ = cached;
+  }
+  void fail() {
+    const std::lock_guard lock(mutex_);
+    ended_ = failed_ = true;
+    changed_.notify_one();
   }
   void push(std::optional<std::int32_t> token, bool last, bool complete) {
     const std::lock_guard lock(mutex_);
@@ -53,7 +63,7 @@ class LiveEngine::Stream final : public AnswerStream {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::int32_t> tokens_;
-  bool ended_ = false, cancelled_ = false, complete_ = false;
+  bool ended_ = false, cancelled_ = false, complete_ = false, failed_ = false;
   std::int64_t cached_ = 0;
 };
 
@@ -135,8 +145,8 @@ void LiveEngine::run() {
       const std::lock_guard lock(mutex_);
       failure_ = ran.error().message;
       draining_ = true;
-      for (const Taken& one : incoming_) one.stream->push({}, true, false);
-      for (const auto& [tag, one] : active_) one.stream->push({}, true, false);
+      for (const Taken& one : incoming_) one.stream->fail();
+      for (const auto& [tag, one] : active_) one.stream->fail();
       return;
     }
     if (*ran) hand_out();

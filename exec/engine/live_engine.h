@@ -38,8 +38,7 @@ class LiveEngine final : public Answerer {
   AnswererCounts counts() const override;
   void stop_taking();  // what comes from now on is refused
   void drain();
-  // What ended the engine's thread before drain(), if something did: the model's error.
-  std::string failure() const;
+  std::string failure() const override;  // the model's error
 
  private:
   class Stream;
@@ -64,7 +63,7 @@ class LiveEngine final : public Answerer {
   std::vector<Taken> incoming_;
   AnswererCounts counts_;
   std::uint64_t next_tag_ = 0;
-  bool draining_ = false, stopped_ = false;
+  bool draining_ = false;
   std::string failure_;
   std::map<std::uint64_t, Active> active_;  // the engine's thread's own
   std::thread thread_;

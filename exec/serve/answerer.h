@@ -19,6 +19,7 @@ class AnswerStream {
   // Known once next() gave a token: prompt tokens that were found computed already.
   virtual std::int64_t cached_tokens() const = 0;
   virtual bool complete() const = 0;  // at its end: the model ended it, not the limit
+  virtual bool failed() const = 0;    // likewise: it was not made to its end
 };
 
 struct Ask {
@@ -47,6 +48,8 @@ class Answerer {
   // Any thread. Null: `refused` says why.
   virtual std::shared_ptr<AnswerStream> ask(Ask ask, Refused& refused) = 0;
   virtual AnswererCounts counts() const = 0;
+  // Why nothing is answered any more, if so.
+  virtual std::string failure() const = 0;
 };
 
 }  // namespace scsim::exec

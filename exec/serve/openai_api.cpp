@@ -63,7 +63,11 @@ struct OpenAiApi::Question {
 void OpenAiApi::handle(const HttpRequest& request, HttpReply& reply) const {
   const std::string path = request.target.substr(0, request.target.find('?'));
   const bool get = request.method == "GET", post = request.method == "POST";
-  if (path == "/health" && get) return reply.send(200, "text/plain", "ok\n");
+  if (path == "/health" && get) {
+    const std::string failure = answerer_.failure();
+    return failure.empty() ? reply.send(200, "text/plain", "ok\n")
+                           : reply.send(503, "text/plain", failure + "\n");
+  }
   if (path == "/metrics" && get) return reply.send(200, "text/plain; version=0.0.4", metrics());
   if (path == "/v1/models" && get) {
     const json model = {{"id", options_.model}, {"object", "model"}, {"owned_by", "scexec"}};
@@ -242,6 +246,12 @@ void OpenAiApi::answer(const Question& question, AnswerStream& stream, HttpReply
   if (wanted) {
     if (stream.complete()) reason = "stop";
     take(decoder.finish(), true);
+  }
+  if (wanted && stream.failed()) {  // what there is of it is no answer
+    const std::string why = answerer_.failure();
+    if (!question.stream) return send_error(reply, 500, why, "server_error");
+    reply.event(json({{"error", {{"message", why}, {"type", "server_error"}}}}).dump());
+    return reply.end_events();
   }
   const std::int64_t prompt = std::ssize(question.ask.prompt);
   const json usage = {{"prompt_tokens", prompt},
