@@ -1,0 +1,146 @@
+// A request arrives: it is routed, and refused or submitted.
+#include <algorithm>
+
+#include "sim/simulation_state.h"
+
+namespace scsim::sim {
+
+void Simulation::schedule_due() {
+  for (const Arrivals::Due& due : due_) {
+    // Arrivals of one instant are taken in the order of the file.
+    queue_.schedule_ordered(due.when, Phase::kArrival, due.request.value(), Arrival{due.place});
+    ++coming_;
+  }
+  due_.clear();
+}
+
+Expected<void> Simulation::read_trace() {
+  if (Expected<void> read = arrivals_.read(due_); !read) return read.error();
+  schedule_due();
+  return {};
+}
+
+Expected<void> Simulation::handle(const Arrival& event) {
+  --coming_;
+  const Request& request = arrivals_.request(event.place);
+  const bool open_loop = request.arrival.has_value();
+  RequestResult& result = results_.emplace_back();
+  result.request = request.id.value();
+  result.tenant = static_cast<std::uint32_t>(request.tenant.value());
+  result.turn = static_cast<std::uint32_t>(request.turn);
+  result.slo = static_cast<std::uint32_t>(request.slo.value());
+  result.task = static_cast<std::uint32_t>(request.task.value());
+  result.session = request.session.value();
+  result.arrival = queue_.now();
+  result.prompt_tokens = request.prompt_tokens().value();
+  if (result.tenant >= gaps_.by_tenant.size()) gaps_.by_tenant.resize(result.tenant + 1);
+  if (store_ != nullptr) fetches_.emplace_back();
+  meet(result.tenant);
+  if (prefetch_) prefetch_->arrived(result.session, result.tenant, queue_.now());
+
+  const RoutableRequest routable{request.tenant, request.session,      request.turn,
+                                 request.prompt, result.prompt_tokens, request.max_tokens.value(),
+                                 request.output, request.priority};
+  const std::string& model = trace_.tables().models[request.model.value()];
+  if (const auto engine = frontend_.route(routable, request.model, model); !engine) {
+    refuse(result, "no pool serves the model it names", model);
+  } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
+                 result.prompt_tokens, request.max_tokens.value(),
+                 identity_.partition(result.tenant),
+                 compression_of(pool_of_engine_[*engine], result.tenant))) {
+    refuse(result, refusal->kind, refusal->detail);
+  } else {
+    submit(request, *engine);
+  }
+  arrivals_.forget(event.place);
+  return open_loop ? read_trace() : Expected<void>{};
+}
+
+// Names of tenants come with the trace.
+void Simulation::meet(std::uint32_t tenant) {
+  const auto& tenants = trace_.tables().tenants;
+  for (; tenants_met_ <= tenant; ++tenants_met_) {
+    const auto id = static_cast<std::uint32_t>(tenants_met_);
+    identity_.tenant_seen(id, tenants[tenants_met_].name);
+    if (store_ != nullptr) store_->tenant_seen(id, tenants[tenants_met_].name);
+  }
+}
+
+void Simulation::refuse(RequestResult& result, const std::string& kind, const std::string& detail) {
+  result.outcome = Outcome::kRefused;
+  result.end = queue_.now();
+  Refused& refused = refused_[kind];
+  if (refused.count++ == 0)
+    refused.first = "request " + std::to_string(result.request) + ": " + detail;
+  end_ = result.end;
+  arrivals_.ended(RequestId(result.request), result.end, due_);
+  schedule_due();
+}
+
+std::uint32_t Simulation::new_active() {
+  if (unused_active_.empty()) {
+    active_.emplace_back();
+    return static_cast<std::uint32_t>(active_.size() - 1);
+  }
+  const std::uint32_t place = unused_active_.back();
+  unused_active_.pop_back();
+  return place;
+}
+
+void Simulation::submit(const Request& request, std::uint32_t engine) {
+  const std::uint32_t slot = new_active();
+  Active& active = active_[slot];
+  const std::uint32_t generation = active.generation + 1;
+  active = Active{};
+  active.generation = generation;
+  active.result = results_.size() - 1;
+  active.engine = engine;
+  active.since = queue_.now();
+  RequestResult& result = results_.back();
+  result.engine = static_cast<std::int32_t>(engine);
+
+  JobSpec spec;
+  spec.tag = slot;
+  spec.prompt = request.prompt;
+  spec.output = request.output;
+  spec.output_tokens = request.output_tokens.value();
+  spec.max_tokens = request.max_tokens.value();
+  spec.salt = identity_.salt(pool_of_engine_[engine], result.tenant, result.session);
+  if (const MethodModel* method = identity_.method(pool_of_engine_[engine], result.tenant)) {
+    spec.method = method;
+    spec.compression = method->compression.get();
+    spec.lossy = method->reuse != methods::ReuseClass::kExact;
+  }
+  spec.partition = identity_.partition(result.tenant);
+  spec.priority = request.priority;
+  spec.arrival = queue_.now().ns();
+  spec.tie = request.id.value();
+  Engine& target = *engines_[engine];
+  // Behind others that wait, first come first served, it cannot change what the engine does now,
+  // unless those wait for limits of their own tenants.
+  const bool matters = target.scheduler().waiting() == 0 || !target.settings().limits.empty() ||
+                       target.settings().knobs.order == EngineKnobs::Order::kPriority;
+  const std::uint32_t turn = std::min<std::uint32_t>(result.turn, Result::kMaxTurnGroup);
+  active.job = target.submit(spec, result.tenant, turn, queue_.now());
+  if (!target.in_step()) {
+    dispatch_soon(engine);
+  } else if (matters) {
+    if (const auto end = target.cut(queue_.now())) plan_changed(engine, *end);
+  }
+  changed(engine);
+  set_deadline(request, slot);
+}
+
+void Simulation::set_deadline(const Request& request, std::uint32_t slot) {
+  const Duration limit = cluster_.request_timeout;
+  Duration patience = request.cancel_after.value_or(Duration{});
+  if (limit > Duration{} && (patience == Duration{} || limit < patience)) {
+    patience = limit;
+    active_[slot].fate = Outcome::kTimedOut;
+  }
+  if (patience == Duration{}) return;
+  active_[slot].limited = true;
+  queue_.schedule_in(patience, Phase::kCompletion, Deadline{slot, active_[slot].generation});
+}
+
+}  // namespace scsim::sim

@@ -1,0 +1,154 @@
+// What becomes of a request after its submission: its phases, and what it spent them on.
+#include <algorithm>
+
+#include "sim/simulation_state.h"
+
+namespace scsim::sim {
+
+// Divides the time since the phase began by what it was spent on (INV-LEDGER).
+void Simulation::close_phase(Active& active) {
+  RequestResult& result = results_[active.result];
+  const auto at = [](Stage stage) { return static_cast<std::size_t>(stage); };
+  if (active.phase == Active::Phase::kQueue) {
+    result.stage_ns[at(Stage::kQueue)] += (queue_.now() - active.since).ns();
+    return;
+  }
+  if (active.phase == Active::Phase::kLoad) {
+    result.stage_ns[at(Stage::kRetrieval)] += (queue_.now() - active.since).ns();
+    return;
+  }
+  const PerStage<std::int64_t>& ledger = engines_[active.engine]->ledger();
+  for (std::size_t s = 0; s < kNumStages; ++s) {
+    const std::int64_t spent = ledger[s] - active.ledger[s];
+    // A prefill waits for its steps whatever else rides in them.
+    const bool kept = active.phase == Active::Phase::kDecode || s == at(Stage::kOther) ||
+                      s == at(Stage::kRetrieval) || s == at(Stage::kCompression);
+    result.stage_ns[kept ? s : at(Stage::kGeneration)] += spent;
+  }
+}
+
+void Simulation::open_phase(Active& active, Active::Phase phase) {
+  active.phase = phase;
+  active.since = queue_.now();
+  if (phase == Active::Phase::kPrefill || phase == Active::Phase::kDecode)
+    active.ledger = engines_[active.engine]->ledger();
+}
+
+void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
+  Active& active = active_[tag];
+  RequestResult& result = results_[active.result];
+  close_phase(active);
+  open_phase(active, Active::Phase::kPrefill);
+  if (!how.resumed) {
+    result.scheduled = queue_.now();
+    result.found_tokens = how.found;
+    if (store_ == nullptr && how.found_lossy > 0) {
+      fetches_.resize(results_.size());
+      fetch_of(tag).found_lossy_tokens = how.found_lossy;
+    }
+    if (store_ != nullptr) {
+      FetchResult& fetch = fetch_of(tag);
+      fetch.found_lossy_tokens = how.found_lossy;
+      if (how.loaded == 0) {
+        fetch = FetchResult{.found_lossy_tokens = how.found_lossy, .wait_ns = fetch.wait_ns};
+        store_->asked(active.engine, engines_[active.engine]->scheduler().path(active.job),
+                      result.prompt_tokens, how.found, use_of(tag));
+      }
+    }
+  }
+  result.recomputed_tokens += how.lost;
+}
+
+void Simulation::preempted(std::uint64_t tag) {
+  Active& active = active_[tag];
+  close_phase(active);
+  open_phase(active, Active::Phase::kQueue);
+  ++results_[active.result].preemptions;
+}
+
+void Simulation::loading(std::uint64_t tag, const Step::Load& load) {
+  Active& active = active_[tag];
+  close_phase(active);
+  open_phase(active, Active::Phase::kLoad);
+  const Scheduler& scheduler = engines_[active.engine]->scheduler();
+  const PathId path = scheduler.path(active.job);
+  const std::int64_t known = scheduler.known_tokens(active.job);
+  if (!load.resumed) store_->asked(active.engine, path, known, load.found, use_of(tag));
+  store_->begin_load(active.engine, path, load.found, known - 1,
+                     tag | std::uint64_t{active.generation} << 32, use_of(tag));
+}
+
+void Simulation::first_token(std::uint64_t tag) {
+  Active& active = active_[tag];
+  RequestResult& result = results_[active.result];
+  close_phase(active);
+  open_phase(active, Active::Phase::kDecode);
+  if (store_ != nullptr)
+    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), 0,
+                     result.prompt_tokens, use_of(tag));
+  if (result.output_tokens == 0) result.first_token = queue_.now();
+  result.output_tokens = std::max<std::int64_t>(result.output_tokens, 1);
+}
+
+void Simulation::finished(std::uint64_t tag, std::int64_t produced) {
+  const Active& active = active_[tag];
+  if (prefetch_) {
+    const RequestResult& result = results_[active.result];
+    const PathId path = engines_[active.engine]->scheduler().path(active.job);
+    const auto due = prefetch_->ended(
+        result.session, {active.engine, path, result.prompt_tokens + produced - 1, result.tenant},
+        queue_.now());
+    if (due)
+      queue_.schedule_at(std::max(*due, queue_.now()), Phase::kDispatch, Prefetch{result.session});
+  }
+  if (store_ != nullptr && cluster_.store.answers) {  // the last token's KV was not computed
+    const std::int64_t prompt = results_[active.result].prompt_tokens;
+    store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), prompt,
+                     prompt + produced - 1, use_of(tag));
+  }
+  end_request(static_cast<std::uint32_t>(tag), Outcome::kFinished, produced);
+}
+
+Expected<void> Simulation::handle(const Deadline& event) {
+  Active& active = active_[event.active];
+  if (active.generation != event.generation || active.job == kNoJob) return {};
+  const std::uint32_t place = active.engine;
+  if (!engines_[place]->in_step()) {
+    give_up(event.active);
+    changed(place);
+    return {};
+  }
+  active.doomed = true;
+  doomed_[place].push_back(event.active);
+  if (const auto end = engines_[place]->cut(queue_.now())) plan_changed(place, *end);
+  return {};
+}
+
+// Ends a request before it has finished. REQUIRES: its engine is between steps.
+void Simulation::give_up(std::uint32_t slot) {
+  const Active& active = active_[slot];
+  Engine& engine = *engines_[active.engine];
+  const std::int64_t produced = engine.scheduler().produced(active.job);
+  engine.cancel(active.job, queue_.now());
+  end_request(slot, active.fate, produced);
+}
+
+void Simulation::end_request(std::uint32_t slot, Outcome outcome, std::int64_t produced) {
+  Active& active = active_[slot];
+  RequestResult& result = results_[active.result];
+  close_phase(active);
+  result.outcome = outcome;
+  result.output_tokens = produced;
+  result.end = queue_.now();
+  std::int64_t total = 0;
+  for (const std::int64_t ns : result.stage_ns) total += ns;
+  SCSIM_CHECK_EQ(total, (result.end - result.arrival).ns());  // INV-LEDGER
+  active.job = kNoJob;
+  active.doomed = false;
+  unused_active_.push_back(slot);
+  end_ = result.end;
+  arrivals_.ended(RequestId(result.request), result.end, due_);
+  schedule_due();
+}
+
+}  // namespace scsim::sim

@@ -1,0 +1,175 @@
+// One run: its events, its requests under way and the handlers, which the files of the simulation
+// share; nobody else includes this. An event's struct stands here, its handler in the file of its
+// family: simulation_arrivals.cpp, simulation_engines.cpp, simulation_requests.cpp (what becomes of
+// a request), simulation_store.cpp; simulation_result.cpp says what the run found.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sim/arrivals.h"
+#include "sim/engine.h"
+#include "sim/event_queue.h"
+#include "sim/frontend.h"
+#include "sim/method_model.h"
+#include "sim/simulation.h"
+#include "sim/store/cache_identity.h"
+#include "sim/store/session_prefetch.h"
+#include "sim/store/tiered_store.h"
+
+namespace scsim::sim {
+
+// ---- events; each is small and says what happened ----
+
+struct Arrival {
+  Arrivals::Place place;
+};
+struct StepDone {
+  std::uint32_t engine;
+  std::uint64_t plan;  // void if the engine has another plan by then
+};
+struct Dispatch {
+  std::uint32_t engine;
+};
+struct Deadline {
+  std::uint32_t active;
+  std::uint32_t generation;
+};
+struct Observe {};
+struct TransferDone {
+  std::uint64_t number;  // void if another is expected by then
+};
+
+struct Prefetch {
+  std::uint64_t session;
+};
+
+using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone, Prefetch>;
+
+// Requests between arrival and end.
+struct Active {
+  std::size_t result = 0;  // place in Result::requests
+  std::uint32_t engine = 0;
+  JobId job = kNoJob;
+  std::uint32_t generation = 0;
+  enum class Phase : std::uint8_t { kQueue, kLoad, kPrefill, kDecode } phase = Phase::kQueue;
+  bool limited = false;  // it has a deadline
+  bool doomed = false;   // to be cancelled at the end of the step
+  Outcome fate = Outcome::kCancelled;
+  TimePoint since;                  // of the phase
+  PerStage<std::int64_t> ledger{};  // of the engine at that time
+};
+
+// What an engine's scheduler and blocks say to the store, with the engine's number.
+class StoreAtEngine final : public KvSource, public EvictionListener {
+ public:
+  StoreAtEngine(TieredStore& store, std::size_t number, Engine& engine)
+      : store_(store), number_(number), engine_(engine) {}
+
+  std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most, TimePoint now) override {
+    return store_.loadable(number_, engine_.scheduler().path(job), found, most, now);
+  }
+  void evicted(PathId path, std::int64_t from, std::int64_t to, TimePoint now) override {
+    store_.evicted(number_, path, from, to, engine_.settings().knobs.block_tokens, now);
+  }
+
+ private:
+  TieredStore& store_;
+  std::size_t number_;
+  Engine& engine_;
+};
+
+class Simulation final : private Engine::Listener {
+ public:
+  Simulation(TraceReader& trace, const Cluster& cluster, const SimulationOptions& options);
+  Expected<Result> run();
+
+ private:
+  Expected<void> handle(const Arrival& event);
+  Expected<void> handle(const StepDone& event);
+  Expected<void> handle(const Dispatch& event);
+  Expected<void> handle(const Deadline& event);
+  Expected<void> handle(const Observe& event);
+  Expected<void> handle(const TransferDone& event);
+  Expected<void> handle(const Prefetch& event);
+
+  Expected<void> make_store();
+  void expect_transfers();
+  bool all_ended() const {
+    return arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests();
+  }
+  void meet(std::uint32_t tenant);
+  Use use_of(std::uint64_t tag) const;
+  FetchResult& fetch_of(std::uint64_t tag) { return fetches_[active_[tag].result]; }
+  void loaded_here(std::uint32_t engine);
+  Expected<void> read_trace();
+  void schedule_due();
+  void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
+  void submit(const Request& request, std::uint32_t engine);
+  const CompressionRule* compression_of(std::size_t pool, std::uint32_t tenant) const {
+    const MethodModel* method = identity_.method(pool, tenant);
+    return method == nullptr ? nullptr : method->compression.get();
+  }
+  void set_deadline(const Request& request, std::uint32_t slot);
+  void plan_changed(std::uint32_t engine, TimePoint end);
+  Expected<void> check_progress(std::uint32_t engine) const;
+  void dispatch_soon(std::uint32_t engine);
+  void changed(std::uint32_t engine);
+  std::uint32_t new_active();
+  void give_up(std::uint32_t slot);
+  void close_phase(Active& active);
+  void open_phase(Active& active, Active::Phase phase);
+  void end_request(std::uint32_t slot, Outcome outcome, std::int64_t produced);
+  void finish_result(Result& result);
+  void say_extrapolated(Result& result) const;
+
+  void admitted(std::uint64_t tag, const Step::Admitted& how) override;
+  void preempted(std::uint64_t tag) override;
+  void loading(std::uint64_t tag, const Step::Load& load) override;
+  void first_token(std::uint64_t tag) override;
+  void finished(std::uint64_t tag, std::int64_t produced) override;
+
+  TraceReader& trace_;
+  const Cluster& cluster_;
+  const SimulationOptions& options_;
+  EventQueue<Event> queue_;
+  Arrivals arrivals_;
+  std::vector<Arrivals::Due> due_;
+  std::uint64_t coming_ = 0;  // arrivals in the queue
+
+  GapBook gaps_;
+  TokenPaths paths_;  // of all engines and the store
+  std::vector<std::unique_ptr<Engine>> engines_;
+  std::vector<std::size_t> pool_of_engine_;
+  CacheIdentity identity_;
+  std::size_t tenants_met_ = 0;
+  std::unique_ptr<TieredStore> store_;  // none without tiers
+  std::vector<std::unique_ptr<StoreAtEngine>> store_at_;
+  std::optional<SessionPrefetch> prefetch_;  // none where no tier prefetches
+  std::uint64_t transfer_ = 0;               // number of the TransferDone that counts
+  std::optional<TimePoint> transfer_at_;
+  std::vector<TieredStore::Loaded> arrived_;
+  std::vector<std::vector<TieredStore::Loaded>> loaded_;  // during its step, by engine
+  std::vector<FetchResult> fetches_;
+  std::vector<std::uint64_t> plan_;                 // number of each engine's plan
+  std::vector<char> dispatching_;                   // a Dispatch event is on its way
+  std::vector<std::vector<std::uint32_t>> doomed_;  // active requests to cancel, by engine
+  Frontend frontend_;
+
+  std::vector<Active> active_;
+  std::vector<std::uint32_t> unused_active_;
+  std::vector<RequestResult> results_;
+  struct Refused {
+    std::uint64_t count = 0;
+    std::string first;
+  };
+  std::map<std::string, Refused> refused_;  // by kind of reason
+  TimePoint end_;                           // of the last request; void deadlines may follow it
+};
+
+}  // namespace scsim::sim

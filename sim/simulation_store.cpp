@@ -1,0 +1,92 @@
+// The store beside the engines: what its transfers bring, and contexts brought near ahead of time.
+#include <algorithm>
+
+#include "sim/simulation_state.h"
+
+namespace scsim::sim {
+
+Expected<void> Simulation::make_store() {
+  if (cluster_.store.tiers.empty()) return {};
+  auto store = TieredStore::make(cluster_, paths_);
+  if (!store) return store.error();
+  store_ = *std::move(store);
+  frontend_.set_tiers(store_->facts());
+  for (std::size_t i = 0; i < engines_.size(); ++i) {
+    store_at_.push_back(std::make_unique<StoreAtEngine>(*store_, i, *engines_[i]));
+    engines_[i]->scheduler().set_source(store_at_[i].get());
+    engines_[i]->scheduler().pool().set_listener(store_at_[i].get());
+  }
+  if (store_->prefetches()) prefetch_.emplace(cluster_.store.prefetch_after, paths_);
+  return {};
+}
+
+Expected<void> Simulation::handle(const Prefetch& event) {
+  if (all_ended()) return {};
+  const auto context = prefetch_->due(event.session, queue_.now());
+  if (!context) return {};
+  store_->prefetch(context->engine, context->path, context->tokens,
+                   {queue_.now(), context->tenant, results_.back().request});
+  paths_.drop_reference(context->path);
+  return {};
+}
+
+// Whoever may have started transfers calls this.
+void Simulation::expect_transfers() {
+  if (store_ == nullptr) return;
+  // What moves after the last request has ended is nobody's concern.
+  if (all_ended()) return;
+  const auto when = store_->next();
+  if (!when || (transfer_at_ && *transfer_at_ <= *when)) return;
+  transfer_at_ = *when;
+  // What takes no time ends behind what began it.
+  const Phase phase = *when > queue_.now() ? Phase::kCompletion : Phase::kDispatch;
+  queue_.schedule_at(*when, phase, TransferDone{++transfer_});
+}
+
+Expected<void> Simulation::handle(const TransferDone& event) {
+  if (event.number != transfer_) return {};
+  if (all_ended()) return {};
+  transfer_at_.reset();
+  arrived_.clear();
+  store_->advance(queue_.now(), arrived_);
+  for (const TieredStore::Loaded& loaded : arrived_) {
+    const auto slot = static_cast<std::uint32_t>(loaded.tag);
+    const Active& active = active_[slot];
+    if (active.generation != loaded.tag >> 32 || active.job == kNoJob) continue;  // given up
+    const std::uint32_t engine = active.engine;
+    loaded_[engine].push_back(loaded);
+    if (!engines_[engine]->in_step()) {
+      loaded_here(engine);
+      dispatch_soon(engine);
+      changed(engine);
+    } else if (const auto end = engines_[engine]->cut(queue_.now())) {
+      plan_changed(engine, *end);
+    }
+  }
+  return {};
+}
+
+// REQUIRES: the engine is between steps.
+void Simulation::loaded_here(std::uint32_t engine) {
+  for (const TieredStore::Loaded& loaded : loaded_[engine]) {
+    Active& active = active_[static_cast<std::uint32_t>(loaded.tag)];
+    if (active.generation != loaded.tag >> 32 || active.job == kNoJob) continue;
+    engines_[engine]->loaded(active.job, loaded.tokens, loaded.lossy, queue_.now());
+    close_phase(active);
+    open_phase(active, Active::Phase::kQueue);
+    FetchResult& fetch = fetches_[active.result];
+    fetch.wait_ns += loaded.fetch.wait_ns;
+    if (results_[active.result].preemptions > 0) continue;
+    fetch.tokens = loaded.fetch.tokens;
+    fetch.lossy_tokens = loaded.fetch.lossy_tokens;
+    fetch.avoided_ns = loaded.fetch.avoided_ns;
+  }
+  loaded_[engine].clear();
+}
+
+Use Simulation::use_of(std::uint64_t tag) const {
+  const RequestResult& result = results_[active_[tag].result];
+  return {queue_.now(), result.tenant, result.request};
+}
+
+}  // namespace scsim::sim
