@@ -69,7 +69,7 @@ class Replay {
     result.honesty.push_back("real: " + engine_.model().config().name +
                              " computed every token; time is by the " + clock_.description());
     if (!arrivals_.any_text())
-      result.honesty.push_back("made-up tokens: the trace's contents have no text");
+      result.honesty.emplace_back("made-up tokens: the trace's contents have no text");
     if (arrivals_.tables().models.size() > 1) {
       result.honesty.push_back("one model: the trace names " +
                                format_integer(std::ssize(arrivals_.tables().models)) +
