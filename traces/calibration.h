@@ -15,6 +15,7 @@
 // The file format, with the unit of every field, is in traces/proto/calibration.proto.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <memory>
@@ -122,6 +123,9 @@ struct FullAgreement {      // with full attention, token by token, on the same 
   std::int64_t tokens = 0;  // compared
   std::int64_t agreed = 0;  // both choose the same
   double kl_sum = 0;        // nats, KL(full || this)
+  // Of it, by quarters of the answer: token i of n lies in quarter 4 i / n. Absent in files older
+  // than the field.
+  std::optional<std::array<double, 4>> kl_quarters = std::nullopt;
   friend bool operator==(const FullAgreement&, const FullAgreement&) = default;
 };
 

@@ -121,6 +121,9 @@ void fill_turn(const TurnSample& turn, proto::CalibrationTurn& message) {
     message.set_compared_tokens(turn.agreement->tokens);
     message.set_agreed_tokens(turn.agreement->agreed);
     message.set_kl_sum(turn.agreement->kl_sum);
+    if (turn.agreement->kl_quarters)
+      message.mutable_kl_quarters()->Add(turn.agreement->kl_quarters->begin(),
+                                         turn.agreement->kl_quarters->end());
   }
   if (turn.answer_survived) message.set_answer_survived(*turn.answer_survived);
   if (turn.ttft_seconds) message.set_ttft_seconds(*turn.ttft_seconds);
@@ -148,6 +151,12 @@ Expected<TurnSample> take_turn(const proto::CalibrationTurn& message) {
   if (message.has_golden_nll()) turn.likelihood = {message.golden_nll(), message.golden_tokens()};
   if (message.compared_tokens() != 0)
     turn.agreement = {message.compared_tokens(), message.agreed_tokens(), message.kl_sum()};
+  if (const auto& quarters = message.kl_quarters(); !quarters.empty()) {
+    if (!turn.agreement || quarters.size() != 4 ||
+        !std::ranges::all_of(quarters, [](double nats) { return std::isfinite(nats); }))
+      return Error{"a divergence by quarters that are not four numbers beside their sum"};
+    std::ranges::copy(quarters, turn.agreement->kl_quarters.emplace().begin());
+  }
   if (message.has_answer_survived()) turn.answer_survived = message.answer_survived();
   if (message.has_ttft_seconds()) turn.ttft_seconds = message.ttft_seconds();
   turn.decode_seconds = message.decode_seconds();

@@ -31,7 +31,11 @@ FullAgreement full_agreement(const at::Tensor& full, const at::Tensor& method) {
   result.agreed = full.argmax(-1).cpu().eq(method.argmax(-1).cpu()).sum().item<std::int64_t>();
   const at::Tensor log_p = log_probabilities(full);
   const at::Tensor log_q = log_probabilities(method);
-  result.kl_sum = (log_p.exp() * (log_p - log_q)).sum().item<double>();
+  const at::Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1);
+  result.kl_sum = kl.sum().item<double>();
+  auto& quarters = result.kl_quarters.emplace();
+  for (std::int64_t i = 0; i < result.tokens; ++i)
+    quarters[static_cast<std::size_t>(4 * i / result.tokens)] += kl[i].item<double>();
   return result;
 }
 

@@ -43,6 +43,24 @@ std::optional<double> nll(const SessionSample& sample, int first, int end) {
   return nats / tokens;
 }
 
+struct Quarter {
+  double nats = 0, tokens = 0;
+};
+
+// KL of these turns' long answers in one quarter of each.
+Quarter kl_in_quarter(const SessionSample& sample, int quarter) {
+  Quarter sum;
+  for (const TurnSample& turn : sample.turns) {
+    if (!turn.agreement || !turn.agreement->kl_quarters || turn.agreement->tokens < kLongAnswer)
+      continue;
+    // Token i of n is in quarter 4 i / n, so it begins at the least i with 4 i >= quarter n.
+    const auto begin = [&](std::int64_t q) { return (q * turn.agreement->tokens + 3) / 4; };
+    sum.nats += (*turn.agreement->kl_quarters)[static_cast<std::size_t>(quarter)];
+    sum.tokens += static_cast<double>(begin(quarter + 1) - begin(quarter));
+  }
+  return sum;
+}
+
 struct Work {
   double kv = 0, pairs = 0, reads = 0;
 };
@@ -74,7 +92,7 @@ constexpr int kEnd = 1 << 30;  // behind every turn
 Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesign& design,
              std::size_t method, const std::set<std::pair<int, int>>& compared) {
   std::vector<double> first, later, alone, change;
-  std::vector<SessionSum> nll_first, nll_later, nll_alone;
+  std::vector<SessionSum> nll_first, nll_later, nll_alone, kl_start, kl_end, kl_change;
   Work all, of_full;
   for (const auto& [key, sample] : mine) {
     const auto other = full.find(key);
@@ -97,6 +115,12 @@ Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesi
     } else {
       add_nll(0, 1, nll_first);
       add_nll(1, kEnd, nll_later);
+    }
+    const Quarter start = kl_in_quarter(*sample, 0), end = kl_in_quarter(*sample, 3);
+    if (start.tokens > 0 && end.tokens > 0) {
+      kl_start.push_back({start.nats, start.tokens, 1});
+      kl_end.push_back({end.nats, end.tokens, 1});
+      kl_change.push_back({end.nats / end.tokens - start.nats / start.tokens, 1, 1});
     }
     if (!compared.contains({std::get<0>(key), std::get<1>(key)})) continue;
     if (requests) {
@@ -124,6 +148,9 @@ Loss loss_of(const BySession& mine, const BySession& full, const CalibrationDesi
           .nll_first = ratio(nll_first),
           .nll_later = ratio(nll_later),
           .nll_alone = ratio(nll_alone),
+          .kl_start = ratio(kl_start),
+          .kl_end = ratio(kl_end),
+          .kl_end_minus_start = ratio(kl_change),
           .kv = share(all.kv, of_full.kv),
           .pairs = share(all.pairs, of_full.pairs),
           .reads = share(all.reads, of_full.reads)};
@@ -197,6 +224,7 @@ std::string losses_text(const Losses& losses, const Calibration& calibration) {
   };
   TextTable scores({"method", "first turn", "later turns", "alone"});
   TextTable likelihoods({"method", "first turn", "later turns", "alone"});
+  TextTable quarters({"method", "first quarter", "last quarter", "last - first"});
   TextTable costs({"method", "later - first turn", "KV", "pairs", "reads"});
   const auto percent = [](const std::optional<double>& part) {
     return part ? format_percent(*part) : "-";
@@ -206,6 +234,9 @@ std::string losses_text(const Losses& losses, const Calibration& calibration) {
     scores.add({name, signed_text(loss.first), signed_text(loss.later), signed_text(loss.alone)});
     likelihoods.add({name, signed_text(loss.nll_first), signed_text(loss.nll_later),
                      signed_text(loss.nll_alone)});
+    if (loss.kl_start)
+      quarters.add({name, signed_text(loss.kl_start), signed_text(loss.kl_end),
+                    signed_text(loss.kl_end_minus_start)});
     costs.add({name, signed_text(loss.later_minus_first), percent(loss.kv), percent(loss.pairs),
                percent(loss.reads)});
   }
@@ -219,6 +250,11 @@ std::string losses_text(const Losses& losses, const Calibration& calibration) {
   text += wrapped("", "Nats per token of the golden answers minus full attention's on " + model +
                           ", all tasks");
   text += likelihoods.text(2);
+  if (std::ranges::any_of(losses.methods, [](const Loss& loss) { return !!loss.kl_start; })) {
+    text += wrapped("", "KL with full attention in nats per token, as golden answers of " +
+                            format_integer(kLongAnswer) + " tokens and more go on");
+    text += quarters.text(2);
+  }
   text += wrapped("",
                   "What follow-ups add to the score lost; of full attention's: KV held at the end, "
                   "pairs of prefills, bytes that decode reads");

@@ -9,6 +9,7 @@
 // left out of the scores, and named. How likely the golden answers are says something of all.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@
 
 namespace scsim::exec {
 
+inline constexpr std::int64_t kLongAnswer = 32;  // tokens
+
 struct Loss {
   std::string method;  // label, as tables have it
   // Strict score minus full attention's: of the first turn and of those behind it in multi-turn
@@ -25,6 +28,10 @@ struct Loss {
   std::optional<Mean> first, later, alone, later_minus_first;
   // Nats per token of the golden answers, minus full attention's, likewise.
   std::optional<Mean> nll_first, nll_later, nll_alone;
+  // KL(full || method), nats per token, in the first and the last quarter of golden answers of
+  // kLongAnswer tokens or more, in both modes: whether what a method chose at the question still
+  // serves when the answer has gone on.
+  std::optional<Mean> kl_start, kl_end, kl_end_minus_start;
   // Of full attention's on the same sessions: KV held behind the last turn, pairs of the prefills,
   // KV read (and moved) by decode steps.
   std::optional<double> kv, pairs, reads;

@@ -110,7 +110,10 @@ SessionSample some_session(const CalibrationDesign& design, const SampleKey& key
     if (rng.chance(0.9)) turn.score_compat = rng.chance(0.5) ? 1 : 0;
     if (rng.chance(0.9)) turn.score_strict = rng.uniform();
     if (rng.chance(0.9)) turn.likelihood = {rng.uniform(0, 20), 5};
-    if (rng.chance(0.9)) turn.agreement = {10, static_cast<std::int64_t>(rng.below(11)), 0.25};
+    if (rng.chance(0.9)) {
+      turn.agreement = {10, static_cast<std::int64_t>(rng.below(11)), 0.25};
+      if (rng.chance(0.5)) turn.agreement->kl_quarters = {0.125, 0, 0.0625, 0.0625};
+    }
     if (rng.chance(0.9)) turn.answer_survived = rng.chance(0.5);
     if (rng.chance(0.9)) turn.ttft_seconds = rng.uniform();
     turn.decode_seconds = rng.uniform();

@@ -47,6 +47,25 @@ TEST_CASE("likelihood and KL are what sums over probabilities say", "[exec][sess
   CHECK(agreement.kl_sum == Approx(kl));
 }
 
+TEST_CASE("divergence by quarters of the answer is that of the quarter's own rows",
+          "[exec][session]") {
+  for (const std::int64_t tokens : {1, 3, 4, 6, 13}) {
+    const at::Tensor full = at::randn({tokens, 7}), method = at::randn({tokens, 7});
+    std::array<double, 4> expected{};
+    for (std::int64_t i = 0; i < tokens; ++i)
+      expected[static_cast<std::size_t>(4 * i / tokens)] +=
+          full_agreement(full.slice(0, i, i + 1), method.slice(0, i, i + 1)).kl_sum;
+    const FullAgreement agreement = full_agreement(full, method);
+    REQUIRE(agreement.kl_quarters);
+    double sum = 0;
+    for (std::size_t q = 0; q < 4; ++q) {
+      CHECK((*agreement.kl_quarters)[q] == Approx(expected[q]).margin(1e-12));
+      sum += (*agreement.kl_quarters)[q];
+    }
+    CHECK(sum == Approx(agreement.kl_sum));
+  }
+}
+
 TEST_CASE("a method that predicts what full attention does agrees everywhere", "[exec][session]") {
   const at::Tensor logits = at::randn({5, 11});
   const FullAgreement agreement = full_agreement(logits, logits);

@@ -68,6 +68,24 @@ TEST_CASE("a method that is full attention loses nothing", "[exec][show]") {
   }
 }
 
+TEST_CASE("a method whose choice wears out diverges more at the end of a long answer",
+          "[exec][show]") {
+  Calibration calibration = with([](SessionMode, int) { return true; });
+  CHECK(!losses(calibration).methods[0].kl_start);  // nothing was compared
+  for (SessionSample& sample : calibration.sessions) {
+    for (TurnSample& turn : sample.turns) {
+      // 50 tokens: 13, 12, 13 and 12 of them in a quarter. The last turn's answer is short.
+      turn.agreement = {turn.turn == 2 ? 31 : 50, 0, 7.0};
+      turn.agreement->kl_quarters = {1.3, 1.2, 0, turn.turn == 2 ? 1000.0 : 6.0};
+    }
+  }
+  const Losses all = losses(calibration);
+  CHECK(all.methods[0].kl_start->value == Approx(0.1));
+  CHECK(all.methods[0].kl_end->value == Approx(0.5));
+  CHECK(all.methods[0].kl_end_minus_start->value == Approx(0.4));
+  CHECK_THAT(losses_text(all, calibration), Catch::Contains("last - first"));
+}
+
 TEST_CASE("what full attention cannot answer is left out and named", "[exec][show]") {
   const Calibration calibration = with([](SessionMode, int) { return true; });
   const Losses all = losses(calibration);
