@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/costs_report.h"
 #include "analysis/html_assets.h"
 #include "analysis/html_tables.h"
 #include "analysis/store_reports.h"
@@ -167,6 +168,7 @@ std::string sections(const Result& result, const Summary& summary) {
                          chart("lifetimes", "Lifetimes of KV blocks", "by the reason they ended")) +
                      lifetime_table(summary.lifetimes));
   out += store_html(result, summary);
+  out += costs_html(summary);
   out += section("Tenants", group_table("tenant", summary.tenants));
   out += section("Turns", group_table("turn, from 0", summary.turns));
   return out + section("Engines", engine_table(summary));
@@ -193,6 +195,7 @@ std::string definition_list(const Summary& summary) {
       rows += element("dt", escaped(definition.term)) + element("dd", escaped(definition.sentence));
   };
   add(definitions());
+  if (summary.costs) add(cost_definitions());
   if (summary.store) add(store_definitions());
   return section("Definitions", element("dl", rows));
 }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/costs_report.h"
 #include "analysis/store_reports.h"
 
 namespace scsim::analysis {
@@ -228,6 +229,7 @@ std::string json_report(const Result& result, const Summary& summary) {
   json["block_lifetimes"] = list(summary.lifetimes);
   if (summary.answers) json["answers"] = answers_json(*summary.answers);
   json["money"] = summary.money ? to_json(*summary.money) : Json();
+  if (summary.costs) json["costs"] = costs_json(summary);
   json["cluster"] = to_json(summary.cluster);
   json["engines"] = list(summary.engines);
   if (summary.store) json["store"] = store_json(result, summary);
@@ -237,6 +239,7 @@ std::string json_report(const Result& result, const Summary& summary) {
       meanings[std::string(definition.term)] = definition.sentence;
   };
   explain(definitions());
+  if (summary.costs) explain(cost_definitions());
   if (summary.store) explain(store_definitions());
   json["definitions"] = std::move(meanings);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

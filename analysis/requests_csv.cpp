@@ -1,5 +1,6 @@
 #include "analysis/requests_csv.h"
 
+#include "analysis/costs.h"
 #include "analysis/request_times.h"
 #include "traces/files.h"
 #include "traces/text.h"
@@ -16,6 +17,7 @@ std::string header(const Result& result) {
       "end_s,ttft_s,tpot_s,e2e_s,prompt_tokens,output_tokens,found_tokens,recomputed_tokens,"
       "preemptions,within_slo";
   for (std::string_view stage : kStageNames) text += "," + std::string(stage) + "_s";
+  if (result.pue > 0) text += ",joules,usd";
   if (result.tiers.empty()) return text + "\n";
   for (const TierResult& tier : result.tiers)
     text += "," + csv_field("fetched_tokens_" + tier.name);
@@ -69,6 +71,8 @@ Expected<void> write_requests_csv(const Result& result, const std::string& path)
   const Names slos(result.slos, [](const SloClass& slo) { return slo.name; });
   const Names tasks(result.tables.tasks, [](const std::string& task) { return task; });
 
+  std::vector<Amount> costs;
+  if (result.pue > 0) attribute_costs(result, &costs);
   std::string text = header(result);
   std::size_t row = 0;
   const auto add = [&](const std::string& cell) { text += cell, text += ','; };
@@ -98,6 +102,9 @@ Expected<void> write_requests_csv(const Result& result, const std::string& path)
     const SloClass& slo = slo_of(result, r);
     text += !has_targets(slo) ? "" : targets_met(r, slo).all() ? "1" : "0";
     for (std::int64_t stage : r.stage_ns) text += ',', text += seconds(stage);
+    if (row < costs.size())
+      text +=
+          "," + format_fixed(costs[row].joules(), 6) + "," + format_fixed(costs[row].dollars(), 9);
     if (row < result.fetches.size())
       text += store_cells(r, result.fetches[row], result.tiers.size(), was_admitted);
     ++row;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "analysis/answers.h"
+#include "analysis/costs.h"
 #include "analysis/lifetimes.h"
 #include "analysis/statistics.h"
 #include "analysis/store_summary.h"
@@ -177,6 +178,7 @@ struct Summary {
   std::vector<LifetimeSummary> lifetimes;  // of the engines' own blocks by reason, whole run
   CacheWorth cache_worth;
   std::optional<Money> money;  // absent unless every engine has a price
+  std::optional<Costs> costs;  // by tenant; absent unless energy or prices are known
   Verdict verdict;
   BottleneckFinding bottleneck;
   std::optional<StoreSummary> store;  // of clusters with tiers

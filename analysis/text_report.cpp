@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/cluster_timeline.h"
+#include "analysis/costs_report.h"
 #include "analysis/store_reports.h"
 #include "analysis/wording.h"
 #include "traces/report/text_table.h"
@@ -12,7 +13,8 @@ namespace scsim::analysis {
 namespace {
 
 constexpr std::size_t kMostLines = 60;
-constexpr std::size_t kStoreLines = 14;  // more of them for a cluster with a store
+constexpr std::size_t kStoreLines = 14;   // more of them for a cluster with a store
+constexpr std::size_t kEnergyLines = 10;  // and for what it costs whom
 constexpr std::size_t kSparkPoints = 60;
 constexpr std::size_t kIndent = 12;
 constexpr std::size_t kTableIndent = 2;
@@ -233,6 +235,8 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
   text += section("Bottleneck", bottleneck_text(summary));
   text += section("Rates", rates_text(summary));
   if (summary.money) text += section("Money", money_text(*summary.money));
+  if (summary.costs && summary.costs->has_energy)
+    text += section("Energy", energy_sentence(summary)) + costs_table(summary, detail.rows);
   text += section("Outcomes", outcomes_text(summary.all)) + "\n";
   text += latency_table(summary) + group_table(summary, detail.rows) + "\n";
   text += cache_part(summary) + store_text(result, summary, detail.rows);
@@ -245,7 +249,9 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
 }  // namespace
 
 std::string text_report(const Result& result, const Summary& summary) {
-  const std::size_t most = kMostLines + (summary.store ? kStoreLines : 0);
+  const bool energy = summary.costs && summary.costs->has_energy;
+  const std::size_t most =
+      kMostLines + (summary.store ? kStoreLines : 0) + (energy ? kEnergyLines : 0);
   std::string text;
   for (const Detail& detail : kDetails) {
     text = compose(result, summary, detail);

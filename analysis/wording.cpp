@@ -66,6 +66,20 @@ std::string dollars_text(double dollars) {
   return "$" + format_fixed(dollars, dollars >= 1 ? 2 : 4);
 }
 
+std::string energy_text(double joules) {
+  return joules < 1 ? format_fixed(joules, 3) + " J"
+                    : scaled(joules, {" J", " kJ", " MJ", " GJ", " TJ", " PJ"});
+}
+
+std::string power_text(double watts) {
+  return scaled(watts, {" W", " kW", " MW", " GW", " TW", " PW"});
+}
+
+std::string grams_text(double grams) {
+  return grams < 1 ? format_fixed(grams * 1000, grams < 0.01 ? 2 : 1) + " mg"
+                   : scaled(grams, {" g", " kg", " t", " kt", " Mt", " Gt"});
+}
+
 std::string count_text(double count) {
   if (count < 10000) return format_integer(std::llround(count));
   return scaled(count, {"", " k", " M", " G", " T", " P"});

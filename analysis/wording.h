@@ -10,6 +10,9 @@ namespace scsim::analysis {
 std::string estimate_text(const Estimate& estimate);  // "1.24 s ±4.1 %"; no ± without an interval
 std::string targets_text(const SloSummary& slo);      // "TTFT 1 s, TPOT 50 ms", or "none"
 std::string dollars_text(double dollars);             // $1,234 · $12.34 · $0.0123
+std::string energy_text(double joules);               // 12.3 kJ, 4.56 MJ
+std::string power_text(double watts);                 // 5.61 kW
+std::string grams_text(double grams);                 // 3.21 g, 1.20 kg
 std::string count_text(double count);                 // 12.3 M
 std::string flops_text(double per_second);            // 212 TFLOP/s
 std::string bandwidth_text(double bytes_per_second);  // 1.24 TB/s, as data sheets write it

@@ -21,6 +21,13 @@ constexpr double kNvlinkLatency = 2.5e-6;
 // Without NVLink a small all-reduce goes through host memory and takes about 20 us, the usual
 // figure of NCCL over PCIe; an assumption rather than a measurement of these cards.
 constexpr double kPcieLatency = 10e-6;
+// A GPU's part of a node without its GPUs: what NVIDIA rates the system at, less eight GPUs at
+// their maximum: DGX H100 and H200 10.2 kW, DGX A100 6.5 kW, DGX B200 14.3 kW (user guides). An
+// H100 node at full load was measured at 8.4 kW (Latif et al., IEEE Access 13, 2025, 61740-61747),
+// so these are from above. Of servers with PCIe cards we have no rated figure: 2 kW for eight,
+// without them, is an assumption.
+constexpr double kDgxH200Host = (10200 - 8 * 700) / 8.0, kDgxA100Host = (6500 - 8 * 400) / 8.0,
+                 kDgxB200Host = (14300 - 8 * 1000) / 8.0, kPcieHost = 2000 / 8.0;
 
 GpuShape h200() {
   return {.name = "h200",
@@ -35,7 +42,8 @@ GpuShape h200() {
           .link_latency = Seconds(kNvlinkLatency),
           .host_bandwidth = BytesPerSecond(64 * kGB),
           .idle_watts = 78,
-          .peak_watts = 700};
+          .peak_watts = 700,
+          .host_watts = kDgxH200Host};
 }
 
 GpuShape h100() {
@@ -51,7 +59,8 @@ GpuShape h100() {
           .link_latency = Seconds(kNvlinkLatency),
           .host_bandwidth = BytesPerSecond(64 * kGB),
           .idle_watts = 71,
-          .peak_watts = 700};
+          .peak_watts = 700,
+          .host_watts = kDgxH200Host};
 }
 
 GpuShape a100() {
@@ -69,7 +78,8 @@ GpuShape a100() {
           .link_latency = Seconds(kNvlinkLatency),
           .host_bandwidth = BytesPerSecond(32 * kGB),
           .idle_watts = 60,
-          .peak_watts = 400};
+          .peak_watts = 400,
+          .host_watts = kDgxA100Host};
 }
 
 GpuShape l40s() {
@@ -87,7 +97,8 @@ GpuShape l40s() {
           .link_latency = Seconds(kPcieLatency),
           .host_bandwidth = BytesPerSecond(32 * kGB),
           .idle_watts = 20,
-          .peak_watts = 350};
+          .peak_watts = 350,
+          .host_watts = kPcieHost};
 }
 
 GpuShape rtx_4090() {
@@ -106,7 +117,8 @@ GpuShape rtx_4090() {
           .link_latency = Seconds(kPcieLatency),
           .host_bandwidth = BytesPerSecond(32 * kGB),
           .idle_watts = 20,
-          .peak_watts = 450};
+          .peak_watts = 450,
+          .host_watts = kPcieHost};
 }
 
 GpuShape b200() {
@@ -124,7 +136,8 @@ GpuShape b200() {
           .link_latency = Seconds(kNvlinkLatency),
           .host_bandwidth = BytesPerSecond(64 * kGB),
           .idle_watts = 140,
-          .peak_watts = 1000};
+          .peak_watts = 1000,
+          .host_watts = kDgxB200Host};
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct GpuShape {
   Seconds link_latency;           // of one small exchange between the GPUs of a node
   BytesPerSecond host_bandwidth;  // PCIe or C2C, per direction
   double idle_watts = 0, peak_watts = 0;
+  double host_watts = 0;  // its part of a node without GPUs, at most
 };
 
 // Like layers of a model, wherever they stand in it: a mixer (attention or a state-space layer),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/method_model.h"
+#include "sim/power.h"
 #include "sim/store/cache_identity.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/text.h"
@@ -287,6 +288,14 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
     engine = knobs_as_config(engine.preset(), pool->knobs);
     engine.set_num_blocks(static_cast<std::uint64_t>(pool->num_blocks) + 1);
     engine.set_max_model_len(static_cast<std::uint64_t>(pool->max_model_len));
+    if (config.has_energy()) {
+      auto watts = resolve_power(*pool, *config.mutable_pools(i)->mutable_power(), cluster.honesty);
+      if (!watts) return Error{"pools[" + std::to_string(i) + "]." + watts.error().message};
+      pool->watts = *watts;
+    } else if (config.pools(i).has_power()) {
+      return Error{"pools[" + std::to_string(i) +
+                   "].power: of no use without energy; add \"energy: {}\" to the cluster"};
+    }
     config.mutable_pools(i)->clear_method();
     if (pool->method != nullptr) config.mutable_pools(i)->set_method(pool->method->text);
     cluster.pools.push_back(std::move(*pool));
@@ -328,6 +337,10 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
       return Error{"tenants: the guarantees in hbm add up to more than the " +
                    format_integer(pool.num_blocks) + " blocks of an engine of pool " + pool.name};
     }
+  }
+  if (config.has_energy()) {
+    cluster.grams_co2_per_kwh = config.energy().grams_co2_per_kwh();
+    cluster.pue = config.energy().pue();
   }
   cluster.router = config.router().policy();
   for (const auto& [key, value] : config.router().parameters())

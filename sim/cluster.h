@@ -13,6 +13,7 @@
 #include "sim/router.h"
 #include "sim/store/store_settings.h"
 #include "traces/expected.h"
+#include "traces/result.h"
 #include "traces/trace.h"
 
 namespace scsim::proto {
@@ -37,6 +38,7 @@ struct Pool {
   int engines = 0, gpus_per_engine = 0;
   int gpus_per_node = 8;
   double price_per_gpu_hour = 0;
+  Watts watts;  // of an engine; 0 where the cluster tells nothing of energy
   bool serves_every_model = false;
   std::unique_ptr<cost_models::StepCostModel> cost_model;
   std::shared_ptr<const MethodModel> method;  // null: full attention
@@ -54,6 +56,8 @@ struct Cluster {
   std::vector<SloClass> slos;  // by name; "default" for requests whose class is not among them
   Duration request_timeout{};  // 0: never
   std::uint64_t seed = 0;
+  double grams_co2_per_kwh = 0;
+  double pue = 0;    // 0: nothing is told of energy
   std::string text;  // the configuration with every value that was left open, as YAML
   std::vector<std::string> honesty;
 };

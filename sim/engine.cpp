@@ -61,6 +61,7 @@ Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeli
   totals_.peak_flops_per_second = settings.peak_flops_per_second;
   totals_.gpus = settings.gpus;
   totals_.price_per_gpu_hour = settings.price_per_gpu_hour;
+  totals_.watts = settings.watts;
 }
 
 JobId Engine::submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t turn, TimePoint now) {

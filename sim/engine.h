@@ -27,6 +27,7 @@ struct EngineSettings {
   double peak_hbm_bytes_per_second = 0, peak_flops_per_second = 0;
   int gpus = 1;
   double price_per_gpu_hour = 0;
+  Watts watts;
   const cost_models::StepCostModel* cost_model = nullptr;
   std::vector<PartitionLimit> limits;  // of tenants, in blocks
 };

@@ -30,6 +30,7 @@ std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBoo
     const FlopsPerSecond peak = pool.precision.fp8_compute ? pool.gpu.fp8 : pool.gpu.bf16;
     settings.peak_flops_per_second = peak.value() * settings.gpus;
     settings.price_per_gpu_hour = pool.price_per_gpu_hour;
+    settings.watts = pool.watts;
     settings.cost_model = pool.cost_model.get();
     settings.limits = CacheIdentity::hbm_limits(cluster, pool);
     for (int i = 0; i < pool.engines; ++i) {

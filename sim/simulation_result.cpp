@@ -28,6 +28,8 @@ void Simulation::finish_result(Result& result) {
   result.tables = trace_.tables();
   result.cluster_text = cluster_.text;
   result.router = cluster_.router;
+  result.grams_co2_per_kwh = cluster_.grams_co2_per_kwh;
+  result.pue = cluster_.pue;
   result.honesty = cluster_.honesty;
   for (const auto& [kind, refused] : refused_) {
     result.honesty.push_back(

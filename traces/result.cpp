@@ -38,6 +38,8 @@ void fill_run(const Result& result, proto::ResultRun& run) {
   run.set_end_ns(result.end.ns());
   run.set_timeline_bin_ns(result.timeline_bin.ns());
   run.set_store_block_tokens(result.store_block_tokens);
+  run.set_grams_co2_per_kwh(result.grams_co2_per_kwh);
+  run.set_pue(result.pue);
   for (const Tenant& tenant : result.tables.tenants) {
     proto::Tenant& entry = *run.add_tenants();
     entry.set_id(tenant.id.value());
@@ -66,6 +68,8 @@ Expected<void> take_run(const proto::ResultRun& run, Result& result) {
   result.end = TimePoint(run.end_ns());
   result.timeline_bin = Duration(run.timeline_bin_ns());
   result.store_block_tokens = run.store_block_tokens();
+  result.grams_co2_per_kwh = run.grams_co2_per_kwh();
+  result.pue = run.pue();
   for (const proto::Tenant& tenant : run.tenants()) {
     result.tables.tenants.push_back({TenantId(tenant.id()), tenant.name(), tenant.price_class()});
   }
@@ -98,6 +102,10 @@ void fill_engine(const EngineResult& engine, proto::ResultEngine& message) {
   message.set_peak_flops_per_second(engine.peak_flops_per_second);
   message.set_gpus(engine.gpus);
   message.set_price_per_gpu_hour(engine.price_per_gpu_hour);
+  message.set_gpu_idle_watts(engine.watts.gpu_idle);
+  message.set_gpu_active_watts(engine.watts.gpu_active);
+  message.set_host_idle_watts(engine.watts.host_idle);
+  message.set_host_active_watts(engine.watts.host_active);
   const EngineTimeline& timeline = engine.timeline;
   message.mutable_running()->Add(timeline.running.begin(), timeline.running.end());
   message.mutable_waiting()->Add(timeline.waiting.begin(), timeline.waiting.end());
@@ -136,6 +144,8 @@ Expected<void> take_engine(const proto::ResultEngine& message, Result& result) {
   engine.peak_flops_per_second = message.peak_flops_per_second();
   engine.gpus = message.gpus();
   engine.price_per_gpu_hour = message.price_per_gpu_hour();
+  engine.watts = {message.gpu_idle_watts(), message.gpu_active_watts(), message.host_idle_watts(),
+                  message.host_active_watts()};
   EngineTimeline& timeline = engine.timeline;
   timeline.running.assign(message.running().begin(), message.running().end());
   timeline.waiting.assign(message.waiting().begin(), message.waiting().end());

@@ -90,6 +90,11 @@ struct EngineTimeline {
   std::vector<float> busy;              // share of the time
 };
 
+// What an engine's GPUs and its part of their hosts draw, while it is in no step and while it is.
+struct Watts {
+  double gpu_idle = 0, gpu_active = 0, host_idle = 0, host_active = 0;
+};
+
 struct EngineResult {
   std::string pool;
   std::string model;
@@ -106,6 +111,7 @@ struct EngineResult {
   double peak_hbm_bytes_per_second = 0, peak_flops_per_second = 0;  // of all its GPUs
   int gpus = 1;
   double price_per_gpu_hour = 0;
+  Watts watts;  // all 0 unless Result::pue is given
   EngineTimeline timeline;
 };
 
@@ -152,6 +158,9 @@ struct LinkResult {
   std::int64_t bytes = 0;
   std::int64_t busy_ns = 0;    // anything on it
   std::vector<float> carried;  // bytes per second over time, means over the bins
+  double price_per_gb = 0;     // dollars for 10^9 bytes
+  // Of links with a price: bytes that have passed it, by whose request moved them.
+  std::vector<std::int64_t> bytes_by_tenant;
 };
 
 struct Result {
@@ -163,8 +172,10 @@ struct Result {
   std::string router;
   std::vector<std::string> honesty;  // "uncalibrated: ...", "unverified: ..." (INV-HONEST)
   TraceTables tables;
-  std::vector<SloClass> slos;  // targets in force, by SloId
-  TimePoint end;               // of the run: last event
+  std::vector<SloClass> slos;    // targets in force, by SloId
+  double grams_co2_per_kwh = 0;  // 0: not known
+  double pue = 0;                // of the building, at least 1; 0: the run's energy is not known
+  TimePoint end;                 // of the run: last event
   Duration timeline_bin{};
   std::vector<RequestResult> requests;  // in order of arrival
   std::vector<EngineResult> engines;

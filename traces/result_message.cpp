@@ -117,6 +117,8 @@ void fill_link(const LinkResult& link, proto::ResultLink& message) {
   message.set_bytes(link.bytes);
   message.set_busy_ns(link.busy_ns);
   message.mutable_carried()->Add(link.carried.begin(), link.carried.end());
+  message.set_price_per_gb(link.price_per_gb);
+  message.mutable_bytes_by_tenant()->Add(link.bytes_by_tenant.begin(), link.bytes_by_tenant.end());
 }
 
 void take_link(const proto::ResultLink& message, Result& result) {
@@ -126,6 +128,8 @@ void take_link(const proto::ResultLink& message, Result& result) {
   link.bytes = message.bytes();
   link.busy_ns = message.busy_ns();
   link.carried.assign(message.carried().begin(), message.carried().end());
+  link.price_per_gb = message.price_per_gb();
+  link.bytes_by_tenant.assign(message.bytes_by_tenant().begin(), message.bytes_by_tenant().end());
 }
 
 }  // namespace scsim

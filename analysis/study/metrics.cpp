@@ -62,6 +62,15 @@ double evicted_blocks(In in) {
   return number(sum);
 }
 
+bool has_energy(In in) { return in.summary.costs && in.summary.costs->has_energy; }
+double grams_per_kwh(In in) {
+  return in.cluster.grams_co2_per_kwh > 0 ? in.cluster.grams_co2_per_kwh : kNone;
+}
+double joules_per_request(In in) {
+  if (!has_energy(in) || in.summary.costs->finished == 0) return kNone;
+  return in.summary.costs->total.joules() / number(in.summary.costs->finished);
+}
+
 double dollars_per(In in, double rate, double count) {
   const double hour = dollars_per_hour(in.cluster);
   return rate > 0 ? hour / 3600 / rate * count : kNone;
@@ -153,6 +162,12 @@ std::vector<Metric> make_table() {
        [](In in) { return dollars_per(in, in.summary.rates.finished, 1e3); }},
       {"usd_per_1000_within_slo", "finished within all targets, over the window", kDollars, kLower,
        [](In in) { return dollars_per(in, in.summary.rates.goodput, 1e3); }},
+      {"joules", "of the run, where the cluster has the key energy", kJoules, kLower,
+       [](In in) { return has_energy(in) ? in.summary.costs->total.joules() : kNone; }},
+      {"joules_per_request", "finished, whole run", kJoules, kLower,
+       [](In in) { return joules_per_request(in); }},
+      {"grams_co2_per_request", "finished, whole run; where energy has an intensity", kGrams,
+       kLower, [](In in) { return joules_per_request(in) / 3.6e6 * grams_per_kwh(in); }},
       {"overloaded", "1 if waiting grows as long as the run lasts", kFlag, kLower,
        [](In in) { return in.summary.verdict.load == Load::kOverloaded ? 1.0 : 0.0; }}};
   table.insert(table.end(), more.begin(), more.end());
@@ -186,6 +201,10 @@ std::string metric_text(const Metric& metric, double value) {
       return format_rate(value);
     case kDollars:
       return dollars_text(value);
+    case kJoules:
+      return energy_text(value);
+    case kGrams:
+      return grams_text(value);
     case kFlag:
       return value == 1 ? "yes" : value == 0 ? "no" : format_percent(value);
     case kCount:

@@ -18,7 +18,16 @@ struct MetricInputs {
 };
 
 enum class Better : std::uint8_t { kNeither, kLower, kHigher };
-enum class MetricUnit : std::uint8_t { kCount, kSeconds, kFraction, kPerSecond, kDollars, kFlag };
+enum class MetricUnit : std::uint8_t {
+  kCount,
+  kSeconds,
+  kFraction,
+  kPerSecond,
+  kDollars,
+  kFlag,
+  kJoules,
+  kGrams
+};
 
 struct Metric {
   std::string name;  // ends in its unit: _s, _per_s, _usd; shares 0..1 and counts have none

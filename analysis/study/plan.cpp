@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "analysis/study/metrics.h"
+#include "traces/proto/cluster.pb.h"
 #include "traces/proto/plan.pb.h"
 #include "traces/text.h"
 #include "traces/yaml_defaults.h"
@@ -122,6 +123,16 @@ Expected<Plan> make_plan(const proto::PlanConfig& given, const std::string& fold
   auto study = make_study(as_study(config), folder, name);
   if (!study) return study.error();
   plan.study = *std::move(study);
+  // A plan that asks for energy has it, by published figures unless the cluster says more.
+  const auto asks_for_energy = [](std::size_t metric) {
+    return metric_table()[metric].unit == MetricUnit::kJoules;
+  };
+  if (asks_for_energy(plan.objective) ||
+      std::ranges::any_of(plan.constraints, asks_for_energy, &Constraint::metric)) {
+    auto base = std::make_shared<proto::ClusterConfig>(*plan.study.base);
+    base->mutable_energy();
+    plan.study.base = std::move(base);
+  }
   if (plan.replicates > 1 && !is_recipe(plan.study.base_workload.trace))
     return Error{"replicates: " + plan.study.base_workload.trace +
                  " is a recorded trace; only a recipe is drawn anew"};

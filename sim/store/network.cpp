@@ -24,6 +24,7 @@ Network::Network(const Topology& topology) : topology_(topology) {
     links_.push_back(LinkState{
         .classes = {}, .busy_since = {}, .carried = Timeline<1>(kTimelineBins, kTimelineWidth)});
   }
+  for (const Topology::Link& link : topology.links()) priced_ = priced_ || link.price_per_gb > 0;
   link_seen_.resize(links_.size());
 }
 
@@ -52,7 +53,7 @@ bool Network::limited(const Route& route) const {
 }
 
 FlowId Network::start(const Route& route, std::int64_t bytes, Duration delay, std::uint64_t tag,
-                      TimePoint now) {
+                      TimePoint now, std::uint32_t tenant) {
   SCSIM_CHECK_GE(bytes, 0);
   if (free_.empty()) {
     SCSIM_CHECK_LT(slots_.size(), kSlots);
@@ -62,8 +63,14 @@ FlowId Network::start(const Route& route, std::int64_t bytes, Duration delay, st
   const FlowId id(starts_++ << kSlotBits | free_.back());
   free_.pop_back();
   const ClassId of = class_of(route);
-  slots_[slot(id)] = {
-      .id = id, .tag = tag, .bytes = bytes, .of = of, .moving = false, .pending = {}, .member = {}};
+  slots_[slot(id)] = {.id = id,
+                      .tag = tag,
+                      .bytes = bytes,
+                      .tenant = tenant,
+                      .of = of,
+                      .moving = false,
+                      .pending = {},
+                      .member = {}};
   classes_[of].started += bytes;
   classes_[of].present += bytes;
   slots_[slot(id)].pending = pending_.push({now + route.latency + delay, id});
@@ -137,9 +144,16 @@ void Network::finish(FlowId id, Instant now, std::vector<Done>& done) {
   forget(id, slots_[slot(id)].bytes);
 }
 
+void Network::count(Class& cls, std::uint32_t tenant, std::int64_t moved) const {
+  if (!priced_ || tenant == kNobody) return;
+  if (tenant >= cls.moved_by_tenant.size()) cls.moved_by_tenant.resize(tenant + std::size_t{1});
+  cls.moved_by_tenant[tenant] += moved;
+}
+
 void Network::forget(FlowId id, std::int64_t moved) {
   Transfer& transfer = slots_[slot(id)];
   Class& cls = classes_[transfer.of];
+  count(cls, transfer.tenant, moved);
   cls.moved += moved;
   cls.given_up += transfer.bytes - moved;
   cls.present -= transfer.bytes;
@@ -330,8 +344,12 @@ std::vector<LinkResult> Network::end_of_run(TimePoint end, Duration width) {
     SCSIM_CHECK_EQ(cls.started, cls.moved + cls.given_up + cls.present);
     if (!cls.members.empty()) tick(cls, {end});
     std::int64_t all = cls.moved;
-    for (const Member& member : cls.members)
-      all += moved(cls, member, slots_[slot(member.id)].bytes);
+    for (const Member& member : cls.members) {
+      const Transfer& transfer = slots_[slot(member.id)];
+      const std::int64_t so_far = moved(cls, member, transfer.bytes);
+      count(cls, transfer.tenant, so_far);
+      all += so_far;
+    }
     for (const LinkId link : cls.route->links) bytes[link] += all;
   }
   std::vector<LinkResult> results;
@@ -346,6 +364,16 @@ std::vector<LinkResult> Network::end_of_run(TimePoint end, Duration width) {
     const double still = link.transfers > 0 ? nanoseconds(link.busy_since, {end}) : 0;
     result.busy_ns = static_cast<std::int64_t>(link.busy + still + 0.5);
     result.carried = link.carried.means(0, end);
+    result.price_per_gb = topology_.links()[id].price_per_gb;
+  }
+  for (const Class& cls : classes_) {
+    for (const LinkId id : cls.route->links) {
+      std::vector<std::int64_t>& of_link = results[id].bytes_by_tenant;
+      if (results[id].price_per_gb <= 0) continue;
+      of_link.resize(std::max(of_link.size(), cls.moved_by_tenant.size()));
+      for (std::size_t t = 0; t < cls.moved_by_tenant.size(); ++t)
+        of_link[t] += cls.moved_by_tenant[t];
+    }
   }
   return results;
 }

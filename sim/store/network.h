@@ -48,9 +48,11 @@ class Network {
   explicit Network(const Topology& topology);
   Network(const Network&) = delete;
 
-  // `delay` comes on top of the route's latency. Routes are the topology's own.
+  // `delay` comes on top of the route's latency. Routes are the topology's own. On links with a
+  // price the bytes are counted by `tenant`.
+  static constexpr std::uint32_t kNobody = ~0U;
   FlowId start(const Route& route, std::int64_t bytes, Duration delay, std::uint64_t tag,
-               TimePoint now);
+               TimePoint now, std::uint32_t tenant = kNobody);
   // When a transfer begins to move or ends next.
   std::optional<TimePoint> next() const;
   // All that happens up to `now`, by time and then by the order of starting.
@@ -108,6 +110,7 @@ class Network {
     FlowId id;  // none: the slot is free
     std::uint64_t tag = 0;
     std::int64_t bytes = 0;
+    std::uint32_t tenant = kNobody;
     ClassId of = 0;
     bool moving = false;
     Heap<Pending>::handle_type pending;  // until it moves
@@ -123,6 +126,7 @@ class Network {
     Instant next;  // end of its first member; as in `ends_`
     // Bytes of its transfers: those started = moved + given_up + present.
     std::int64_t started = 0, moved = 0, given_up = 0, present = 0;
+    std::vector<std::int64_t> moved_by_tenant{};  // of `moved`; where a link has a price
     bool changed = false;
   };
   struct LinkState {
@@ -150,7 +154,10 @@ class Network {
   static std::int64_t moved(const Class& cls, const Member& member, std::int64_t bytes);
   bool limited(const Route& route) const;
 
+  void count(Class& cls, std::uint32_t tenant, std::int64_t moved) const;
+
   const Topology& topology_;
+  bool priced_ = false;  // a link has a price
   std::deque<Class> classes_;
   std::map<const Route*, ClassId> class_of_route_;
   std::vector<LinkState> links_;

@@ -89,6 +89,12 @@ Expected<TierSettings> resolve_tier(proto::TierConfig& config, std::vector<std::
     }
   }
   tier.price_per_gib_hour = config.price_per_gib_hour();
+  if (config.price_per_gb_month() > 0) {
+    if (tier.price_per_gib_hour > 0)
+      return Error{"price_per_gb_month: price_per_gib_hour says it already"};
+    constexpr double kGibInGb = 1.073741824, kHoursAMonth = 730;
+    tier.price_per_gib_hour = config.price_per_gb_month() * kGibInGb / kHoursAMonth;
+  }
   return tier;
 }
 
@@ -181,9 +187,10 @@ Expected<StoreSettings> resolve_store(proto::ClusterConfig& config,
     store.pcie_latency = duration(network.pcie_latency_ns());
     store.nic_bytes_per_second = network.nic_bandwidth();
     store.nic_latency = duration(network.nic_latency_ns());
+    store.nic_price_per_gb = network.price_per_gb();
     for (const proto::LinkConfig& link : network.links()) {
-      store.links.push_back(
-          {link.from(), link.to(), link.bandwidth(), duration(link.latency_ns())});
+      store.links.push_back({link.from(), link.to(), link.bandwidth(), duration(link.latency_ns()),
+                             link.price_per_gb()});
     }
   }
   for (int i = 0; i < config.tenants_size(); ++i) {

@@ -46,6 +46,7 @@ struct LinkSettings {
   std::string from, to;
   double bytes_per_second = 0;
   Duration latency{};
+  double price_per_gb = 0;  // dollars for 10^9 bytes, either way
 };
 
 struct TenantSettings {
@@ -81,6 +82,7 @@ struct StoreSettings {
   Duration pcie_latency{};
   double nic_bytes_per_second = 0;  // of a node
   Duration nic_latency{};
+  double nic_price_per_gb = 0;  // as LinkSettings::price_per_gb
   std::vector<LinkSettings> links;
 
   std::vector<TenantSettings> tenants;

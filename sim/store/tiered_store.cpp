@@ -46,9 +46,10 @@ TieredStore::TieredStore(const Cluster& cluster, TokenPaths& paths)
 }
 
 Expected<void> TieredStore::build(const Cluster& cluster) {
-  const auto both_ways = [&](VertexId a, VertexId b, double there, double back, Duration latency) {
-    topology_.add_link(a, b, there, latency);
-    topology_.add_link(b, a, back, latency);
+  const auto both_ways = [&](VertexId a, VertexId b, double there, double back, Duration latency,
+                             double price_per_gb = 0) {
+    topology_.add_link(a, b, there, latency, price_per_gb);
+    topology_.add_link(b, a, back, latency, price_per_gb);
   };
   const VertexId hub = topology_.vertex("switch");
   std::size_t nodes = 0;
@@ -134,13 +135,14 @@ Expected<void> TieredStore::build(const Cluster& cluster) {
       }
     }
     both_ways(topology_.vertex(link.from), topology_.vertex(link.to), link.bytes_per_second,
-              link.bytes_per_second, link.latency);
+              link.bytes_per_second, link.latency, link.price_per_gb);
   }
   const double nic = settings_.nic_bytes_per_second > 0 ? settings_.nic_bytes_per_second
                                                         : std::numeric_limits<double>::infinity();
   for (std::size_t node = 0; node < nodes; ++node) {
     if (!linked[node])
-      both_ways(topology_.vertex(numbered("node", node)), hub, nic, nic, settings_.nic_latency);
+      both_ways(topology_.vertex(numbered("node", node)), hub, nic, nic, settings_.nic_latency,
+                settings_.nic_price_per_gb);
   }
   for (EngineAt& engine : engines_) {
     for (std::size_t level = 0; level < engine.tiers.size(); ++level) {
@@ -363,7 +365,7 @@ void TieredStore::begin_load(std::size_t engine, PathId path, std::int64_t found
                                                  .source = tier,
                                                  .fetch = id});
     network_->start(*at.from[part.level], bytes, seconds_for(kv, codec.decode_bytes_per_second),
-                    transfer, use.now);
+                    transfer, use.now, use.tenant);
   }
 }
 
@@ -435,10 +437,12 @@ void TieredStore::start(Transfer transfer, VertexId from, std::int64_t blocks) {
   const Instance& target = instances_[static_cast<std::size_t>(transfer.target)];
   const Route* route = topology_.route(from, target.vertex);
   SCSIM_CHECK(route != nullptr);
+  // What an engine evicts has been forgotten there, and with it whose it was.
+  const bool of_nobody = transfer.kind == Transfer::Kind::kWriteBack && transfer.source < 0;
   network_->start(
       *route, blocks * stored_bytes(transfer.kv_bytes, level),
       seconds_for(transfer.kv_bytes * static_cast<double>(blocks), codec.encode_bytes_per_second),
-      id, transfer.use.now);
+      id, transfer.use.now, of_nobody ? Network::kNobody : transfer.use.tenant);
 }
 
 // To the first tier from `level` on that is written through and lacks some of the blocks before

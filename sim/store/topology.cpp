@@ -37,12 +37,13 @@ std::optional<VertexId> Topology::find(std::string_view name) const {
   return place == by_name_.end() ? std::nullopt : std::optional(place->second);
 }
 
-LinkId Topology::add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency) {
+LinkId Topology::add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency,
+                          double price_per_gb) {
   SCSIM_CHECK_NE(from, to);
   SCSIM_CHECK_GT(bytes_per_second, 0.0);
   SCSIM_CHECK_GE(latency.ns(), 0);
   const LinkId id = static_cast<LinkId>(links_.size());
-  links_.push_back({from, to, bytes_per_second, latency});
+  links_.push_back({from, to, bytes_per_second, latency, price_per_gb});
   boost::add_edge(from, to, id, graph_);
   routes_.clear();
   return id;

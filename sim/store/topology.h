@@ -30,13 +30,15 @@ class Topology {
     VertexId from, to;
     double bytes_per_second;  // may be infinite
     Duration latency;
+    double price_per_gb = 0;  // dollars for 10^9 bytes
   };
 
   // The vertex of that name, a new one if there is none.
   VertexId vertex(const std::string& name);
   std::optional<VertexId> find(std::string_view name) const;
   // One direction. REQUIRES: the ends differ, bandwidth above 0, latency at least 0.
-  LinkId add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency);
+  LinkId add_link(VertexId from, VertexId to, double bytes_per_second, Duration latency,
+                  double price_per_gb = 0);
 
   const std::vector<Link>& links() const { return links_; }
   VertexId num_vertices() const { return static_cast<VertexId>(names_.size()); }

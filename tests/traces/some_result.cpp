@@ -49,6 +49,8 @@ Result some_result(std::size_t num_requests) {
   result.cluster_text = "name: a\npools:\n  - gpus: 8\n";
   result.router = "prefix_aware";
   result.honesty = {"uncalibrated: all", "unverified: preset"};
+  result.grams_co2_per_kwh = 381.5;
+  result.pue = 1.25;
   for (const std::string& name : {std::string("a"), std::string("b"), std::string("c")}) {
     const std::size_t id = result.tables.tenants.size();
     result.tables.tenants.push_back({TenantId(id), name, "price of " + name});
@@ -77,6 +79,7 @@ Result some_result(std::size_t num_requests) {
     }
     for (std::int64_t& ns : engine.stage_ns) ns = number();
     engine.gpus = 4;
+    engine.watts = {rng.uniform(), rng.uniform(), rng.uniform(), rng.uniform()};
     EngineTimeline& timeline = engine.timeline;
     for (std::vector<float>* series : {&timeline.running, &timeline.waiting, &timeline.used_blocks,
                                        &timeline.cached_blocks, &timeline.busy}) {
@@ -141,6 +144,8 @@ Result with_store(Result result, std::size_t tiers) {
     link.bytes = number();
     link.busy_ns = number();
     series(link.carried);
+    link.price_per_gb = rng.uniform();
+    link.bytes_by_tenant = {number(), 0, number()};
   }
   for (std::size_t i = 0; i < result.requests.size(); ++i) {
     FetchResult& fetch = result.fetches.emplace_back();
@@ -193,6 +198,9 @@ void check_same(const EngineResult& a, const EngineResult& b) {
     CHECK(a.*field == b.*field);
   }
   CHECK(a.gpus == b.gpus);
+  for (const auto field :
+       {&Watts::gpu_idle, &Watts::gpu_active, &Watts::host_idle, &Watts::host_active})
+    CHECK(a.watts.*field == b.watts.*field);
   CHECK((a.stage_ns == b.stage_ns));
   for (const auto series :
        {&EngineTimeline::running, &EngineTimeline::waiting, &EngineTimeline::used_blocks,
@@ -232,7 +240,8 @@ void check_same(const TierResult& a, const TierResult& b) {
 
 bool same(const LinkResult& a, const LinkResult& b) {
   return a.name == b.name && a.bytes_per_second == b.bytes_per_second && a.bytes == b.bytes &&
-         a.busy_ns == b.busy_ns && a.carried == b.carried;
+         a.busy_ns == b.busy_ns && a.carried == b.carried && a.price_per_gb == b.price_per_gb &&
+         a.bytes_by_tenant == b.bytes_by_tenant;
 }
 
 bool same(const FetchResult& a, const FetchResult& b) {
@@ -254,6 +263,8 @@ void check_same(const Result& a, const Result& b) {
   CHECK(a.tool_version == b.tool_version);
   CHECK(a.cluster_text == b.cluster_text);
   CHECK(a.router == b.router);
+  CHECK(a.grams_co2_per_kwh == b.grams_co2_per_kwh);
+  CHECK(a.pue == b.pue);
   CHECK(a.honesty == b.honesty);
   REQUIRE(a.tables.tenants.size() == b.tables.tenants.size());
   for (std::size_t i = 0; i < a.tables.tenants.size(); ++i) {

@@ -68,6 +68,19 @@ std::string requires_text(double ttft, double tpot, double share) {
          " s}\n- {metric: slo_share, at_least: " + std::to_string(share) + "}\n";
 }
 
+TEST_CASE("a plan for the least energy knows of energy without being told", "[analysis][plan]") {
+  Planner planner(kSearch + requires_text(5, 1, 0.1) +
+                  "objective: joules_per_request\nprove: true\n");
+  const PlanResult found = planner.found(), all = planner.exhaustive();
+  REQUIRE(found.best);
+  REQUIRE(all.best);
+  const double least = planner.plan.cost(all.candidates[*all.best].result);
+  CHECK(least > 0);
+  CHECK(planner.plan.cost(found.candidates[*found.best].result) == least);
+  for (const Candidate& candidate : all.candidates)
+    if (candidate.meets_all) CHECK(planner.plan.cost(candidate.result) >= least);
+}
+
 TEST_CASE("the plan is the one that exhaustive search finds", "[analysis][plan]") {
   Rng rng(3, "plans");
   int with_plan = 0, pruned = 0, as_good = 0;

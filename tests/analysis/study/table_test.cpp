@@ -78,6 +78,8 @@ TEST_CASE("every metric has a sentence, and a name that ends in its unit", "[ana
           (metric.name.ends_with("_s") && !metric.name.ends_with("per_s")));
     CHECK((metric.unit == MetricUnit::kPerSecond) == metric.name.ends_with("_per_s"));
     CHECK((metric.unit == MetricUnit::kDollars) == metric.name.starts_with("usd_"));
+    CHECK((metric.unit == MetricUnit::kJoules) == metric.name.starts_with("joules"));
+    CHECK((metric.unit == MetricUnit::kGrams) == metric.name.starts_with("grams_"));
   }
 }
 
