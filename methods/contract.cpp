@@ -31,6 +31,10 @@ Bytes KvContract::peak_bytes(const AttentionLayer& layer, Tokens tokens) const {
   return kept_bytes(layer, tokens);
 }
 
+Rewriting KvContract::rewrite(Tokens compressible) const {
+  return {.least = compressible, .most = compressible, .aimed = compressible, .read = Tokens{0}};
+}
+
 double causal_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached) {
   SCSIM_CHECK_GE(fresh.value(), 0);
   SCSIM_CHECK_GE(cached.value(), 0);

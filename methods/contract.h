@@ -6,7 +6,8 @@
 //   PairBounds pairs = method->prefill_pairs(layer, Tokens{100}, Tokens{4000});
 //   Bytes kept = method->kept_bytes(layer, Tokens{4100});
 //
-// The order of the functions is that of the list of what a contract says (methods/README.md).
+// The order of the functions is that of the list of what a contract says (methods/README.md). Where
+// a method rewrites prompts, tokens are those that are prefilled, but in rewrite().
 // Accuracy is never part of a contract: it is measured, for one model at a time.
 #pragma once
 
@@ -64,6 +65,15 @@ struct DecodeReads {
   Bytes hbm{0}, host{0}, resident{0};
 };
 
+// What a method that rewrites prompts (prompt compression) makes of those tokens of one that it may
+// compress: how many come in their place, between bounds and as it aims at, and how many tokens the
+// scorer reads at most to find them, in passes that make no KV of the prompt. If that is the model
+// itself they are its extra_passes(); another one's tokens are counted as if they were the model's.
+struct Rewriting {
+  Tokens least{0}, most{0}, aimed{0};
+  Tokens read{0};
+};
+
 enum class SecondQuestion : std::uint8_t {
   kAppends,         // its tokens join the cache as the context's did
   kAppendsInFull,   // they join uncompressed, behind what was compressed once
@@ -91,10 +101,13 @@ class KvContract {
   // The most a layer holds while such a prompt is prefilled, before it is compressed.
   virtual Bytes peak_bytes(const AttentionLayer& layer, Tokens tokens) const;  // default: as kept
   // Compression: when, whether it needs the question in view, how many further passes over the
-  // prompt, whether a prompt may come in chunks, whether heads split over ranks without exchange.
+  // prompt (rewrite() says of how many tokens), whether a prompt may come in chunks, whether heads
+  // split over ranks without exchange.
   virtual Compresses compresses() const { return Compresses::kNever; }
   virtual bool needs_question() const { return false; }
   virtual int extra_passes() const { return 0; }
+  // Ahead of all that: what becomes of so many tokens that it may compress. Default: they stay.
+  virtual Rewriting rewrite(Tokens compressible) const;
   virtual bool allows_chunked_prefill() const { return true; }
   virtual bool heads_are_independent() const { return true; }
   // Decode: one step with `tokens` behind it.

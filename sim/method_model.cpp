@@ -119,6 +119,9 @@ class MethodModelMaker {
     method_->chunked = contract.allows_chunked_prefill();
     if (method_->reuse == ReuseClass::kPositionFree) return refused("reuse at other offsets");
     if (method_->reuse == ReuseClass::kSnapshot) return refused("saved points of recurrent states");
+    if (contract.rewrite(tokens(1 << 20)).aimed != tokens(1 << 20)) {
+      return refused("a prompt that is rewritten");
+    }
     if (contract.extra_passes() > 0) return refused("further passes over a prompt");
     find_profile();
     if (auto kept = model_kept(); !kept) return kept.error();

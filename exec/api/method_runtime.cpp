@@ -42,9 +42,11 @@ std::optional<std::vector<std::int64_t>> MethodRuntime::rows_into(std::int64_t,
   return std::nullopt;
 }
 
-std::vector<std::int32_t> MethodRuntime::rewrite_prompt(std::span<const std::int32_t> prompt,
-                                                        Measure&) {
-  return {prompt.begin(), prompt.end()};
+Expected<void> MethodRuntime::prepare(PromptTools&) { return {}; }
+
+Expected<std::vector<std::int32_t>> MethodRuntime::rewrite_prompt(const RecalledPrompt& fresh, bool,
+                                                                  PromptTools&, Measure&) {
+  return std::vector<std::int32_t>(fresh.tokens.begin(), fresh.tokens.end());
 }
 
 }  // namespace scsim::exec

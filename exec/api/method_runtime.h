@@ -1,8 +1,9 @@
 // The four places where a long-context method acts, one per stage of a KV cache's life, and nowhere
 // else. The defaults are full attention; a method overrides what it changes.
 //
-//   generation    attend_prefill()   how new tokens of a prompt attend; rewrite_prompt()
-//   compression   compress()         what becomes of a layer's cache behind a prefill
+//   generation    attend_prefill()   how new tokens of a prompt attend
+//   compression   compress()         what becomes of a layer's cache behind a prefill;
+//                 rewrite_prompt()   of the prompt ahead of it
 //   retrieval     retrieve()         what an earlier cache is worth to this prompt
 //   loading       attend_decode()    what a decode step reads
 //
@@ -24,6 +25,7 @@
 
 #include "exec/api/kv_cache.h"
 #include "exec/api/measure.h"
+#include "exec/api/prompt_tools.h"
 #include "traces/expected.h"
 
 namespace scsim::exec {
@@ -96,9 +98,15 @@ class MethodRuntime {
   // elsewhere. Nothing: all of them, the default. REQUIRES: no layer is recurrent.
   virtual std::optional<std::vector<std::int64_t>> rows_into(
       std::int64_t layer, std::span<const std::int64_t> positions, KvCache& cache);
-  // The tokens to prefill in place of `prompt` (prompt compression). Default: as they are.
-  virtual std::vector<std::int32_t> rewrite_prompt(std::span<const std::int32_t> prompt,
-                                                   Measure& measure);
+  // Called ahead of each session, outside of its clock: opens what rewrite_prompt() will ask of
+  // other models. Default: nothing.
+  [[nodiscard]] virtual Expected<void> prepare(PromptTools& tools);
+  // Called behind recall(): the tokens to prefill, one at least, in place of those of a prompt that
+  // the cache lacks (prompt compression). `fresh` are these and the documents in them; `first`: the
+  // cache has nothing. A method that changes them gives retrieve() a meaning of its own, since the
+  // tokens `cached` are those of prompts as they came. Default: as they are.
+  [[nodiscard]] virtual Expected<std::vector<std::int32_t>> rewrite_prompt(
+      const RecalledPrompt& fresh, bool first, PromptTools& tools, Measure& measure);
 };
 
 }  // namespace scsim::exec

@@ -13,6 +13,7 @@
 #include "exec/session/device.h"
 #include "exec/session/encode_session.h"
 #include "exec/session/meters.h"
+#include "exec/session/prompt_models.h"
 #include "exec/session/run_session.h"
 #include "exec/session/session_sample.h"
 #include "exec/session/session_source.h"
@@ -223,10 +224,12 @@ ExitCode run(const Arguments& arguments) {
   const auto energy = std::make_shared<EnergyMeter>(energy_meter(model->model->options().device));
   // Sessions meet in what the method remembers, if it does.
   const auto runtime = methods::make_runtime(*method);
+  PromptModels tools(*model->model, model->tokenizer);
   for (const Work& work : *all) {
     std::printf("%s\n", work.title.c_str());
     SessionOptions options;
     options.golden_answers = work.golden;
+    options.tools = &tools;
     options.measure_likelihood = work.task.has_value();
     attach_meters(options, energy);
     std::size_t asked = 0;

@@ -8,6 +8,7 @@
 #include "exec/api/device_timeline.h"
 #include "exec/session/device.h"
 #include "exec/session/meters.h"
+#include "exec/session/prompt_models.h"
 #include "exec/session/session_sample.h"
 #include "methods/runtime.h"
 #include "traces/text.h"
@@ -26,7 +27,8 @@ class ModelTaker : public SampleTaker {
         design_(std::move(design)),
         timeline_(options.cpu_clock ? cpu_timeline(design_.device.threads)
                                     : timeline_for(model.model->options().device)),
-        energy_(std::make_shared<EnergyMeter>(energy_meter(model.model->options().device))) {}
+        energy_(std::make_shared<EnergyMeter>(energy_meter(model.model->options().device))),
+        tools_(*model.model, model.tokenizer) {}
 
   Expected<void> warm_up(const SampleKey& block) override {
     const Expected<Ready> ready = get_ready(block);
@@ -112,6 +114,7 @@ class ModelTaker : public SampleTaker {
   Expected<SessionRecord> run_one(const Ready& ready, const methods::MethodChoice& method,
                                   SessionOptions options) {
     options.golden_answers = design_.golden_answers;
+    options.tools = &tools_;
     const auto runtime = methods::make_runtime(method);
     return run_session(*model_.model, model_.tokenizer, *timeline_, ready.encoded.tokens, *runtime,
                        options);
@@ -135,6 +138,7 @@ class ModelTaker : public SampleTaker {
   CalibrationDesign design_;
   std::unique_ptr<Timeline> timeline_;
   std::shared_ptr<EnergyMeter> energy_;
+  PromptModels tools_;
   Pace pace_;
   // Of the block under way.
   Ready ready_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "exec/session/prompt_models.h"
 #include "traces/check.h"
 
 namespace scsim::exec {
@@ -30,9 +31,12 @@ class SessionRun {
         clock_(timeline),
         session_(session),
         method_(method),
-        options_(options) {}
+        options_(options),
+        own_tools_(model, tokenizer),
+        tools_(options.tools != nullptr ? *options.tools : own_tools_) {}
 
   Expected<SessionRecord> run() {
+    if (const auto ready = method_.prepare(tools_); !ready) return ready.error();
     CachedTokens held{.cache = model_.make_cache(), .tokens = {}};
     std::vector<std::int32_t> conversation = session_.context;
     std::vector<TokenRange> documents = session_.documents;  // of the conversation
@@ -127,14 +131,14 @@ class SessionRun {
   // rest behind it; gives the last token's logits.
   Expected<at::Tensor> prefill(const RecalledPrompt& prompt, CachedTokens& held, TurnRecord& record,
                                Measure& measure) {
-    if (const auto done = retrieve(prompt, held, measure); !done) return done.error();
-    const std::int64_t found = held.cache.tokens_seen();
-    SCSIM_CHECK_LT(found, std::ssize(prompt.tokens));
-    record.cached_tokens = found;
-    std::vector<std::int32_t> rest(prompt.tokens.begin() + found, prompt.tokens.end());
-    record.fresh_tokens = std::ssize(rest);
-    if (found == 0) rest = method_.rewrite_prompt(rest, measure);
-    Expected<at::Tensor> logits = model_.prefill(rest, held.cache, method_, measure);
+    const Expected<std::int64_t> found = retrieve(prompt, held, measure);
+    if (!found) return found.error();
+    SCSIM_CHECK_LT(*found, std::ssize(prompt.tokens));
+    record.cached_tokens = held.cache.tokens_seen();
+    const Expected<std::vector<std::int32_t>> rest = rewrite(prompt, *found, measure);
+    if (!rest) return rest.error();
+    record.fresh_tokens = std::ssize(*rest);
+    Expected<at::Tensor> logits = model_.prefill(*rest, held.cache, method_, measure);
     if (!logits) return logits;
     held.tokens.assign(prompt.tokens.begin(), prompt.tokens.end());
     const MeasuredStage stage(measure, Stage::kRetrieval);
@@ -142,21 +146,39 @@ class SessionRun {
     return logits;
   }
 
-  Expected<void> retrieve(const RecalledPrompt& prompt, CachedTokens& held, Measure& measure) {
+  // How many of the prompt's first tokens the cache stands for now.
+  Expected<std::int64_t> retrieve(const RecalledPrompt& prompt, CachedTokens& held,
+                                  Measure& measure) {
     const MeasuredStage stage(measure, Stage::kRetrieval);
+    std::int64_t found = 0;
     if (held.cache.tokens_seen() > 0) {
-      const std::int64_t common = method_.retrieve(held.cache, held.tokens, prompt.tokens, measure);
-      if (common == 0) {
+      found = method_.retrieve(held.cache, held.tokens, prompt.tokens, measure);
+      if (found == 0) {
         held.cache = model_.make_cache();
-      } else if (common < held.cache.tokens_seen()) {
-        held.cache = held.cache.fork_prefix(common);
+      } else if (found < std::ssize(held.tokens)) {
+        held.cache = held.cache.fork_prefix(found);
       }
     }
+    const std::int64_t before = held.cache.tokens_seen();
     const auto recalled =
         method_.recall(held.cache, prompt, model_.prefill_alone(measure), measure);
     if (!recalled) return recalled.error();
     measure.now().tokens += held.cache.tokens_seen();
-    return {};
+    return found + held.cache.tokens_seen() - before;
+  }
+
+  // What is prefilled of the tokens behind the first `found`.
+  Expected<std::vector<std::int32_t>> rewrite(const RecalledPrompt& prompt, std::int64_t found,
+                                              Measure& measure) {
+    std::vector<TokenRange> documents;
+    for (const TokenRange& document : prompt.documents) {
+      if (document.end <= found) continue;
+      documents.push_back({.begin = std::max<std::int64_t>(0, document.begin - found),
+                           .end = document.end - found});
+    }
+    return method_.rewrite_prompt(
+        {prompt.tokens.subspan(static_cast<std::size_t>(found)), documents}, found == 0, tools_,
+        measure);
   }
 
   Expected<void> decode(std::size_t t, const at::Tensor& first_logits, KvCache& cache,
@@ -260,6 +282,8 @@ class SessionRun {
   const TokenSession& session_;
   MethodRuntime& method_;
   const SessionOptions& options_;
+  PromptModels own_tools_;
+  PromptTools& tools_;
   SessionRecord record_;
 };
 

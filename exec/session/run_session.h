@@ -34,8 +34,8 @@
 namespace scsim::exec {
 
 struct TurnRecord {
-  std::int64_t fresh_tokens = 0;   // prefilled in this turn
-  std::int64_t cached_tokens = 0;  // found in the cache, from the start of the prompt
+  std::int64_t fresh_tokens = 0;   // prefilled in this turn, after rewriting
+  std::int64_t cached_tokens = 0;  // in the cache before, likewise, for the start of the prompt
   std::vector<std::int32_t> output;
   std::string text;            // of the output, without end tokens and without what follows a stop
   bool reached_stop = false;   // one of the turn's stops ended it
@@ -62,6 +62,9 @@ struct SessionOptions {
   // Logits of full attention behind the same tokens, one tensor a turn; null: not compared.
   const std::vector<at::Tensor>* reference = nullptr;
   bool decode = true;  // false: prompts and likelihoods only
+  // What methods that rewrite prompts ask; null: made for the session, which opens other models
+  // anew.
+  PromptTools* tools = nullptr;
   // Called around each turn, outside of its clock: for meters of energy and memory.
   std::function<void()> before_turn = nullptr;
   std::function<void(TurnRecord&)> after_turn = nullptr;

@@ -7,9 +7,10 @@
 // by default of what Debian has everywhere, since a method that looks at the data must have real
 // data to look at; what it lacks in length it repeats. A row is one prefill of the prompt and some
 // decode steps behind it: time to the first token, and how much of it the method's hooks took
-// (attention, index, compression: all but projections and mlp); density of the prefill (pairs
-// attended over causal pairs); milliseconds of a decode step, likewise, and what it reads of keys
-// and values and moves of them between tiers; bytes of the cache behind the prompt and at most.
+// (attention, index, compression: all but projections and mlp, and but for what rewrites the prompt
+// ahead of them); density of the prefill (pairs attended over causal pairs of the prompt as it
+// came); milliseconds of a decode step, likewise, and what it reads of keys and values and moves of
+// them between tiers; bytes of the cache behind the prompt and at most.
 // Best of the runs, methods in turn, so that what else the machine does meets them alike; beside
 // the wall's clock the processor time of all threads, which others on the machine hardly touch.
 // `--random` takes random weights, so many layers of SmolLM2-135M's shape on up to 32,768 tokens,
@@ -37,6 +38,7 @@
 #include <vector>
 
 #include "exec/session/loaded_model.h"
+#include "exec/session/prompt_models.h"
 #include "methods/runtime.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
@@ -98,9 +100,10 @@ class Timed final : public MethodRuntime {
                                                      KvCache& cache) override {
     return method_.rows_into(layer, positions, cache);
   }
-  std::vector<std::int32_t> rewrite_prompt(std::span<const std::int32_t> prompt,
-                                           Measure& measure) override {
-    return method_.rewrite_prompt(prompt, measure);
+  Expected<std::vector<std::int32_t>> rewrite_prompt(const RecalledPrompt& fresh, bool first,
+                                                     PromptTools& tools,
+                                                     Measure& measure) override {
+    return method_.rewrite_prompt(fresh, first, tools, measure);
   }
   double seconds = 0, processor = 0;  // in the hooks of layers
 
@@ -137,8 +140,8 @@ double causal_pairs(const ModelConfig& config, std::int64_t tokens) {
 }
 
 // One prefill and some steps; takes over what was faster than before.
-void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Contestant& of,
-              Row& row) {
+void run_once(Model& model, PromptTools& tools, std::span<const std::int32_t> prompt, int steps,
+              Contestant& of, Row& row) {
   Ledger ledger;
   KvCache cache = model.make_cache();
   Timed timed(*of.runtime);
@@ -149,8 +152,10 @@ void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Con
   const auto since = [](std::chrono::steady_clock::time_point from) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
   };
-  const std::vector<std::int32_t> rewritten = timed.rewrite_prompt(prompt, ledger.measure);
-  at::Tensor logits = value(model.prefill(rewritten, cache, timed, ledger.measure));
+  const Expected<std::vector<std::int32_t>> rewritten =
+      timed.rewrite_prompt({prompt}, true, tools, ledger.measure);
+  SCSIM_CHECK(rewritten.has_value());
+  at::Tensor logits = value(model.prefill(*rewritten, cache, timed, ledger.measure));
   const double ttft = since(start);
   if (ttft < row.ttft) row.parts = parts;
   row.ttft = std::min(row.ttft, ttft);
@@ -163,7 +168,7 @@ void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Con
     pairs += static_cast<double>(stage.attended_pairs);
     row.peak = std::max(row.peak, stage.peak_bytes);
   }
-  row.prompt = std::ssize(rewritten);
+  row.prompt = std::ssize(*rewritten);
   row.density = pairs / causal_pairs(model.config(), std::ssize(prompt));
   row.bytes = cache.bytes().total();
   timed.seconds = 0;
@@ -188,7 +193,7 @@ void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Con
                                     .kv_heads = heads.kv_heads,
                                     .head_dim = heads.head_dim,
                                     .element_bytes = 4},
-                                   Tokens{std::ssize(prompt)}, Tokens{0});
+                                   Tokens{row.prompt}, Tokens{0});
     least += bounds.least;
     most += bounds.most;
   }
@@ -196,21 +201,23 @@ void run_once(Model& model, std::span<const std::int32_t> prompt, int steps, Con
   SCSIM_CHECK_LE(pairs, most);
 }
 
-at::Tensor few_logits(Model& model, std::span<const std::int32_t> tokens, MethodRuntime& method) {
+at::Tensor few_logits(Model& model, PromptTools& tools, std::span<const std::int32_t> tokens,
+                      MethodRuntime& method) {
   Ledger ledger;
   KvCache cache = model.make_cache();
-  std::vector<at::Tensor> logits = {value(
-      model.prefill(method.rewrite_prompt(tokens, ledger.measure), cache, method, ledger.measure))};
+  const auto prompt = method.rewrite_prompt({tokens}, true, tools, ledger.measure);
+  SCSIM_CHECK(prompt.has_value());
+  std::vector<at::Tensor> logits = {value(model.prefill(*prompt, cache, method, ledger.measure))};
   for (const std::int32_t token : tokens.first(3)) {
     logits.push_back(value(model.decode(token, cache, method, ledger.measure)));
   }
   return at::stack(logits);
 }
 
-void check_answers(Model& model, std::span<const std::int32_t> tokens,
+void check_answers(Model& model, PromptTools& tools, std::span<const std::int32_t> tokens,
                    const std::vector<Contestant>& contestants) {
   MethodRuntime full;
-  const at::Tensor expected = few_logits(model, tokens, full);
+  const at::Tensor expected = few_logits(model, tools, tokens, full);
   std::set<std::string> checked;
   for (const Contestant& of : contestants) {
     if (!checked.insert(of.choice.name).second) continue;
@@ -218,7 +225,7 @@ void check_answers(Model& model, std::span<const std::int32_t> tokens,
       if (setting.empty()) continue;
       const auto choice = methods::parse_method(of.choice.name + ":" + setting);
       SCSIM_CHECK(choice.has_value());
-      const at::Tensor found = few_logits(model, tokens, *methods::make_runtime(*choice));
+      const at::Tensor found = few_logits(model, tools, tokens, *methods::make_runtime(*choice));
       SCSIM_CHECK_LT((found - expected).abs().max().item<double>(), 2e-2);
     }
   }
@@ -283,6 +290,10 @@ Expected<void> run(const Options& options) {
   if (!model) return model.error();
   Expected<std::vector<Contestant>> contestants = contestants_of(options);
   if (!contestants) return contestants.error();
+  PromptModels tools(*model->model, model->tokenizer);
+  for (const Contestant& of : *contestants) {
+    if (const auto ready = of.runtime->prepare(tools); !ready) return ready.error();
+  }
   std::vector<std::int64_t> lengths;
   for (const std::string& piece : split(options.lengths, ',')) {
     const Expected<double> length = parse_double(trim(piece));
@@ -292,7 +303,7 @@ Expected<void> run(const Options& options) {
   const auto tokens =
       prompt_tokens(options, *model, std::max<std::int64_t>(std::ranges::max(lengths), 700));
   if (!tokens) return tokens.error();
-  check_answers(*model->model, std::span(*tokens).first(700), *contestants);
+  check_answers(*model->model, tools, std::span(*tokens).first(700), *contestants);
   fmt::print("{}, {} threads, best of {} runs\n", model->description.name, at::get_num_threads(),
              options.runs);
   std::fflush(stdout);
@@ -307,7 +318,7 @@ Expected<void> run(const Options& options) {
         std::span(*tokens).first(static_cast<std::size_t>(length));
     for (int run = 0; run < options.runs; ++run) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
-        run_once(*model->model, prompt, options.steps, (*contestants)[i], rows[i]);
+        run_once(*model->model, tools, prompt, options.steps, (*contestants)[i], rows[i]);
       }
     }
     const auto full = std::ranges::find(*contestants, "full", &Contestant::name);

@@ -224,6 +224,8 @@ TEST_CASE("what is not modelled is refused by name", "[sim][methods]") {
   CHECK(error_of("kivi:later=full") == "no error");
   CHECK_THAT(error_of("cacheblend"), Contains("reuse at other offsets is not modelled yet"));
   CHECK(error_of("prefix_cache") == "no error");
+  CHECK_THAT(error_of("llmlingua"), Contains("prompt that is rewritten is not modelled yet"));
+  CHECK(error_of("llmlingua:rate=1") == "no error");
 }
 
 }  // namespace scsim::sim

@@ -34,27 +34,28 @@ double same(const Subject& subject) {
 }
 const std::vector<std::int64_t> kContexts = {1, 7, 40, 150, 290};
 
-// Calls use(prompt, cache, prompts before) for every prompt of a session of `context` tokens, in
-// the order in which they meet the caches: prefill it there.
+// Calls use(prompt, cache, prompts before) for every prompt of a session of `context` tokens, as
+// the method rewrites it, in the order in which they meet the caches: prefill it there.
 template <class Use>
 void each_prompt(Subject& subject, std::int64_t context, SessionMode mode, const Use& use) {
   const Script script = some_script(context);
   KvCache cache = subject.model.make_cache();
   std::vector<Tokens> before;
   if (mode == SessionMode::kMultiRequest) {
-    subject.recall(script.context, cache, context);
-    use(script.context, cache, before);
-    before.push_back(Tokens{context});
+    const Ids first = subject.first_prompt(script.context, cache, context);
+    use(first, cache, before);
+    before.push_back(Tokens{std::ssize(first)});
     for (const Script::Turn& turn : script.turns) {
       KvCache fork = cache.fork();
-      use(turn.question, fork, before);
+      use(subject.later_prompt(turn.question), fork, before);
     }
     return;
   }
   Ids prompt = script.context;
   for (const Script::Turn& turn : script.turns) {
     prompt.insert(prompt.end(), turn.question.begin(), turn.question.end());
-    if (before.empty()) subject.recall(prompt, cache, context);
+    prompt = before.empty() ? subject.first_prompt(prompt, cache, context)
+                            : subject.later_prompt(prompt);
     use(prompt, cache, before);
     before.push_back(Tokens{std::ssize(prompt)});
     prompt = turn.answer;
@@ -155,7 +156,8 @@ void decodes_reading_what_its_contract_says(const MethodEntry& entry) {
     KvCache cache = subject.model.make_cache();
     {
       Measured measured;
-      value(subject.model.prefill(script.context, cache, *subject.runtime, measured.measure));
+      const Ids prompt = subject.first_prompt(script.context, cache, std::ssize(script.context));
+      value(subject.model.prefill(prompt, cache, *subject.runtime, measured.measure));
     }
     for (const std::int32_t token : script.turns[0].answer) {
       Measured measured;
@@ -202,22 +204,23 @@ std::vector<Outcome> run_together(Subject& subject, const std::vector<std::int64
                                   std::int64_t& pairs) {
   Measured measured;
   std::vector<Script> scripts;
+  std::vector<Ids> firsts, questions;
   std::vector<KvCache> caches;
   for (const std::int64_t context : contexts) {
     scripts.push_back(some_script(context));
     caches.push_back(subject.model.make_cache());
-    subject.recall(scripts.back().context, caches.back(), context);
+    firsts.push_back(subject.first_prompt(scripts.back().context, caches.back(), context));
+    questions.push_back(subject.later_prompt(scripts.back().turns[0].question));
   }
   std::vector<Outcome> outcomes(contexts.size());
   constexpr int kSteps = 5;  // the context, a question, three decoded tokens
   for (int number = 0; number < kSteps; ++number) {
     std::vector<exec::SequenceStep> steps;
     for (std::size_t i = 0; i < contexts.size(); ++i) {
-      const Script& script = scripts[i];
-      const std::span<const std::int32_t> answer = script.turns[0].answer;
-      steps.push_back({.tokens = number == 0 ? std::span(script.context)
+      const std::span<const std::int32_t> answer = scripts[i].turns[0].answer;
+      steps.push_back({.tokens = number == 0 ? std::span<const std::int32_t>(firsts[i])
                                  : number == 1
-                                     ? std::span(script.turns[0].question)
+                                     ? std::span<const std::int32_t>(questions[i])
                                      : answer.subspan(static_cast<std::size_t>(number), 1),
                        .cache = &caches[i],
                        .method = subject.runtime.get(),
@@ -268,11 +271,11 @@ void forks_compute_what_separate_runs_compute(const MethodEntry& entry) {
     };
     const auto prefill_context = [&] {
       KvCache cache = subject.model.make_cache();
-      subject.recall(context, cache, std::ssize(context));
-      prefill(context, cache);
+      prefill(subject.first_prompt(context, cache, std::ssize(context)), cache);
       return cache;
     };
     KvCache shared = prefill_context();
+    const std::int64_t context_tokens = shared.tokens_seen();
     const double shared_bytes = subject.allocated_bytes(shared);
     KvCache forks[] = {shared.fork(), shared.fork()};
     // Two continuations, a token each in turn, so that one would see what the other overwrote; the
@@ -280,17 +283,18 @@ void forks_compute_what_separate_runs_compute(const MethodEntry& entry) {
     std::vector<at::Tensor> of[2];
     for (std::size_t i = 0; i < 20; ++i) {
       for (const std::size_t f : {0, 1}) of[f].push_back(decode(continuations[f][i], forks[f]));
-      if (i == 10) of[0].push_back(prefill(question, forks[0]));
+      if (i == 10) of[0].push_back(prefill(subject.later_prompt(question), forks[0]));
     }
     CHECK(subject.allocated_bytes(shared) == shared_bytes);
-    CHECK(shared.tokens_seen() == std::ssize(context));
+    CHECK(shared.tokens_seen() == context_tokens);
     for (const std::size_t f : {0, 1}) {
       INFO("fork " << f);
       KvCache separate = prefill_context();
       std::vector<at::Tensor> expected;
       for (std::size_t i = 0; i < 20; ++i) {
         expected.push_back(decode(continuations[f][i], separate));
-        if (i == 10 && f == 0) expected.push_back(prefill(question, separate));
+        if (i == 10 && f == 0)
+          expected.push_back(prefill(subject.later_prompt(question), separate));
       }
       CHECK(subject.allocated_bytes(forks[f]) == subject.allocated_bytes(separate));
       for (std::size_t i = 0; i < expected.size(); ++i) {

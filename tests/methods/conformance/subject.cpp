@@ -63,6 +63,7 @@ Subject::Subject(const std::string& method, exec::LoadedModel& tiny)
   if (layers() < model.config().layers) title += " beside recurrent ones";
   contract = methods::make_contract(choice);
   runtime = methods::make_runtime(choice);
+  tools = std::make_unique<exec::PromptModels>(model, loaded.tokenizer);
 }
 
 methods::AttentionLayer Subject::layer(std::int64_t number) const {
@@ -106,13 +107,52 @@ std::vector<exec::TokenRange> some_documents(std::int64_t context_tokens) {
           {.begin = 3 * n / 4, .end = n}};
 }
 
-void Subject::recall(std::span<const std::int32_t> prompt, exec::KvCache& cache,
-                     std::int64_t context_tokens) {
+Ids Subject::first_prompt(std::span<const std::int32_t> prompt, exec::KvCache& cache,
+                          std::int64_t context_tokens) {
   Measured aside;
   const std::vector<exec::TokenRange> documents = some_documents(context_tokens);
   REQUIRE(
       runtime->recall(cache, {prompt, documents}, model.prefill_alone(aside.measure), aside.measure)
           .has_value());
+  return rewritten({prompt, documents}, true);
+}
+
+Ids Subject::later_prompt(std::span<const std::int32_t> prompt) {
+  return rewritten({prompt, {}}, false);
+}
+
+// Holds what the method makes of a prompt to its contract on the way.
+Ids Subject::rewritten(const exec::RecalledPrompt& prompt, bool first) {
+  const std::int64_t live = model.memory().live_bytes();
+  Measured measured;
+  const Expected<Ids> found = runtime->rewrite_prompt(prompt, first, *tools, measured.measure);
+  INFO((found ? "" : found.error().message));
+  REQUIRE(found.has_value());
+  CHECK(model.memory().live_bytes() == live);
+  std::int64_t compressible = first && prompt.documents.empty() ? std::ssize(prompt.tokens) : 0;
+  for (const exec::TokenRange& document : prompt.documents) {
+    compressible += document.end - document.begin;
+  }
+  const methods::Rewriting bounds = contract->rewrite(Tokens{compressible});
+  CHECK(bounds.least <= bounds.aimed);
+  CHECK(bounds.aimed <= bounds.most);
+  CHECK(bounds.most <= Tokens{compressible});
+  const std::int64_t instead = std::ssize(*found) - (std::ssize(prompt.tokens) - compressible);
+  CHECK(instead >= bounds.least.value());
+  CHECK(instead <= bounds.most.value());
+  // All of the scorer's work is compression; where the model itself scores, every token but the
+  // first of each document goes through it.
+  const std::int64_t read = measured.of(Stage::kCompression).tokens;
+  CHECK((read > 0) == (bounds.read > Tokens{0} && compressible > 1));
+  if (bounds.read == Tokens{0}) CHECK(std::ranges::equal(*found, prompt.tokens));
+  if (contract->extra_passes() > 0) {
+    CHECK(read <= bounds.read.value());
+    CHECK(read >= compressible - std::max<std::int64_t>(1, std::ssize(prompt.documents)));
+  }
+  for (const Stage stage : {Stage::kGeneration, Stage::kDecode, Stage::kLoading}) {
+    CHECK(measured.of(stage).tokens == 0);
+  }
+  return *found;
 }
 
 double Subject::allocated_bytes(const exec::KvCache& cache) const {
@@ -193,9 +233,9 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
 Dialogue::Dialogue(Subject& subject, const Script& script, SessionMode mode)
     : subject_(subject), script_(script), mode_(mode), cache_(subject.model.make_cache()) {
   if (mode == SessionMode::kMultiTurn || script_.context.empty()) return;
-  subject.recall(script_.context, cache_, std::ssize(script_.context));
+  const Ids prompt = subject.first_prompt(script_.context, cache_, std::ssize(script_.context));
   logits_.push_back(
-      value(subject.model.prefill(script_.context, cache_, *subject.runtime, measured_.measure)));
+      value(subject.model.prefill(prompt, cache_, *subject.runtime, measured_.measure)));
 }
 
 void Dialogue::next_turn() {
@@ -206,8 +246,10 @@ void Dialogue::next_turn() {
   if (mode_ == SessionMode::kMultiTurn) {
     const Ids& before = turn_ == 0 ? script_.context : script_.turns[turn_ - 1].answer;
     prompt.insert(prompt.begin(), before.begin(), before.end());
-    if (turn_ == 0) subject_.recall(prompt, working, std::ssize(script_.context));
   }
+  const bool first = turn_ == 0 && mode_ == SessionMode::kMultiTurn;
+  prompt = first ? subject_.first_prompt(prompt, working, std::ssize(script_.context))
+                 : subject_.later_prompt(prompt);
   logits_.push_back(value(model.prefill(prompt, working, *subject_.runtime, measured_.measure)));
   exec::KvCache answer = working.fork();
   for (const std::int32_t token : turn.answer) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exec/session/loaded_model.h"
+#include "exec/session/prompt_models.h"
 #include "methods/runtime.h"
 #include "tests/exec/api/measured.h"
 #include "traces/session_mode.h"
@@ -33,6 +34,7 @@ struct Subject {
   methods::MethodChoice choice;
   std::unique_ptr<methods::KvContract> contract;
   std::unique_ptr<exec::MethodRuntime> runtime;
+  std::unique_ptr<exec::PromptModels> tools;
 
   std::int64_t layers() const { return model.config().attention_layers(); }  // that attend
   methods::AttentionLayer layer(std::int64_t number) const;
@@ -41,11 +43,16 @@ struct Subject {
   double kept_bytes(std::span<const Tokens> prompts) const;
   double recurrent_reads() const;  // bytes, of a decode step, by the recurrent layers
   // Ahead of the first prompt of a session, whose context has documents: lays ready in the cache
-  // what the method makes of them (MethodRuntime::recall).
-  void recall(std::span<const std::int32_t> prompt, exec::KvCache& cache,
-              std::int64_t context_tokens);
+  // what the method makes of them (MethodRuntime::recall), and gives the tokens to prefill.
+  std::vector<std::int32_t> first_prompt(std::span<const std::int32_t> prompt, exec::KvCache& cache,
+                                         std::int64_t context_tokens);
+  // The tokens to prefill for a later one.
+  std::vector<std::int32_t> later_prompt(std::span<const std::int32_t> prompt);
   // What a cache has allocated, less the rows of its last pages that hold nothing.
   double allocated_bytes(const exec::KvCache& cache) const;
+
+ private:
+  std::vector<std::int32_t> rewritten(const exec::RecalledPrompt& prompt, bool first);
 };
 
 // "name:setting" as parse_method() takes it.
