@@ -1,13 +1,16 @@
 #include "exec/text/characters.h"
 
 #include <simdjson.h>
+#include <unicode/brkiter.h>
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/utext.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "traces/check.h"
 
@@ -130,6 +133,27 @@ std::size_t complete_utf8_bytes(std::string_view text) {
     return one_part && byte >= 0xC2 && byte <= 0xF4 ? text.size() - back : text.size();
   }
   return text.size();
+}
+
+std::vector<std::string_view> graphemes(std::string_view text) {
+  std::vector<std::string_view> found;
+  UErrorCode status = U_ZERO_ERROR;
+  // Rules are compiled once a thread, which is slow.
+  thread_local const std::unique_ptr<icu::BreakIterator> breaks(
+      icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), status));
+  SCSIM_CHECK(breaks != nullptr);  // ICU's own data is missing
+  UText view = UTEXT_INITIALIZER;
+  utext_openUTF8(&view, text.data(), static_cast<std::int64_t>(text.size()), &status);
+  breaks->setText(&view, status);
+  SCSIM_CHECK(U_SUCCESS(status));
+  std::int32_t begin = breaks->first();
+  for (std::int32_t end = breaks->next(); end != icu::BreakIterator::DONE; end = breaks->next()) {
+    found.push_back(
+        text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+    begin = end;
+  }
+  utext_close(&view);
+  return found;
 }
 
 bool is_nfc_for_sure(std::string_view text) {

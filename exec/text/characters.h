@@ -62,6 +62,9 @@ std::string replace_invalid_utf8(std::string_view text);
 // How many bytes at the start of `text` can be said now: all but a character cut off at the end.
 std::size_t complete_utf8_bytes(std::string_view text);
 
+// What people take for one character: extended grapheme clusters, in order. REQUIRES: valid UTF-8.
+std::vector<std::string_view> graphemes(std::string_view text);
+
 // Unicode's canonical composition. REQUIRES: valid UTF-8.
 bool is_nfc_for_sure(std::string_view text);  // quick; false may be too careful
 std::string to_nfc(std::string_view text);

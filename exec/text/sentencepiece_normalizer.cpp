@@ -32,9 +32,9 @@ Expected<CharacterMap> CharacterMap::parse(std::string_view blob) {
   return map;
 }
 
-CharacterMap::Match CharacterMap::longest(std::string_view text) const {
-  Match best;
-  if (units_.empty()) return best;
+template <class Hear>
+void CharacterMap::matches(std::string_view text, const Hear& hear) const {
+  if (units_.empty()) return;
   std::size_t at = offset_of(units_[0]);
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<std::uint8_t>(text[i]);
@@ -45,9 +45,46 @@ CharacterMap::Match CharacterMap::longest(std::string_view text) const {
     if (!has_value(unit)) continue;
     if (at >= units_.size()) break;
     const std::uint32_t value = value_of(units_[at]);
-    if (value < replacements_.size()) best = {i + 1, replacements_.c_str() + value};
+    if (value >= replacements_.size()) continue;
+    if (!hear(Match{i + 1, replacements_.c_str() + value})) return;
   }
+}
+
+CharacterMap::Match CharacterMap::longest(std::string_view text) const {
+  Match best;
+  matches(text, [&best](const Match& match) {
+    best = match;
+    return true;
+  });
   return best;
+}
+
+CharacterMap::Match CharacterMap::shortest(std::string_view text) const {
+  Match found;
+  matches(text, [&found](const Match& match) {
+    found = match;
+    return false;
+  });
+  return found;
+}
+
+std::string mapped_by_grapheme(const CharacterMap& map, std::string_view text) {
+  std::string mapped;
+  mapped.reserve(text.size());
+  const auto take = [&](std::string_view part) {
+    const CharacterMap::Match match = map.shortest(part);
+    if (match.bytes > 0) mapped += match.replacement;
+    return match.bytes > 0;
+  };
+  for (const std::string_view grapheme : graphemes(text)) {
+    if (grapheme.size() < 6 && take(grapheme)) continue;
+    for (std::size_t at = 0; at < grapheme.size();) {
+      const std::string_view one = grapheme.substr(at, character_at(grapheme.data() + at).bytes);
+      if (!take(one)) mapped += one;
+      at += one.size();
+    }
+  }
+  return mapped;
 }
 
 std::string SentencePieceNormalizer::normalize(std::string_view text) const {

@@ -24,12 +24,22 @@ class CharacterMap {
     std::string_view replacement;
   };
   Match longest(std::string_view text) const;
+  Match shortest(std::string_view text) const;
   bool empty() const { return units_.empty(); }
 
  private:
+  // Hears of every match at the front of `text`, the shortest first, until it wants no more.
+  template <class Hear>
+  void matches(std::string_view text, const Hear& hear) const;
+
   std::vector<std::uint32_t> units_;
   std::string replacements_;
 };
+
+// What the `tokenizers` library makes of such a table (its normalizer Precompiled): where anything
+// matches at the front of a grapheme of less than six bytes, the shortest such match stands for all
+// of it; other graphemes go character by character.
+std::string mapped_by_grapheme(const CharacterMap& map, std::string_view text);
 
 struct SentencePieceNormalizer {
   CharacterMap map;

@@ -27,8 +27,9 @@ void replace_spaces(std::string_view text, std::string& marked) {
 }
 
 bool changes(const Normalizer& normalizer, std::string_view text) {
-  return normalizer.sentencepiece || normalizer.spaces_to_marks ||
-         normalizer.prefix != Prefix::kNone || (normalizer.nfc && !is_nfc_for_sure(text));
+  return normalizer.sentencepiece || normalizer.graphemes || normalizer.bert ||
+         normalizer.spaces_to_marks || normalizer.prefix != Prefix::kNone ||
+         (normalizer.nfc && !is_nfc_for_sure(text));
 }
 
 // One encode() at work.
@@ -57,6 +58,22 @@ class Encoder {
 
  private:
   void encode_normal(std::string_view piece, bool at_start) {
+    if (parts_.wordpiece) return parts_.wordpiece->encode(piece, ids_);
+    if (!parts_.at_spaces) return encode_marked(piece, at_start);
+    static const CharacterClasses& classes = CharacterClasses::get();
+    for (std::size_t begin = 0, at = 0; at <= piece.size();) {
+      const bool ends = at == piece.size();
+      const Character character = ends ? Character{} : character_at(piece.data() + at);
+      if (ends || classes[character.code] == CharacterClass::kSpace) {
+        word_begin_ = ids_.size();
+        if (at > begin) encode_marked(piece.substr(begin, at - begin), at_start && begin == 0);
+        begin = at + character.bytes;
+      }
+      at += ends ? 1 : character.bytes;
+    }
+  }
+
+  void encode_marked(std::string_view piece, bool at_start) {
     if (parts_.spaces_to_marks) {
       marked_.clear();
       replace_spaces(piece, marked_);
@@ -162,7 +179,8 @@ class Encoder {
 
   void push_unknown(std::vector<std::int32_t>& out) const {
     const Alphabet& alphabet = parts_.alphabet;
-    if (alphabet.fuse_unknown && !out.empty() && out.back() == alphabet.unknown) return;
+    const std::size_t begin = &out == &ids_ ? word_begin_ : 0;
+    if (alphabet.fuse_unknown && out.size() > begin && out.back() == alphabet.unknown) return;
     out.push_back(alphabet.unknown);
   }
 
@@ -171,12 +189,15 @@ class Encoder {
   std::vector<std::int32_t>& ids_;
   WordScanner scanner_;
   std::string normal_, marked_, prefixed_;
+  std::size_t word_begin_ = 0;  // in ids_, where words are taken one by one
 };
 
 }  // namespace
 
 std::string normalized(const Normalizer& normalizer, std::string_view text) {
   if (normalizer.sentencepiece) return normalizer.sentencepiece->normalize(text);
+  if (normalizer.graphemes) return mapped_by_grapheme(*normalizer.graphemes, text);
+  if (normalizer.bert) return bert_cleaned(*normalizer.bert, text);
   const std::string composed = normalizer.nfc ? to_nfc(text) : std::string(text);
   if (!normalizer.spaces_to_marks && normalizer.prefix == Prefix::kNone) return composed;
   std::string marked;

@@ -36,10 +36,16 @@ class Reader {
 
  private:
   Expected<void> check_model() {
-    const std::string type(string_in(model_, "type").value_or("BPE"));
-    if (type != "BPE") {
-      const std::vector<std::string> known = {"BPE"};
+    const std::string type = model_type(root_);
+    const std::vector<std::string> known = {"BPE", "Unigram", "WordPiece"};
+    if (std::ranges::find(known, type) == known.end()) {
       return Error{"model: " + unknown_name("type", type, known)};
+    }
+    if (type == "WordPiece") {
+      const auto prefix = string_in(model_, "continuing_subword_prefix").value_or("");
+      if (prefix == WordPieceModel::kContinued) return {};
+      return Error{"model: continuing_subword_prefix: expected \"##\", found " +
+                   json_quote(prefix)};
     }
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       if (!string_in(model_, key).value_or("").empty()) {
@@ -70,13 +76,36 @@ class Reader {
     return {};
   }
 
-  Expected<void> read_names() {
+  Expected<void> name_vocabulary() {
+    if (model_type(root_) == "Unigram") {
+      const std::optional<Json> list = find(model_, "vocab");
+      for (const Json& entry : list ? items(*list) : std::vector<Json>{}) {
+        const std::vector<Json> pair = items(entry);
+        const auto name = pair.size() == 2 ? as_string(pair[0]) : std::nullopt;
+        double score = 0;
+        if (!name || pair[1].get(score)) {
+          return Error{"entry " + std::to_string(scores_.size()) +
+                       ": expected a piece and its score"};
+        }
+        Expected<void> named = name_token(*name, std::ssize(scores_));
+        if (!named) return named;
+        scores_.push_back(score);
+      }
+      return {};
+    }
     simdjson::dom::object vocabulary;
-    if (model_["vocab"].get(vocabulary)) return Error{"model: expected an object named vocab"};
+    if (model_["vocab"].get(vocabulary)) return Error{"expected an object"};
     parts_->names.reserve(vocabulary.size());
     for (const auto& [name, value] : vocabulary) {
       Expected<void> named = name_token(name, as_integer(value).value_or(-1));
-      if (!named) return Error{"model: vocab: " + named.error().message};
+      if (!named) return named;
+    }
+    return {};
+  }
+
+  Expected<void> read_names() {
+    if (Expected<void> named = name_vocabulary(); !named) {
+      return Error{"model: vocab: " + named.error().message};
     }
     const std::size_t vocabulary_end = parts_->names.size();
     ordinary_.assign(vocabulary_end, true);
@@ -122,11 +151,14 @@ class Reader {
 
   Expected<void> read_alphabet() {
     const auto ordinary = [&](std::int32_t id) { return ordinary_[static_cast<std::size_t>(id)]; };
+    const std::string type = model_type(root_);
+    if (type == "WordPiece") return read_word_pieces();
     if (parts_->alphabet.bytes) {
       use_byte_alphabet(*parts_, ordinary, bool_in(model_, "ignore_merges").value_or(false));
     } else {
       use_character_alphabet(*parts_, ordinary, bool_in(model_, "byte_fallback").value_or(false));
     }
+    if (type == "Unigram") return read_pieces();
     if (const auto unknown = string_in(model_, "unk_token")) {
       const auto found = parts_->ids.find(*unknown);
       if (found == parts_->ids.end()) {
@@ -138,7 +170,41 @@ class Reader {
     return {};
   }
 
+  Expected<void> read_pieces() {
+    const std::int64_t unknown = integer_in(model_, "unk_id").value_or(-1);
+    if (unknown < 0 || unknown >= std::ssize(scores_)) {
+      return Error{"model: unk_id: expected the number of a piece"};
+    }
+    parts_->alphabet.unknown = static_cast<std::int32_t>(unknown);
+    parts_->alphabet.fuse_unknown = true;
+    parts_->unigram.emplace(UnigramModel::Sums::kDouble);
+    for (std::size_t id = 0; id < scores_.size(); ++id) {
+      parts_->unigram->add(parts_->names[id], static_cast<std::int32_t>(id), scores_[id]);
+    }
+    parts_->unigram->set_unknown(parts_->alphabet.unknown);
+    return {};
+  }
+
+  Expected<void> read_word_pieces() {
+    const auto name = string_in(model_, "unk_token").value_or("[UNK]");
+    const auto unknown = parts_->ids.find(name);
+    if (unknown == parts_->ids.end()) {
+      return Error{"model: unk_token: " + json_quote(name) + " is not in the vocabulary"};
+    }
+    parts_->alphabet.unknown = unknown->second;
+    const std::int64_t most = integer_in(model_, "max_input_chars_per_word").value_or(100);
+    parts_->wordpiece.emplace(unknown->second,
+                              static_cast<std::size_t>(std::max<std::int64_t>(0, most)));
+    for (std::size_t id = 0; id < parts_->names.size(); ++id) {
+      if (ordinary_[id] && !parts_->names[id].empty()) {
+        parts_->wordpiece->add(parts_->names[id], static_cast<std::int32_t>(id));
+      }
+    }
+    return {};
+  }
+
   Expected<void> read_merges() {
+    if (model_type(root_) != "BPE") return {};
     simdjson::dom::array merges;
     if (model_["merges"].get(merges)) return Error{"model: expected a list named merges"};
     parts_->merges.reserve(merges.size());
@@ -166,6 +232,7 @@ class Reader {
   std::string path_;
   std::shared_ptr<TokenizerParts> parts_ = std::make_shared<TokenizerParts>();
   std::vector<AddedToken> added_;
+  std::vector<double> scores_;  // of a Unigram's pieces
   std::vector<bool> ordinary_;  // whether the model's vocabulary has the id
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/text/tokenizer_json_encoders.h"
 #include "traces/text.h"
 
 namespace scsim::exec {
@@ -122,6 +123,11 @@ Expected<void> read_template(const Json& step, TokenizerParts& parts) {
 
 }  // namespace
 
+std::string model_type(const Json& root) {
+  const std::optional<Json> model = find(root, "model");
+  return std::string(model ? string_in(*model, "type").value_or("BPE") : "BPE");
+}
+
 Expected<void> read_normalizer(const Json& root, TokenizerParts& parts) {
   for (const Json& step : steps_in(root, "normalizer", "normalizers")) {
     const std::string type = type_of(step);
@@ -132,11 +138,21 @@ Expected<void> read_normalizer(const Json& root, TokenizerParts& parts) {
     } else if (type == "Replace" && replaced(step).value_or("") == " " &&
                string_in(step, "content").value_or("") == kMark) {
       parts.normalizer.spaces_to_marks = true;
+    } else if (type == "Precompiled" && model_type(root) == "Unigram") {
+      if (Expected<void> read = read_precompiled(step, parts); !read) return read;
+    } else if (type == "BertNormalizer" && model_type(root) == "WordPiece") {
+      if (Expected<void> read = read_bert_normalizer(step, parts); !read) return read;
     } else if (type == "Prepend" || type == "Replace") {
       return Error{"normalizer: " + type + ": known of spaces and " + json_quote(kMark) + " only"};
     } else {
-      return unknown_step("normalizer", step, {"NFC", "Prepend", "Replace"});
+      return unknown_step("normalizer", step,
+                          {"BertNormalizer", "NFC", "Precompiled", "Prepend", "Replace"});
     }
+  }
+  const Normalizer& made = parts.normalizer;
+  if ((made.graphemes || made.bert) &&
+      (made.nfc || made.spaces_to_marks || made.prefix != Prefix::kNone)) {
+    return Error{"normalizer: Precompiled and BertNormalizer are known by themselves only"};
   }
   return {};
 }
@@ -144,6 +160,10 @@ Expected<void> read_normalizer(const Json& root, TokenizerParts& parts) {
 Expected<void> read_pre_tokenizer(const Json& root, TokenizerParts& parts) {
   const std::vector<Json> steps = steps_in(root, "pre_tokenizer", "pretokenizers");
   parts.words = WordRule::kWhole;
+  if (model_type(root) == "WordPiece") {
+    if (steps.size() == 1 && type_of(steps[0]) == "BertPreTokenizer") return {};
+    return Error{"pre_tokenizer: WordPiece is known behind BertPreTokenizer only"};
+  }
   std::optional<WordRule> split;
   std::optional<bool> each_digit;
   for (const Json& step : steps) {
@@ -160,13 +180,22 @@ Expected<void> read_pre_tokenizer(const Json& root, TokenizerParts& parts) {
     } else if (type == "ByteLevel") {
       Expected<void> read = read_byte_level(step, steps.size() == 1, split, parts);
       if (!read) return read.error();
+    } else if (type == "WhitespaceSplit" && model_type(root) == "Unigram" && !parts.at_spaces) {
+      parts.at_spaces = true;
     } else if (type == "Metaspace" && !split && !each_digit) {
       if (Expected<void> read = read_metaspace(step, parts); !read) return read.error();
     } else if (type == "Split" || type == "Digits" || type == "Metaspace") {
       return Error{"pre_tokenizer: " + type + " in this place is not known"};
     } else {
-      return unknown_step("pre_tokenizer", step, {"ByteLevel", "Digits", "Metaspace", "Split"});
+      return unknown_step(
+          "pre_tokenizer", step,
+          {"BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Split", "WhitespaceSplit"});
     }
+  }
+  if (model_type(root) == "Unigram" && (!parts.at_spaces || parts.prefix != Prefix::kUnlessThere)) {
+    return Error{
+        "pre_tokenizer: Unigram is known behind WhitespaceSplit and a Metaspace that always "
+        "prepends"};
   }
   if ((split || each_digit) && !parts.alphabet.bytes) {
     return Error{"pre_tokenizer: words are cut, and no ByteLevel follows; that is not known"};
@@ -182,8 +211,12 @@ Expected<void> read_post_processor(const Json& root, TokenizerParts& parts) {
     const std::string type = type_of(step);
     if (type == "TemplateProcessing") {
       if (Expected<void> read = read_template(step, parts); !read) return read.error();
+    } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+      if (Expected<void> read = read_class_and_separator(step, type, parts); !read) return read;
     } else if (type != "ByteLevel") {  // which is about offsets in the text only
-      return unknown_step("post_processor", step, {"ByteLevel", "TemplateProcessing"});
+      return unknown_step(
+          "post_processor", step,
+          {"BertProcessing", "ByteLevel", "RobertaProcessing", "TemplateProcessing"});
     }
   }
   return {};
@@ -194,6 +227,13 @@ Expected<void> read_decoder(const Json& root, TokenizerParts& parts) {
   const auto has = [&](std::string_view type) {
     return std::ranges::any_of(steps, [&](const Json& step) { return type_of(step) == type; });
   };
+  if (model_type(root) == "WordPiece") {
+    if (steps.size() != 1 || type_of(steps[0]) != "WordPiece") {
+      return Error{"decoder: WordPiece is known with a decoder of that name only"};
+    }
+    use_word_piece_texts(steps[0], parts);
+    return {};
+  }
   for (const Json& step : steps) {
     const std::string type = type_of(step);
     if (type == "Strip") {

@@ -11,6 +11,8 @@
 
 namespace scsim::exec {
 
+std::string model_type(const Json& root);  // "BPE" where the file does not say
+
 // Each reads its section of `root` into `parts`; the error begins with the section's name.
 Expected<void> read_normalizer(const Json& root, TokenizerParts& parts);
 // Sets parts.alphabet.bytes too: that vocabularies are byte-level is said here.

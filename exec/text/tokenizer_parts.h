@@ -21,6 +21,7 @@
 #include "exec/text/tokenizer.h"
 #include "exec/text/unigram.h"
 #include "exec/text/word_cache.h"
+#include "exec/text/wordpiece.h"
 #include "exec/text/words.h"
 
 namespace scsim::exec {
@@ -38,6 +39,8 @@ struct Normalizer {
   bool spaces_to_marks = false;
   Prefix prefix = Prefix::kNone;  // before what is normalised here: a mark
   std::optional<SentencePieceNormalizer> sentencepiece;
+  std::optional<CharacterMap> graphemes;  // mapped_by_grapheme()
+  std::optional<BertCleaning> bert;
 };
 
 std::string normalized(const Normalizer& normalizer, std::string_view text);
@@ -104,12 +107,14 @@ struct TokenizerParts {
   Normalizer normalizer;
   Prefix prefix = Prefix::kNone;  // before the words of a piece: a mark, or with bytes a space
   bool spaces_to_marks = false;   // before that prefix
+  bool at_spaces = false;         // each word between spaces of any kind is a piece of its own
   WordRule words = WordRule::kGpt2;
   Alphabet alphabet;
   Merges merges;
   // A word that is a token is that token, merges or not: views of `texts`. Empty: not so.
   boost::unordered_flat_map<std::string_view, std::int32_t> whole_words;
   std::optional<UnigramModel> unigram;      // instead of merges
+  std::optional<WordPieceModel> wordpiece;  // likewise, and of words
   std::vector<std::int32_t> before, after;  // Frame::kAdded
   Decoding decoding;
 

@@ -7,11 +7,11 @@
 namespace scsim::exec {
 namespace {
 
-constexpr float kUnknownPenalty = 10.0F;  // SentencePiece's: below the least of all scores
+constexpr double kUnknownPenalty = 10;  // SentencePiece's: below the least of all scores
 
 }  // namespace
 
-void UnigramModel::add(std::string_view piece, std::int32_t id, float score) {
+void UnigramModel::add(std::string_view piece, std::int32_t id, double score) {
   std::uint32_t node = 0;
   for (const char c : piece) {
     const auto [found, is_new] =
@@ -26,12 +26,12 @@ void UnigramModel::add(std::string_view piece, std::int32_t id, float score) {
 std::span<const std::pair<std::int32_t, std::string_view>> UnigramModel::encode(
     std::string_view text, Workspace& work) const {
   work.best.assign(text.size() + 1, {});
-  const float unknown_score = least_ - kUnknownPenalty;
+  const double unknown_score = sum(least_, -kUnknownPenalty);
   for (std::size_t at = 0; at < text.size();) {
-    const float so_far = work.best[at].score;
+    const double so_far = work.best[at].score;
     const std::size_t one = character_at(text.data() + at).bytes;
     bool covered = false;
-    const auto offer = [&](std::size_t end, std::int32_t id, float score) {
+    const auto offer = [&](std::size_t end, std::int32_t id, double score) {
       Workspace::Way& way = work.best[end];
       if (way.id >= 0 && score <= way.score) return;
       way = {score, id, at};
@@ -44,10 +44,10 @@ std::span<const std::pair<std::int32_t, std::string_view>> UnigramModel::encode(
       ++end;
       const Piece& piece = nodes_[node];
       if (piece.id < 0) continue;
-      offer(end, piece.id, piece.score + so_far);
+      offer(end, piece.id, sum(piece.score, so_far));
       covered |= end - at == one;
     }
-    if (!covered) offer(at + one, unknown_, unknown_score + so_far);
+    if (!covered) offer(at + one, unknown_, sum(unknown_score, so_far));
     at += one;
   }
   work.pieces.clear();

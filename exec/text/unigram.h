@@ -12,12 +12,17 @@ namespace scsim::exec {
 
 class UnigramModel {
  public:
-  void add(std::string_view piece, std::int32_t id, float score);
+  // In what sums of scores are rounded, which decides between two that are almost alike:
+  // SentencePiece's are float, those of the `tokenizers` library double.
+  enum class Sums : std::uint8_t { kFloat, kDouble };
+  explicit UnigramModel(Sums sums = Sums::kFloat) : sums_(sums) {}
+
+  void add(std::string_view piece, std::int32_t id, double score);
   void set_unknown(std::int32_t id) { unknown_ = id; }
 
   struct Workspace {
     struct Way {
-      float score = 0;
+      double score = 0;
       std::int32_t id = -1;
       std::size_t from = 0;
     };
@@ -32,8 +37,12 @@ class UnigramModel {
  private:
   struct Piece {
     std::int32_t id = -1;
-    float score = 0;
+    double score = 0;
   };
+  // Of two floats, a double's sum rounded once more is the float's own.
+  double sum(double a, double b) const {
+    return sums_ == Sums::kFloat ? static_cast<float>(a + b) : a + b;
+  }
   static std::uint64_t edge(std::uint32_t node, char c) {
     return std::uint64_t{node} << 8 | static_cast<std::uint8_t>(c);
   }
@@ -41,7 +50,8 @@ class UnigramModel {
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> edges_;
   std::vector<Piece> nodes_ = std::vector<Piece>(1);
   std::int32_t unknown_ = 0;
-  float least_ = 0;  // of all scores, which are logarithms of probabilities
+  Sums sums_;
+  double least_ = 0;  // of all scores, which are logarithms of probabilities
 };
 
 }  // namespace scsim::exec

@@ -2,6 +2,7 @@
 """Makes the small tokenizers of this folder and what the reference libraries say of 20,000 lines.
 
     python make_tokenizers.py               trains, writes *.zst and expected.json
+    python make_tokenizers.py make NAME...  the same of these alone, the others as they are
     python make_tokenizers.py show NAME N   the reference's ids of line N, for a test that fails
 
 Needs: tokenizers, sentencepiece, zstandard (or the program zstd). Vocabularies are trained on the
@@ -223,9 +224,38 @@ def sentencepiece_model(**options):
         return open(os.path.join(folder, "m.model"), "rb").read()
 
 
+def xlmr():
+    """Pieces and table of characters of a SentencePiece model, in the steps that XLM-RoBERTa has."""
+    from sentencepiece import sentencepiece_model_pb2
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(sentencepiece_model(model_type="unigram", vocab_size=1500))
+    vocabulary = [(n, 0.0) for n in ["<s>", "<pad>", "</s>", "<unk>"]]
+    vocabulary += [(p.piece, p.score) for p in proto.pieces[3:]]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, 3, False))
+    tokenizer.normalizer = normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace("\u2581", "always")])
+    tokenizer.decoder = decoders.Metaspace("\u2581", "always")
+    tokenizer.add_special_tokens([special(n) for n in ["<s>", "<pad>", "</s>", "<unk>"]] +
+                                 [special("<mask>", lstrip=True)])
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return tokenizer
+
+
+def bert():
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(training_text(), trainers.WordPieceTrainer(
+        vocab_size=1800, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    tokenizer.decoder = decoders.WordPiece("##")
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return tokenizer
+
+
 LLAMA = dict(normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=True)
 JSON = dict(llama3=llama3, qwen2=qwen2, glm4=glm4, smollm2=smollm2, gpt2=gpt2, llama2=llama2, mistral=mistral,
-            metaspace=metaspace)
+            metaspace=metaspace, xlmr=xlmr, bert=bert)
 MODELS = dict(
     sp_bpe=dict(model_type="bpe", vocab_size=1500, byte_fallback=True, split_digits=True,
                 allow_whitespace_only_pieces=True, character_coverage=0.99, control_symbols=["[INST]", "[/INST]"],
@@ -288,11 +318,16 @@ def main():
             ids = encode(content, recognised, recognised)
             print(repr(content), ids, repr(decode(ids, recognised)), sep="\n")
         return
-    for name, make in JSON.items():
-        write_zst(name + ".json", make().to_str().encode())
-    for name, options in MODELS.items():
-        write_zst(name + ".model", sentencepiece_model(**options))
-    expected = {name: expected_of(name) for name in [*JSON, *MODELS]}
+    names, expected = [*JSON, *MODELS], {}
+    if sys.argv[1:2] == ["make"]:
+        expected = json.load(open(os.path.join(HERE, "expected.json")))
+        names = sys.argv[2:]
+    for name in names:
+        if name in JSON:
+            write_zst(name + ".json", JSON[name]().to_str().encode())
+        else:
+            write_zst(name + ".model", sentencepiece_model(**MODELS[name]))
+        expected[name] = expected_of(name)
     with open(os.path.join(HERE, "expected.json"), "w") as file:
         file.write("{\n" + ",\n".join(json.dumps(n) + ": " + json.dumps(e) for n, e in expected.items()) + "\n}\n")
 

@@ -106,7 +106,8 @@ std::string fixture_text(const std::string& name) {
 
 const std::vector<std::string>& json_fixtures() {
   static const std::vector<std::string> names = {"llama3", "qwen2",  "glm4",    "smollm2",
-                                                 "gpt2",   "llama2", "mistral", "metaspace"};
+                                                 "gpt2",   "llama2", "mistral", "metaspace",
+                                                 "xlmr",   "bert"};
   return names;
 }
 

@@ -64,6 +64,14 @@ TEST_CASE("character-level vocabularies give the ids and texts of tokenizers on 
   }
 }
 
+TEST_CASE("encoders' vocabularies give the ids and texts of tokenizers on 20,000 lines",
+          "[exec][text]") {
+  for (const char* name : {"xlmr", "bert"}) {
+    compare(name, "recognised");
+    compare(name, "as_text");
+  }
+}
+
 TEST_CASE("SentencePiece models give the ids and texts of sentencepiece on 20,000 lines",
           "[exec][text]") {
   for (const std::string& name : model_fixtures()) compare(name, "as_text");

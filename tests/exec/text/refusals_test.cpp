@@ -31,9 +31,24 @@ struct Damage {
 TEST_CASE("a tokenizer.json that we would read wrongly is refused", "[exec][text]") {
   const std::vector<Damage> all = {
       {"smollm2", [](json& j) { j.erase("model"); }, "there is no model section"},
-      {"smollm2", [](json& j) { j["model"]["type"] = "Unigram"; },
-       "unknown type \"Unigram\"; known: BPE"},
-      {"smollm2", [](json& j) { j["model"]["vocab"] = 3; }, "expected an object named vocab"},
+      {"smollm2", [](json& j) { j["model"]["type"] = "WordLevel"; },
+       "unknown type \"WordLevel\"; known: BPE, Unigram, WordPiece"},
+      {"xlmr", [](json& j) { j["model"].erase("unk_id"); }, "unk_id: expected the number"},
+      {"xlmr", [](json& j) { j["model"]["vocab"][7] = "the"; }, "vocab: entry 7"},
+      {"xlmr", [](json& j) { j["normalizer"]["precompiled_charsmap"] = "A*"; }, "base 64"},
+      {"xlmr", [](json& j) { j["normalizer"]["precompiled_charsmap"] = "AAQA"; }, "is damaged"},
+      {"xlmr", [](json& j) { j["pre_tokenizer"] = j["pre_tokenizer"]["pretokenizers"][1]; },
+       "Unigram is known behind WhitespaceSplit"},
+      {"bert", [](json& j) { j["normalizer"]["lowercase"] = true; }, "BertNormalizer"},
+      {"bert", [](json& j) { j["model"]["continuing_subword_prefix"] = "@@"; }, "expected \"##\""},
+      {"bert", [](json& j) { j["pre_tokenizer"] = nullptr; }, "behind BertPreTokenizer only"},
+      {"bert", [](json& j) { j["decoder"] = nullptr; }, "decoder: WordPiece"},
+      {"bert",
+       [](json& j) {
+         j["post_processor"]["cls"] = {"[CLS]", 99'999};
+       },
+       "cls: expected"},
+      {"smollm2", [](json& j) { j["model"]["vocab"] = 3; }, "vocab: expected an object"},
       {"smollm2", [](json& j) { j["model"]["vocab"]["the"] = -4; }, "\"the\" has the id -4"},
       {"smollm2", [](json& j) { j["model"]["vocab"]["unheard"] = 5; }, "have the same id, 5"},
       {"smollm2", [](json& j) { j["model"]["merges"] = nullptr; }, "expected a list named merges"},
@@ -79,9 +94,9 @@ TEST_CASE("a tokenizer.json that we would read wrongly is refused", "[exec][text
        "pre_tokenizer: unknown step \"Whitespace\""},
       {"llama3",
        [](json& j) {
-         j["post_processor"] = {{"type", "BertProcessing"}};
+         j["post_processor"] = {{"type", "PairProcessing"}};
        },
-       "post_processor: unknown step \"BertProcessing\""},
+       "post_processor: unknown step \"PairProcessing\""},
       {"glm4", [](json& j) { j["post_processor"]["special_tokens"]["<sop>"]["ids"] = {123456}; },
        "\"<sop>\" has the id 123456"},
       {"glm4", [](json& j) { j["post_processor"]["special_tokens"].erase("<sop>"); },
