@@ -38,6 +38,7 @@ std::int32_t Frontend::group_for(const std::string& model) {
     places_[engines[place]].push_back({static_cast<std::uint32_t>(groups_.size()), place});
   }
   group.router->meet(facts);
+  for (std::size_t place = 0; place < engines.size(); ++place) group.router->heard(place);
   groups_.push_back(std::move(group));
   return static_cast<std::int32_t>(groups_.size()) - 1;
 }
@@ -53,6 +54,7 @@ std::optional<std::uint32_t> Frontend::route(const RoutableRequest& request, Mod
   SCSIM_CHECK_LT(place, group.engines.size());
   group.views[place].sent_requests += 1;
   group.views[place].sent_tokens += request.prompt_tokens;
+  group.router->heard(place);
   return group.engines[place];
 }
 
@@ -67,6 +69,7 @@ void Frontend::refresh(std::uint32_t engine, TimePoint now) {
     view.used_blocks = static_cast<double>(scheduler.pool().used_blocks()) /
                        static_cast<double>(scheduler.pool().num_blocks());
     view.sent_requests = view.sent_tokens = 0;
+    groups_[at.group].router->heard(at.place);
   }
 }
 

@@ -38,32 +38,46 @@ std::int32_t PrefixIndex::find_node(std::uint64_t key) const {
   return found == nodes_by_key_.end() ? kNone : found->second;
 }
 
-void PrefixIndex::match(std::span<const Span> prompt, std::size_t num_engines,
-                        std::vector<std::int64_t>& matched) {
-  matched.assign(num_engines, 0);
-  alive_.assign(num_engines, 1);
-  std::size_t left = num_engines;
+std::int32_t PrefixIndex::find_entry(std::int32_t node, std::size_t engine) const {
+  if (nodes_[node].by_engine) {
+    const auto found = entry_of_.find(place(node, engine));
+    return found == entry_of_.end() ? kNone : found->second;
+  }
+  std::int32_t e = nodes_[node].first_entry;
+  while (e != kNone && entries_[e].engine != static_cast<std::int32_t>(engine))
+    e = entries_[e].next;
+  return e;
+}
+
+void PrefixIndex::look_up(std::span<const Span> prompt) {
+  levels_.clear();
   std::uint64_t path = 0;
   std::int64_t before = 0;
   for (const Span& span : merged(prompt)) {
     const std::uint64_t key = next_key(path, span);
     const std::int32_t node = find_node(key);
-    if (node == kNone || left == 0) return;
+    if (node == kNone) return;
     const std::int64_t count = span.count.value();
-    for (std::int32_t e = nodes_[node].first_entry; e != kNone; e = entries_[e].next) {
-      const Entry& entry = entries_[e];
-      const std::size_t engine = static_cast<std::size_t>(entry.engine);
-      if (!alive_[engine] || matched[engine] != before) continue;
-      matched[engine] += entry.answer ? count : std::min(count, entry.tokens);
-    }
+    levels_.push_back({node, before, count});
     before += count;
-    left = 0;
-    for (std::size_t engine = 0; engine < num_engines; ++engine) {
-      alive_[engine] = matched[engine] == before;
-      left += alive_[engine];
-    }
     path = passed(key, count);
   }
+}
+
+std::int64_t PrefixIndex::matched(std::size_t engine, std::size_t levels) const {
+  while (levels-- > 0) {
+    const std::int32_t e = find_entry(levels_[levels].node, engine);
+    if (e != kNone) return levels_[levels].before + had(entries_[e], levels_[levels].count);
+  }
+  return 0;
+}
+
+void PrefixIndex::match(std::span<const Span> prompt, std::size_t num_engines,
+                        std::vector<std::int64_t>& matched) {
+  matched.assign(num_engines, 0);
+  look_up(prompt);
+  for (std::size_t level = 0; level < levels(); ++level)
+    for_each_engine(level, [&](std::size_t e, std::int64_t tokens) { matched[e] = tokens; });
 }
 
 void PrefixIndex::insert(std::span<const Span> prompt, ContentId answer, std::size_t engine,
@@ -85,41 +99,59 @@ void PrefixIndex::insert(std::span<const Span> prompt, ContentId answer, std::si
     forget_oldest(engine);
 }
 
+std::int32_t PrefixIndex::new_node(std::uint64_t key) {
+  std::int32_t node;
+  if (unused_nodes_.empty()) {
+    node = static_cast<std::int32_t>(nodes_.size());
+    nodes_.emplace_back();
+  } else {
+    node = unused_nodes_.back();
+    unused_nodes_.pop_back();
+  }
+  nodes_[node] = Node{.key = key};
+  return node;
+}
+
+std::int32_t PrefixIndex::new_entry(std::int32_t node, std::size_t engine) {
+  std::int32_t e;
+  if (unused_entries_.empty()) {
+    e = static_cast<std::int32_t>(entries_.size());
+    entries_.emplace_back();
+  } else {
+    e = unused_entries_.back();
+    unused_entries_.pop_back();
+  }
+  Node& at = nodes_[node];
+  entries_[e] =
+      Entry{.engine = static_cast<std::int32_t>(engine), .node = node, .next = at.first_entry};
+  if (at.first_entry != kNone) entries_[at.first_entry].previous = e;
+  at.first_entry = e;
+  ++at.num_entries;
+  if (at.by_engine) {
+    entry_of_.emplace(place(node, engine), e);
+  } else if (at.num_entries > kFewEntries) {
+    at.by_engine = true;
+    for (std::int32_t other = e; other != kNone; other = entries_[other].next)
+      entry_of_.emplace(place(node, static_cast<std::size_t>(entries_[other].engine)), other);
+  }
+  return e;
+}
+
 void PrefixIndex::touch(std::uint64_t key, std::size_t engine, std::int64_t tokens, bool answer) {
   auto [place, fresh] = nodes_by_key_.try_emplace(key, kNone);
-  if (fresh) {
-    if (unused_nodes_.empty()) {
-      place->second = static_cast<std::int32_t>(nodes_.size());
-      nodes_.emplace_back();
-    } else {
-      place->second = unused_nodes_.back();
-      unused_nodes_.pop_back();
-    }
-    nodes_[place->second] = Node{key, kNone};
-  }
-  Node& node = nodes_[place->second];
-  std::int32_t e = node.first_entry;
-  while (e != kNone && entries_[e].engine != static_cast<std::int32_t>(engine))
-    e = entries_[e].next;
+  if (fresh) place->second = new_node(key);
+  const std::int32_t node = place->second;
+  std::int32_t e = find_entry(node, engine);
   if (e == kNone) {
-    if (unused_entries_.empty()) {
-      e = static_cast<std::int32_t>(entries_.size());
-      entries_.emplace_back();
-    } else {
-      e = unused_entries_.back();
-      unused_entries_.pop_back();
-      entries_[e] = Entry{};
-    }
-    entries_[e].engine = static_cast<std::int32_t>(engine);
-    entries_[e].node = place->second;
-    entries_[e].next = node.first_entry;
-    node.first_entry = e;
+    e = new_entry(node, engine);
   } else {
     unlink(e);
   }
   Entry& entry = entries_[e];
-  recency_[engine].tokens += std::max<std::int64_t>(tokens - entry.tokens, 0);
-  entry.tokens = std::max(entry.tokens, tokens);
+  if (tokens > entry.tokens) {
+    recency_[engine].tokens += tokens - entry.tokens;
+    entry.tokens = static_cast<std::int32_t>(tokens);
+  }
   entry.answer = entry.answer || answer;
   append(e);
 }
@@ -143,13 +175,14 @@ void PrefixIndex::forget_oldest(std::size_t engine) {
   const std::int32_t e = recency_[engine].oldest;
   unlink(e);
   recency_[engine].tokens -= entries_[e].tokens;
-  Node& node = nodes_[entries_[e].node];
-  std::int32_t* link = &node.first_entry;
-  while (*link != e) link = &entries_[*link].next;
-  *link = entries_[e].next;
-  if (node.first_entry == kNone) {
+  const Entry& entry = entries_[e];
+  Node& node = nodes_[entry.node];
+  (entry.previous == kNone ? node.first_entry : entries_[entry.previous].next) = entry.next;
+  if (entry.next != kNone) entries_[entry.next].previous = entry.previous;
+  if (node.by_engine) entry_of_.erase(place(entry.node, engine));
+  if (--node.num_entries == 0) {
     nodes_by_key_.erase(node.key);
-    unused_nodes_.push_back(entries_[e].node);
+    unused_nodes_.push_back(entry.node);
   }
   unused_entries_.push_back(e);
 }

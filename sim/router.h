@@ -74,6 +74,9 @@ class Router {
   virtual ~Router() = default;
   // Once, before the first request: the engines, in the order of the views to come.
   virtual void meet(std::span<const EngineFacts>) {}
+  // The view at that place is not what it was at the last call of route(). Who was never told so
+  // has to look at all views at every call; who was once is told of every change.
+  virtual void heard(std::size_t) {}
   // The place in `engines` of the one the request goes to. REQUIRES: at least one engine, and the
   // same number at every call.
   virtual std::size_t route(const RoutableRequest& request,
@@ -90,10 +93,5 @@ const std::vector<RouterEntry>& router_table();
 // Errors name an unknown router or parameter with the nearest known one, and a value out of range.
 Expected<std::unique_ptr<Router>> make_router(const std::string& name,
                                               const PolicyParameters& given, std::uint64_t seed);
-
-// Least loaded, as several routers need it: fewest requests, waiting ones weighing `waiting_weight`
-// times a running one; of equals the one after `last` in turn.
-std::size_t least_loaded_engine(std::span<const EngineView> engines, double waiting_weight,
-                                std::size_t last);
 
 }  // namespace scsim::sim

@@ -13,6 +13,7 @@
 #include "traces/program/command_line.h"
 #include "traces/program/out_folder.h"
 #include "traces/program/terminal.h"
+#include "traces/stored_trace.h"
 #include "traces/text.h"
 #include "traces/version.h"
 
@@ -38,12 +39,18 @@ std::string made_by(const SimulateArguments& arguments) {
 // it intervals are of the accuracy alone.
 Expected<analysis::Answers> answers_of(const SimulateArguments& arguments, const MadeCluster& made,
                                        const Result& result, const analysis::Summary& summary) {
-  constexpr std::uint64_t kDraws = 200;
+  constexpr std::uint64_t kDraws = 200, kMostStoredBytes = std::uint64_t{1} << 30;
   const Profile& profile = made.measured->profile;
   analysis::Answers answers =
       analysis::expected_answers(result, summary.window, profile, method_of(made, result));
   std::vector<analysis::Answers> draws;
   const auto samples = static_cast<std::uint64_t>(arguments.samples.value_or(0));
+  std::shared_ptr<const StoredTrace> stored;  // parsed once for all draws, unless it is very long
+  if (samples > 0 && !profile.fits.empty()) {
+    auto loaded = StoredTrace::load(arguments.trace, kMostStoredBytes);
+    if (!loaded) return loaded.error();
+    stored = *std::move(loaded);
+  }
   for (std::uint64_t draw = 1; draw <= (samples > 0 ? samples : kDraws); ++draw) {
     if (samples == 0 || profile.fits.empty()) {
       draws.push_back(analysis::redrawn(answers, profile, draw));
@@ -53,7 +60,8 @@ Expected<analysis::Answers> answers_of(const SimulateArguments& arguments, const
     drawn.draw = draw;
     MadeCluster again{.cluster = {}, .measured = made.measured};
     SCSIM_CHECK(make_cluster(drawn, again) == ExitCode::kOk);  // as it did without a draw
-    auto reader = TraceReader::open(arguments.trace);
+    auto reader = stored != nullptr ? Expected<TraceReader>(TraceReader::over(stored))
+                                    : TraceReader::open(arguments.trace);
     if (!reader) return reader.error();
     const auto run = sim::simulate(*reader, *again.cluster, {});
     if (!run) return run.error();

@@ -2,6 +2,7 @@
 //
 // What was sent since the engine last spoke counts as waiting, as in vLLM's load balancer for data
 // parallel ranks; without that, every request between two views would go to the same engine.
+#include "sim/engine_loads.h"
 #include "sim/router.h"
 
 namespace scsim::sim {
@@ -11,12 +12,19 @@ class LeastLoaded final : public Router {
  public:
   explicit LeastLoaded(double waiting_weight) : waiting_weight_(waiting_weight) {}
 
+  void heard(std::size_t place) override { loads_.heard(place); }
+
   std::size_t route(const RoutableRequest&, std::span<const EngineView> engines) override {
-    return last_ = least_loaded_engine(engines, waiting_weight_, last_);
+    loads_.refresh(engines, [this](const EngineView& view) {
+      return waiting_weight_ * static_cast<double>(view.waiting + view.sent_requests) +
+             static_cast<double>(view.running);
+    });
+    return last_ = loads_.least(last_ + 1);  // of equals the next in turn
   }
 
  private:
   double waiting_weight_;
+  EngineLoads loads_;
   std::size_t last_ = 0;
 };
 

@@ -5,6 +5,9 @@
 // decisions (sim/prefix_index.h), so nothing the engines would have to tell; their load is as old
 // as their views. Like the costs of Dynamo's KV router, in tokens of prefill; SGLang's cache-aware
 // router chooses the longest match until loads differ by a threshold instead.
+#include <limits>
+
+#include "sim/engine_loads.h"
 #include "sim/prefix_index.h"
 #include "sim/router.h"
 
@@ -16,30 +19,64 @@ class PrefixAware final : public Router {
   PrefixAware(double load_weight, double running_tokens)
       : load_weight_(load_weight), running_tokens_(running_tokens) {}
 
+  void heard(std::size_t place) override { loads_.heard(place); }
+
   std::size_t route(const RoutableRequest& request, std::span<const EngineView> engines) override {
-    index_.match(request.prompt, engines.size(), matched_);
-    std::size_t best = 0;
-    double least = 0;
-    for (std::size_t step = 1; step <= engines.size(); ++step) {
-      const std::size_t place = (last_ + step) % engines.size();
-      const EngineView& view = engines[place];
-      const double cost =
-          static_cast<double>(request.prompt_tokens - matched_[place]) +
-          load_weight_ * static_cast<double>(view.pending_tokens + view.sent_tokens) +
-          running_tokens_ * static_cast<double>(view.running);
-      if (step == 1 || cost < least) {
-        least = cost;
-        best = place;
-      }
-    }
-    index_.insert(request.prompt, request.answer, best, engines[best].cache_tokens);
-    return last_ = best;
+    loads_.refresh(engines, [this](const EngineView& view) {
+      return load_weight_ * static_cast<double>(view.pending_tokens + view.sent_tokens) +
+             running_tokens_ * static_cast<double>(view.running);
+    });
+    index_.look_up(request.prompt);
+    last_ = cheapest(request.prompt_tokens);
+    index_.insert(request.prompt, request.answer, last_, engines[last_].cache_tokens);
+    return last_;
   }
 
  private:
+  // Of equals the next in turn. Engines that have the deepest of the prompt's nodes are looked at
+  // while they are few; the others by increasing load, until it outweighs the most that they can
+  // have. Where a node that many have is what the busy ones have, those are looked at after all.
+  std::size_t cheapest(std::int64_t prompt_tokens) {
+    const std::size_t first = (last_ + 1) % loads_.size();
+    std::size_t best = 0, best_distance = 0;
+    double least = std::numeric_limits<double>::infinity();
+    const auto cost = [&](std::int64_t matched, double load) {
+      return static_cast<double>(prompt_tokens - matched) + load;
+    };
+    const auto look = [&](std::size_t place, std::int64_t matched) {
+      const double here = cost(matched, loads_.load(place));
+      const std::size_t distance = loads_.distance(place, first);
+      if (here > least || (here == least && distance >= best_distance)) return;
+      least = here;
+      best = place;
+      best_distance = distance;
+    };
+    std::size_t level = index_.levels();  // who has this one or a deeper one has been looked at
+    while (level > 0 && index_.engines_at(level - 1) <= kFew) index_.for_each_engine(--level, look);
+    std::size_t looked_at = 0;
+    loads_.search(
+        first,
+        [&](double load, std::size_t distance) {
+          while (level > 0 && looked_at > index_.engines_at(level - 1)) {
+            index_.for_each_engine(--level, look);
+            looked_at = 0;
+          }
+          const double lowest = cost(level > 0 ? index_.most(level - 1) : 0, load);
+          if (lowest > least) return EngineLoads::Verdict::kStop;
+          return lowest == least && distance >= best_distance ? EngineLoads::Verdict::kSkip
+                                                              : EngineLoads::Verdict::kLook;
+        },
+        [&](std::size_t place) {
+          look(place, index_.matched(place, level));
+          ++looked_at;
+        });
+    return best;
+  }
+
+  static constexpr std::size_t kFew = 32;
   double load_weight_, running_tokens_;
   PrefixIndex index_;
-  std::vector<std::int64_t> matched_;
+  EngineLoads loads_;
   std::size_t last_ = 0;
 };
 

@@ -9,9 +9,10 @@
 namespace scsim::sim {
 namespace {
 
-constexpr std::size_t kTimelineBins = 512;
+constexpr std::size_t kMostBins = 512, kLeastBins = 16, kBinsOfAll = std::size_t{1} << 20;
 constexpr Duration kTimelineWidth{100'000'000};
 constexpr double kNotFilled = -1;
+constexpr double kNearly = 1e-6;   // of a link's bandwidth, for which it counts as full
 constexpr double kForever = 4e18;  // nanoseconds
 // An end this little after a whole nanosecond is at it: it may be so late by rounding.
 constexpr double kSlack = 1.0 / 1024;
@@ -20,9 +21,14 @@ constexpr double kInfinite = std::numeric_limits<double>::infinity();
 }  // namespace
 
 Network::Network(const Topology& topology) : topology_(topology) {
-  for (std::size_t i = 0; i < topology.links().size(); ++i) {
-    links_.push_back(LinkState{
-        .classes = {}, .busy_since = {}, .carried = Timeline<1>(kTimelineBins, kTimelineWidth)});
+  const std::size_t links = topology.links().size();
+  const std::size_t bins =
+      std::clamp(kBinsOfAll / std::max<std::size_t>(links, 1), kLeastBins, kMostBins) &
+      ~std::size_t{1};
+  links_.reserve(links);
+  for (std::size_t i = 0; i < links; ++i) {
+    links_.push_back(
+        LinkState{.classes = {}, .busy_since = {}, .carried = Timeline<1>(bins, kTimelineWidth)});
   }
   for (const Topology::Link& link : topology.links()) priced_ = priced_ || link.price_per_gb > 0;
   link_seen_.resize(links_.size());
@@ -227,47 +233,59 @@ void Network::set_next(ClassId id, Instant now) {
   ends_.emplace(cls.next, id);
 }
 
-// The classes whose rates may change with those of `changed_`, and their links, in order.
-void Network::collect() {
-  component_.clear();
-  component_links_.clear();
-  for (const ClassId id : changed_) {
-    component_.push_back(id);
-    class_seen_[id] = 1;
-  }
-  changed_.clear();
-  for (std::size_t i = 0; i < component_.size(); ++i) {
-    for (const LinkId link : classes_[component_[i]].route->links) {
-      if (link_seen_[link]) continue;
-      link_seen_[link] = 1;
-      component_links_.push_back(link);
-      if (topology_.links()[link].bytes_per_second == kInfinite) continue;
-      for (const ClassId cls : links_[link].classes) {
-        if (class_seen_[cls]) continue;
-        class_seen_[cls] = 1;
-        component_.push_back(cls);
+// ---- rates ----
+
+// Only a link that is full ties those that use it to each other. So the region is made of the
+// changed classes and, of each full link that one of them uses, all classes, and so on. The others
+// keep what they have; if what they leave on a link is not enough for the region, they join it.
+void Network::join(ClassId id) {
+  if (class_seen_[id]) return;
+  class_seen_[id] = 1;
+  region_.push_back(id);
+}
+
+void Network::join_all(LinkId id) {
+  links_[id].whole = true;
+  for (const ClassId cls : links_[id].classes) join(cls);
+}
+
+bool Network::full(LinkId id) const {
+  return links_[id].load >= topology_.links()[id].bytes_per_second * (1 - kNearly);
+}
+
+// `closed` classes have been looked at before.
+void Network::close_region(std::size_t closed) {
+  for (std::size_t i = closed; i < region_.size(); ++i) {
+    for (const LinkId id : classes_[region_[i]].route->links) {
+      LinkState& link = links_[id];
+      if (!link_seen_[id]) {
+        link_seen_[id] = 1;
+        region_links_.push_back(id);
+        link.whole = false;
+        link.inside = 0;
+        link.outside_load = link.load;
+        if (full(id)) join_all(id);
       }
+      link.outside_load -= classes_[region_[i]].loaded;
+      if (!classes_[region_[i]].members.empty()) ++link.inside;
     }
   }
-  for (const ClassId cls : component_) class_seen_[cls] = 0;
-  for (const LinkId link : component_links_) link_seen_[link] = 0;
-  std::ranges::sort(component_links_);
-  std::ranges::sort(component_);
 }
 
 // Progressive filling: the link with the least share left for each of its transfers settles the
-// rates of those, and so on with what is left.
-void Network::share_again(Instant now) {
-  if (changed_.empty()) return;
-  collect();
-  for (const LinkId id : component_links_) {
+// rates of those, and so on with what is left. Gives a link for whose other classes there would not
+// be enough left, if there is one.
+std::optional<LinkId> Network::fill() {
+  const auto share = [](const LinkState& link) { return std::max(link.left, 0.0) / link.unfrozen; };
+  for (const LinkId id : region_links_) {
     LinkState& link = links_[id];
-    link.carried.advance(now.reported, {link.load});
+    if (link.inside == link.classes.size()) link.whole = true;
     link.left = topology_.links()[id].bytes_per_second;
+    if (!link.whole) link.left -= std::max(link.outside_load, 0.0);
     link.unfrozen = 0;
   }
   std::size_t unfrozen = 0;
-  for (const ClassId id : component_) {
+  for (const ClassId id : region_) {
     Class& cls = classes_[id];
     cls.filled = kNotFilled;
     if (cls.members.empty()) continue;
@@ -275,19 +293,20 @@ void Network::share_again(Instant now) {
     for (const LinkId link : cls.route->links)
       links_[link].unfrozen += static_cast<double>(cls.members.size());
   }
+  shares_.clear();
+  const auto offer = [&](LinkId id) {
+    if (links_[id].unfrozen == 0 || topology_.links()[id].bytes_per_second == kInfinite) return;
+    shares_.emplace_back(share(links_[id]), id);
+    std::ranges::push_heap(shares_, std::greater<>());
+  };
+  for (const LinkId id : region_links_) offer(id);
   while (unfrozen > 0) {
-    double least = kInfinite;
-    LinkId tightest = 0;
-    for (const LinkId id : component_links_) {
-      const LinkState& link = links_[id];
-      if (link.unfrozen == 0) continue;
-      const double share = std::max(link.left, 0.0) / link.unfrozen;
-      if (share < least) {
-        least = share;
-        tightest = id;
-      }
-    }
-    SCSIM_CHECK(least < kInfinite);
+    SCSIM_CHECK(!shares_.empty());
+    const auto [least, tightest] = shares_.front();
+    std::ranges::pop_heap(shares_, std::greater<>());
+    shares_.pop_back();
+    if (links_[tightest].unfrozen == 0 || share(links_[tightest]) != least) continue;  // not now
+    if (!links_[tightest].whole) return tightest;
     for (const ClassId id : links_[tightest].classes) {
       Class& cls = classes_[id];
       if (cls.filled != kNotFilled) continue;
@@ -297,24 +316,55 @@ void Network::share_again(Instant now) {
       for (const LinkId link : cls.route->links) {
         links_[link].left -= least * members;
         links_[link].unfrozen -= members;
+        if (link != tightest) offer(link);
       }
     }
   }
-  for (const LinkId id : component_links_) {
+  for (const LinkId id : region_links_) {
+    const double bandwidth = topology_.links()[id].bytes_per_second;
+    if (!links_[id].whole && bandwidth < kInfinite && links_[id].left <= bandwidth * kNearly)
+      return id;
+  }
+  return std::nullopt;
+}
+
+void Network::share_again(Instant now) {
+  if (changed_.empty()) return;
+  region_.clear();
+  region_links_.clear();
+  for (const ClassId id : changed_) join(id);
+  changed_.clear();
+  close_region(0);
+  while (const auto link = fill()) {
+    const std::size_t closed = region_.size();
+    join_all(*link);
+    close_region(closed);
+  }
+  for (const LinkId id : region_links_) {
     LinkState& link = links_[id];
-    link.load = 0;
+    link_seen_[id] = 0;
+    link.carried.advance(now.reported, {link.load});
+    link.load = link.whole ? 0 : std::max(link.outside_load, 0.0);
+    if (!link.whole) continue;
     for (const ClassId cls : link.classes)
       link.load += classes_[cls].filled * static_cast<double>(classes_[cls].members.size());
-    SCSIM_CHECK_LE(link.load, topology_.links()[id].bytes_per_second * (1 + 1e-9));
   }
-  for (const ClassId id : component_) {
+  for (const ClassId id : region_) {
     Class& cls = classes_[id];
+    class_seen_[id] = 0;
+    cls.loaded =
+        cls.filled == kNotFilled ? 0 : cls.filled * static_cast<double>(cls.members.size());
+    for (const LinkId link : cls.route->links) {
+      if (!links_[link].whole) links_[link].load += cls.loaded;
+    }
     if (cls.filled == cls.rate && !cls.changed) continue;
     cls.changed = false;
     tick(cls, now);
     cls.rate = cls.filled;
     set_next(id, now);
   }
+  for (const LinkId id : region_links_)
+    SCSIM_CHECK_LE(links_[id].load, topology_.links()[id].bytes_per_second * (1 + 1e-9));
 }
 
 double Network::expected_seconds(const Route& route, double bytes) const {

@@ -12,11 +12,10 @@
 //
 // Transfers over the same route form a class and have the same rate, so the class keeps one clock
 // of bytes served to each of its members, and they end in the order of that clock. An event costs
-// O(log transfers) for the order, and for the rates the size of the component: the classes that
-// share links with the changed one, directly or through others, and for each different rate among
-// them a look at their links. Classes whose rate stays keep their end; other components are not
-// touched. tests/bench/network.cpp: 480,000 transfers a CPU second with 50 under way on 8 nodes of
-// 8 engines (AMD EPYC, Zen 4, 2.6 GHz, one core).
+// O(log transfers) for the order, and for the rates what may change: the classes that share full
+// links with the changed one, directly or through others. A link that is not full ties nobody to
+// anybody. Classes whose rate stays keep their end. tests/bench/network.cpp: 480,000 transfers a
+// CPU second with 50 under way on 8 nodes of 8 engines (AMD EPYC, Zen 4, 2.6 GHz, one core).
 #pragma once
 
 #include <boost/heap/d_ary_heap.hpp>
@@ -120,6 +119,7 @@ class Network {
     const Route* route = nullptr;
     double rate = 0;    // of each member, bytes per second
     double filled = 0;  // likewise, while rates are made
+    double loaded = 0;  // bytes per second of all, as its links count them
     double clock = 0;   // bytes served to each member
     Instant clock_at;
     Heap<Member> members;
@@ -136,7 +136,11 @@ class Network {
     double busy = 0;  // nanoseconds
     Instant busy_since;
     Timeline<1> carried;
-    double unfrozen = 0, left = 0;  // while rates are made
+    // While rates are made:
+    double unfrozen = 0, left = 0;
+    bool whole = false;       // all its classes are in the region
+    std::size_t inside = 0;   // of those with members, so many are
+    double outside_load = 0;  // of the others
   };
   static std::size_t slot(FlowId id) { return id.value() & kSlots; }
   ClassId class_of(const Route& route);
@@ -148,7 +152,11 @@ class Network {
   void left(ClassId id, Instant now, std::int64_t transfers);
   void change(ClassId id);
   void share_again(Instant now);
-  void collect();
+  void join(ClassId id);
+  void join_all(LinkId id);
+  void close_region(std::size_t closed);
+  bool full(LinkId id) const;
+  std::optional<LinkId> fill();
   void tick(Class& cls, Instant now);
   void set_next(ClassId id, Instant now);
   static std::int64_t moved(const Class& cls, const Member& member, std::int64_t bytes);
@@ -167,8 +175,9 @@ class Network {
   std::set<std::pair<Instant, ClassId>> ends_;  // of classes with members
   std::uint64_t starts_ = 0;
   std::vector<ClassId> changed_;  // classes whose members have, since rates were made
-  std::vector<ClassId> component_;
-  std::vector<LinkId> component_links_;
+  std::vector<ClassId> region_;   // whose rates are made
+  std::vector<LinkId> region_links_;
+  std::vector<std::pair<double, LinkId>> shares_;  // a heap, the least first; some are out of date
   std::vector<char> class_seen_, link_seen_;
 };
 

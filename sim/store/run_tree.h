@@ -45,6 +45,7 @@ class RunTree {
     friend class RunTree;
     std::uint64_t key_ = 0;  // hash of parent and first block
     RunId next_same_key_ = kNoRun;
+    RunId newest_child_ = kNoRun;  // unless it has gone since
   };
 
   // The first `blocks` of a run.
@@ -163,16 +164,23 @@ class RunTree {
   // agree, up to `max_depth`.
   RunId child(RunId parent, PathId path, std::int32_t piece, std::int64_t depth,
               std::int64_t max_depth, std::int64_t& agree) const {
-    if ((*this)[parent].children == 0) return kNoRun;
-    const auto found = by_key_.find(key(parent, path, piece, depth * block_, block_));
-    if (found == by_key_.end()) return kNoRun;
-    for (RunId id = found->second; id != kNoRun; id = (*this)[id].next_same_key_) {
-      const Run& run = (*this)[id];
-      if (run.parent != parent || run.tail_tokens != 0) continue;
+    const Run& above = (*this)[parent];
+    if (above.children == 0) return kNoRun;
+    const auto agrees = [&](const Run& run) {
+      if (run.parent != parent || run.tail_tokens != 0) return false;
       const std::int64_t limit = std::min<std::int64_t>(run.end, max_depth) * block_;
       agree = paths_.agree_until(run.path, run.piece, path, piece, depth * block_, limit) / block_ -
               depth;
-      if (agree > 0) return id;
+      return agree > 0;
+    };
+    // What was split and has not branched is a chain, and needs no hash to be followed.
+    const RunId newest = above.newest_child_;
+    if (above.children == 1 && newest != kNoRun && (*this)[newest].parent == parent)
+      return agrees((*this)[newest]) ? newest : kNoRun;
+    const auto found = by_key_.find(key(parent, path, piece, depth * block_, block_));
+    if (found == by_key_.end()) return kNoRun;
+    for (RunId id = found->second; id != kNoRun; id = (*this)[id].next_same_key_) {
+      if (agrees((*this)[id])) return id;
     }
     return kNoRun;
   }
@@ -218,6 +226,7 @@ class RunTree {
 
   void link(RunId id) {
     Run& run = (*this)[id];
+    (*this)[run.parent].newest_child_ = id;
     const auto [place, fresh] = by_key_.try_emplace(run.key_, id);
     run.next_same_key_ = fresh ? kNoRun : place->second;
     place->second = id;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,31 +23,50 @@ namespace scsim::sim {
 
 using TierId = std::int32_t;
 
-// Where a run is: its copy in each tier that has one. Most are in one or two.
+// Where a run is: its copy in each tier that has one. Most are in one or two; what everybody reads
+// is in those of all nodes, and found by a map.
 class RunCopies {
  public:
   CopyId in(TierId tier) const {
+    if (size_ > kListed) {
+      const auto found = far_->index.find(tier);
+      return found == far_->index.end() ? kNoCopy : at(found->second).copy;
+    }
     for (std::uint32_t i = 0; i < size_; ++i) {
       if (at(i).tier == tier) return at(i).copy;
     }
     return kNoCopy;
   }
   void add(TierId tier, CopyId copy) {
-    if (size_ < kNear) {
-      near_[size_++] = {tier, copy};
-      return;
+    if (size_ >= kNear) {
+      if (!far_) far_ = std::make_unique<Far>();
+      far_->places.push_back({tier, copy});
+    } else {
+      near_[size_] = {tier, copy};
     }
-    if (!far_) far_ = std::make_unique<std::vector<Place>>();
-    far_->push_back({tier, copy});
     ++size_;
+    if (size_ == kListed + 1) {
+      for (std::uint32_t i = 0; i < size_; ++i) far_->index[at(i).tier] = i;
+    } else if (size_ > kListed) {
+      far_->index[tier] = size_ - 1;
+    }
   }
   void remove(TierId tier) {
-    for (std::uint32_t i = 0; i < size_; ++i) {
-      if (at(i).tier != tier) continue;
-      at(i) = at(--size_);
-      if (size_ >= kNear) far_->pop_back();
-      return;
+    std::uint32_t i = 0;
+    if (size_ > kListed) {
+      const auto found = far_->index.find(tier);
+      i = found == far_->index.end() ? size_ : found->second;
+    } else {
+      while (i < size_ && at(i).tier != tier) ++i;
     }
+    if (i == size_) return;
+    if (size_ > kListed) {
+      far_->index[at(size_ - 1).tier] = i;
+      far_->index.erase(tier);
+      if (size_ == kListed + 1) far_->index.clear();
+    }
+    at(i) = at(--size_);
+    if (size_ >= kNear) far_->places.pop_back();
   }
   bool empty() const { return size_ == 0; }
   bool only(TierId tier) const { return size_ == 1 && near_[0].tier == tier; }
@@ -60,13 +80,17 @@ class RunCopies {
     TierId tier;
     CopyId copy;
   };
-  static constexpr std::uint32_t kNear = 2;
-  Place& at(std::uint32_t i) { return i < kNear ? near_[i] : (*far_)[i - kNear]; }
-  const Place& at(std::uint32_t i) const { return i < kNear ? near_[i] : (*far_)[i - kNear]; }
+  struct Far {
+    std::vector<Place> places;
+    boost::unordered_flat_map<TierId, std::uint32_t> index;  // of all, if they are many
+  };
+  static constexpr std::uint32_t kNear = 2, kListed = 16;
+  Place& at(std::uint32_t i) { return i < kNear ? near_[i] : far_->places[i - kNear]; }
+  const Place& at(std::uint32_t i) const { return i < kNear ? near_[i] : far_->places[i - kNear]; }
 
   std::array<Place, kNear> near_;
   std::uint32_t size_ = 0;
-  std::unique_ptr<std::vector<Place>> far_;
+  std::unique_ptr<Far> far_;
 };
 
 using Runs = RunTree<RunCopies>;

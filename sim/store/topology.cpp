@@ -28,6 +28,7 @@ VertexId Topology::vertex(const std::string& name) {
     names_.push_back(name);
     boost::add_vertex(graph_);
     routes_.clear();
+    hanging_.clear();
   }
   return place->second;
 }
@@ -46,6 +47,7 @@ LinkId Topology::add_link(VertexId from, VertexId to, double bytes_per_second, D
   links_.push_back({from, to, bytes_per_second, latency, price_per_gb});
   boost::add_edge(from, to, id, graph_);
   routes_.clear();
+  hanging_.clear();
   return id;
 }
 
@@ -55,8 +57,66 @@ std::string Topology::link_name(LinkId link) const {
 
 const Route* Topology::route(VertexId from, VertexId to) const {
   const auto [place, fresh] = routes_.try_emplace({from, to});
-  if (fresh) place->second = find_route(from, to);
+  if (fresh) {
+    place->second = only_route(from, to);
+    if (!place->second) place->second = find_route(from, to);
+  }
   return place->second ? &*place->second : nullptr;
+}
+
+// Leaves are taken off the graph, then what has become a leaf, and so on: of a star or tree nothing
+// else remains.
+void Topology::find_hanging() const {
+  hanging_.assign(names_.size(), {});
+  std::vector<std::uint32_t> links(names_.size());  // both ways, to what remains
+  for (VertexId v = 0; v < names_.size(); ++v)
+    links[v] =
+        static_cast<std::uint32_t>(boost::out_degree(v, graph_) + boost::in_degree(v, graph_));
+  std::vector<char> gone(names_.size());
+  std::vector<VertexId> leaves;
+  for (VertexId v = 0; v < names_.size(); ++v) {
+    if (links[v] == 2) leaves.push_back(v);
+  }
+  std::vector<VertexId> taken;  // in the order of being taken off
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const VertexId v = leaves[i];
+    std::optional<LinkId> up, down;
+    for (const auto& edge : boost::make_iterator_range(boost::out_edges(v, graph_)))
+      if (!gone[links_[graph_[edge]].to]) up = graph_[edge];
+    for (const auto& edge : boost::make_iterator_range(boost::in_edges(v, graph_)))
+      if (!gone[links_[graph_[edge]].from]) down = graph_[edge];
+    if (links[v] != 2 || !up || !down || links_[*up].to != links_[*down].from) continue;
+    const VertexId from = links_[*up].to;
+    hanging_[v] = {from, *up, *down, 1};
+    gone[v] = 1;
+    taken.push_back(v);
+    links[from] -= 2;
+    if (links[from] == 2) leaves.push_back(from);
+  }
+  for (std::size_t i = taken.size(); i-- > 0;) {
+    Hanging& hanging = hanging_[taken[i]];
+    hanging.depth = hanging_[hanging.from].depth + 1;
+  }
+}
+
+// The way between two vertices that hang from the same one, if they do: there is no other.
+std::optional<Route> Topology::only_route(VertexId from, VertexId to) const {
+  if (hanging_.empty()) find_hanging();
+  Route route{{}, {}, kInfinite};
+  std::vector<LinkId> down;
+  while (from != to) {
+    const bool up = hanging_[from].depth >= hanging_[to].depth;
+    const Hanging& hanging = hanging_[up ? from : to];
+    if (hanging.depth == 0) return std::nullopt;
+    (up ? route.links : down).push_back(up ? hanging.up : hanging.down);
+    (up ? from : to) = hanging.from;
+  }
+  route.links.insert(route.links.end(), down.rbegin(), down.rend());
+  for (const LinkId link : route.links) {
+    route.latency = route.latency + links_[link].latency;
+    route.bytes_per_second = std::min(route.bytes_per_second, links_[link].bytes_per_second);
+  }
+  return route;
 }
 
 std::optional<Route> Topology::find_route(VertexId from, VertexId to) const {

@@ -47,20 +47,29 @@ class Topology {
 
   // The way of least latency; of those the one whose narrowest link is widest; of those the one of
   // fewest links; of those the one whose links, from the first on, were added first. None if there
-  // is no way. It is valid until a vertex or link is added. Remembered; cost of the first call
-  // O(links log vertices).
+  // is no way. It is valid until a vertex or link is added. Remembered; the first call costs
+  // O(links log vertices), or as much as the way is long where there is only one.
   const Route* route(VertexId from, VertexId to) const;
 
  private:
   using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS,
                                       boost::no_property, LinkId>;
+  // Where a vertex hangs from the rest of the graph by one link each way, the rest.
+  struct Hanging {
+    VertexId from;
+    LinkId up, down;
+    std::uint32_t depth = 0;  // links to what does not hang
+  };
   std::optional<Route> find_route(VertexId from, VertexId to) const;
+  void find_hanging() const;
+  std::optional<Route> only_route(VertexId from, VertexId to) const;
 
   Graph graph_;
   std::vector<std::string> names_;
   std::map<std::string, VertexId, std::less<>> by_name_;
   std::vector<Link> links_;
   mutable std::map<std::pair<VertexId, VertexId>, std::optional<Route>> routes_;
+  mutable std::vector<Hanging> hanging_;  // by vertex; made with the first route
 };
 
 }  // namespace scsim::sim

@@ -2,14 +2,20 @@
 // what the run must give, to the last token and nanosecond.
 //
 //   bench_simulate [case...]            cases: plain, plain_1m, conversation, conversation_busy,
-//                                       conversation_tiers, conversation_cost
+//                                       conversation_tiers, conversation_cost, enterprise_node,
+//                                       enterprise_1k
 //
 // plain: 2,048 tokens in and 256 out, 40 a second, nothing shared. conversation: the public
 // Mooncake conversation trace repeated 20 times (240,620 requests; needs the data folder, else
 // skipped); _busy: its arrivals 1.3 times as fast; _tiers: with DRAM and NVMe on the node and a
-// shared remote store; _cost: with the router
-// least_cost. A CSV line per case: CPU seconds of the process over five runs after a warm-up, the
-// part of them spent reading the trace, and requests per second of the median.
+// shared remote store; _cost: with the router least_cost. enterprise: an hour of the workload of
+// examples/enterprise_docs with a store that all nodes share: _node, one node of 8 engines and
+// 8,000 requests; _1k, 1,000 engines and 1,000,000 requests. A CSV line per case: CPU seconds of
+// the process over five runs after a warm-up (enterprise_1k: one run), the part of them spent
+// reading the trace, requests per second of the median, and the most memory the process has had so
+// far.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -35,6 +41,7 @@ namespace {
 struct Answer {
   std::uint64_t requests = 0;
   std::int64_t found_tokens = 0, end_ns = 0, steps = 0, fetched_tokens = 0;
+  std::uint64_t cancelled = 0;
   friend bool operator==(const Answer&, const Answer&) = default;
 };
 
@@ -44,7 +51,14 @@ struct Case {
   std::function<std::optional<std::string>(const test::TemporaryFolder& folder)> make;
   Answer expected;
   std::string cluster = "";  // YAML; the default cluster unless given
+  bool once = false;         // a single run
 };
+
+double peak_gigabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / (1 << 20);
+}
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
@@ -72,6 +86,26 @@ std::optional<std::string> conversation(const test::TemporaryFolder& folder, dou
   return path;
 }
 
+// `rate` in sessions per second, over the day; in the hour of the trace twice as many come.
+std::optional<std::string> enterprise(const test::TemporaryFolder& folder, const std::string& rate,
+                                      const std::string& requests) {
+  const std::string path = folder.file("enterprise.pb");
+  const RecipeInput recipe{
+      .path = std::string(SCSIM_SOURCE_DIR) + "/examples/enterprise_docs/recipe.yaml",
+      .settings = {"arrivals.rate=" + rate, "requests=" + requests}};
+  SCSIM_CHECK(generate_trace(recipe, path, "bench_simulate").has_value());
+  return path;
+}
+
+// One-GPU engines, eight to a node, and a store of 10 GB/s and 100 GiB for each of them.
+std::string shared_store(int engines) {
+  return "{pools: [{gpus: " + std::to_string(engines) +
+         ", gpus_per_node: 8}], network: {nic_bandwidth: 50 GB/s}, store: {tiers: [{name: store, "
+         "medium: remote, latency: 200 us, capacity: " +
+         std::to_string(engines * 100) + " GiB, read_bandwidth: " + std::to_string(engines * 10) +
+         " GB/s, write_bandwidth: " + std::to_string(engines * 10) + " GB/s}]}}";
+}
+
 constexpr const char* kTiers = R"(
 store:
   block_tokens: 512
@@ -96,7 +130,11 @@ Answer simulate_once(const std::string& path, const std::string& yaml) {
   answer.requests = result->requests.size();
   answer.end_ns = result->end.ns();
   for (const RequestResult& request : result->requests) {
-    SCSIM_CHECK(request.outcome == Outcome::kFinished);
+    if (request.outcome == Outcome::kCancelled) {
+      ++answer.cancelled;
+    } else {
+      SCSIM_CHECK(request.outcome == Outcome::kFinished);
+    }
     answer.found_tokens += request.found_tokens;
   }
   for (const EngineResult& engine : result->engines) answer.steps += engine.steps;
@@ -116,28 +154,31 @@ bool run(const Case& which) {
   const std::optional<std::string> made = which.make(folder);
   if (!made) return true;
   const std::string& path = *made;
+  std::vector<double> seconds, reading;
+  const double begin = cpu_seconds();
   const Answer answer = simulate_once(path, which.cluster);
+  if (which.once) seconds.push_back(cpu_seconds() - begin);
   if (answer != which.expected) {
     std::printf("%s,WRONG: %" PRIu64 " requests, %" PRId64 " tokens found, end at %" PRId64
-                " ns, %" PRId64 " steps, %" PRId64 " tokens fetched\n",
+                " ns, %" PRId64 " steps, %" PRId64 " tokens fetched, %" PRIu64 " cancelled\n",
                 which.name.c_str(), answer.requests, answer.found_tokens, answer.end_ns,
-                answer.steps, answer.fetched_tokens);
+                answer.steps, answer.fetched_tokens, answer.cancelled);
     return false;
   }
-  std::vector<double> seconds, reading;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < (which.once ? 1 : 5); ++i) {
     const double start = cpu_seconds();
-    simulate_once(path, which.cluster);
+    if (!which.once) simulate_once(path, which.cluster);
     const double middle = cpu_seconds();
     read_once(path);
-    seconds.push_back(middle - start);
+    if (!which.once) seconds.push_back(middle - start);
     reading.push_back(cpu_seconds() - middle);
   }
   std::ranges::sort(seconds);
   std::ranges::sort(reading);
-  std::printf("%s,%" PRIu64 ",%.3f,%.3f,%.3f,%.3f,%.0f\n", which.name.c_str(), answer.requests,
-              seconds.front(), seconds[2], seconds.back(), reading[2],
-              static_cast<double>(answer.requests) / seconds[2]);
+  std::printf("%s,%" PRIu64 ",%.3f,%.3f,%.3f,%.3f,%.0f,%.2f\n", which.name.c_str(), answer.requests,
+              seconds.front(), seconds[seconds.size() / 2], seconds.back(),
+              reading[reading.size() / 2],
+              static_cast<double>(answer.requests) / seconds[seconds.size() / 2], peak_gigabytes());
   return true;
 }
 
@@ -167,9 +208,19 @@ int main(int argc, char** argv) {
        [](const test::TemporaryFolder& f) { return conversation(f, 1); },
        {240620, 642968768, 70752812863056, 56867735},
        kLeastCost},
+      {"enterprise_node",
+       [](const test::TemporaryFolder& f) { return enterprise(f, "0.2", "8000"); },
+       {8000, 181078880, 3797679153413, 1257659, 4386064, 12},
+       shared_store(8)},
+      {"enterprise_1k",
+       [](const test::TemporaryFolder& f) { return enterprise(f, "25", "1000000"); },
+       {1000000, 21138317664, 3649628131432, 29728370, 4120459792, 3847},
+       shared_store(1000),
+       true},
   };
   std::printf(
-      "case,requests,cpu_s_min,cpu_s_median,cpu_s_max,of_it_reading_s,requests_per_cpu_s\n");
+      "case,requests,cpu_s_min,cpu_s_median,cpu_s_max,of_it_reading_s,requests_per_cpu_s,"
+      "peak_gib\n");
   bool right = true;
   for (const Case& which : cases) {
     const std::vector<std::string> wanted(argv + 1, argv + argc);

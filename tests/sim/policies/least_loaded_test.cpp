@@ -24,6 +24,22 @@ TEST_CASE("least loaded takes the engine with the fewest requests, those that wa
   }
 }
 
+TEST_CASE("least loaded takes the same engine whether told what changed or looking at all",
+          "[sim][least_loaded]") {
+  const auto told = test::router("least_loaded"), untold = test::router("least_loaded");
+  Rng rng(8, "test.least_loaded.told");
+  auto views = test::random_engines(rng, 77);
+  for (std::size_t e = 0; e < views.size(); ++e) told->heard(e);
+  for (int i = 0; i < 3000; ++i) {
+    const std::size_t place = told->route(test::request_for(kPrompt), views);
+    REQUIRE(place == untold->route(test::request_for(kPrompt), views));
+    ++views[place].sent_requests;
+    const std::size_t other = rng.below(views.size());
+    views[other] = test::random_engines(rng, 1)[0];
+    for (const std::size_t changed : {place, other}) told->heard(changed);
+  }
+}
+
 TEST_CASE("least loaded takes equally loaded engines in turn", "[sim][least_loaded]") {
   const auto router = test::router("least_loaded");
   std::vector<std::size_t> places;

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "sim/prefix_index.h"
 #include "tests/sim/router_views.h"
 
 namespace scsim::sim {
@@ -80,6 +81,58 @@ TEST_CASE("prefix aware takes the engine with the least cost by its own record",
       CAPTURE(trial, i, place);
       for (const double other : cost) REQUIRE(cost[place] <= other + 1e-9);
       sent[place].push_back(tokens);
+    }
+  }
+}
+
+// The same cost looked up for every engine, of equals the next in turn. Some documents are what
+// most engines have, and all but a few views change between two prompts without being read again.
+TEST_CASE("prefix aware looks at few engines and takes the one that looking at all would",
+          "[sim][prefix_aware]") {
+  for (const double load_weight : {0.0, 0.37, 1.0}) {
+    Rng rng(3, "test.prefix_aware.many");
+    const auto router = test::router("prefix_aware", {{"load_weight", load_weight}});
+    const std::size_t engines = 300;
+    const std::int64_t capacity = 4000;
+    auto views = test::idle_engines(engines);
+    for (std::size_t e = 0; e < engines; ++e) {
+      views[e].cache_tokens = capacity;
+      router->heard(e);
+    }
+    PrefixIndex index;
+    std::vector<std::int64_t> matched;
+    std::size_t last = 0;
+    for (std::uint64_t i = 0; i < 6000; ++i) {
+      std::vector<Span> prompt = {span(0, 0, 50)};
+      const std::uint64_t document = rng.below(1 + rng.below(1 + rng.below(40)));
+      prompt.push_back(span(1 + document, 0, 100 + 10 * static_cast<std::int64_t>(document)));
+      if (rng.chance(0.5)) prompt.push_back(span(100 + rng.below(4), 0, test::between(rng, 1, 90)));
+      const auto request = test::request_for(prompt);
+      index.match(prompt, engines, matched);
+      std::size_t best = 0;
+      double least = 0;
+      for (std::size_t step = 1; step <= engines; ++step) {
+        const std::size_t place = (last + step) % engines;
+        const EngineView& view = views[place];
+        const double load =
+            load_weight * static_cast<double>(view.pending_tokens + view.sent_tokens) +
+            64 * static_cast<double>(view.running);
+        const double cost = static_cast<double>(request.prompt_tokens - matched[place]) + load;
+        if (step > 1 && cost >= least) continue;
+        least = cost;
+        best = place;
+      }
+      CAPTURE(load_weight, i);
+      REQUIRE(router->route(request, views) == best);
+      index.insert(prompt, ContentId{}, last = best, capacity);
+      views[best].sent_tokens += request.prompt_tokens;
+      router->heard(best);
+      for (int k = 0; k < 3; ++k) {
+        const std::size_t other = rng.below(engines);
+        views[other] = test::random_engines(rng, 1)[0];
+        views[other].cache_tokens = capacity;
+        router->heard(other);
+      }
     }
   }
 }

@@ -70,8 +70,12 @@ TEST_CASE("a route is the best of all ways there are", "[sim][topology]") {
       const auto from = static_cast<VertexId>(rng.below(places));
       const auto to = static_cast<VertexId>(rng.below(places));
       if (from == to) continue;
-      topology.add_link(from, to, rng.chance(0.2) ? kInfinite : 1e9 * (1 + rng.below(kinds)),
-                        Duration(static_cast<std::int64_t>(rng.below(kinds) * 1000)));
+      const auto add = [&](VertexId a, VertexId b) {
+        topology.add_link(a, b, rng.chance(0.2) ? kInfinite : 1e9 * (1 + rng.below(kinds)),
+                          Duration(static_cast<std::int64_t>(rng.below(kinds) * 1000)));
+      };
+      add(from, to);
+      if (trial % 2 == 1) add(to, from);  // so that places hang from others by one link each way
     }
     for (VertexId from = 0; from < places; ++from) {
       for (VertexId to = 0; to < places; ++to) {
