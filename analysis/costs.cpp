@@ -1,6 +1,7 @@
 #include "analysis/costs.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -113,16 +114,38 @@ class Attribution {
     return static_cast<double>(r.output_tokens);
   }
 
-  // GPU seconds that a request used, were they shared by tokens.
-  double weight(std::size_t request) const {
+  // The engine that computed its prompt. REQUIRES: its own is known.
+  std::size_t prompt_engine(std::size_t request) const {
+    const bool elsewhere = request < result_.transfers.size() &&
+                           result_.transfers[request].local == TransferResult::Local::kNo &&
+                           result_.transfers[request].prefill_engine >= 0;
+    return static_cast<std::size_t>(elsewhere ? result_.transfers[request].prefill_engine
+                                              : result_.requests[request].engine);
+  }
+
+  // GPU seconds that a request used of an engine, were they shared by tokens; of one, or of the one
+  // that computed its prompt and the one that answered. REQUIRES: its own is known.
+  struct Use {
+    std::size_t engine;
+    double seconds;
+  };
+  std::array<Use, 2> uses(std::size_t request) const {
     const RequestResult& r = result_.requests[request];
-    if (!known(r)) return 0;
-    const OfEngine& of = engines_[static_cast<std::size_t>(r.engine)];
-    double seconds = 0;
-    if (of.prompt_tokens > 0)
-      seconds += of.time.prefill * computed_tokens(request) / of.prompt_tokens;
-    if (of.output_tokens > 0) seconds += of.time.decode * generated_tokens(r) / of.output_tokens;
-    return seconds * engine(static_cast<std::size_t>(r.engine)).gpus;
+    const std::size_t prompt = prompt_engine(request), answer = static_cast<std::size_t>(r.engine);
+    const OfEngine &first = engines_[prompt], &second = engines_[answer];
+    double prefill = 0, decode = 0;
+    if (first.prompt_tokens > 0)
+      prefill = first.time.prefill * computed_tokens(request) / first.prompt_tokens;
+    if (second.output_tokens > 0)
+      decode = second.time.decode * generated_tokens(r) / second.output_tokens;
+    if (prompt == answer)
+      return {Use{answer, (prefill + decode) * engine(answer).gpus}, {answer, 0}};
+    return {Use{prompt, prefill * engine(prompt).gpus}, {answer, decode * engine(answer).gpus}};
+  }
+  double weight(std::size_t request) const {
+    if (!known(result_.requests[request])) return 0;
+    const std::array<Use, 2> both = uses(request);
+    return both[0].seconds + both[1].seconds;
   }
 
   void take_engines() {
@@ -159,14 +182,13 @@ class Attribution {
     for (std::size_t i = 0; i < of_requests.size(); ++i) {
       const RequestResult& r = result_.requests[i];
       if (!known(r)) continue;
-      OfEngine& of = engines_[static_cast<std::size_t>(r.engine)];
-      of.prompt_tokens += computed_tokens(i);
-      of.output_tokens += generated_tokens(r);
+      engines_[prompt_engine(i)].prompt_tokens += computed_tokens(i);
+      engines_[static_cast<std::size_t>(r.engine)].output_tokens += generated_tokens(r);
     }
     for (std::size_t i = 0; i < of_requests.size(); ++i) {
       const RequestResult& r = result_.requests[i];
       if (!known(r)) continue;
-      engines_[static_cast<std::size_t>(r.engine)].weights += weight(i);
+      for (const Use& use : uses(i)) engines_[use.engine].weights += use.seconds;
     }
     std::vector<AmountDivision> divisions;
     for (std::size_t e = 0; e < engines_.size(); ++e) {
@@ -177,8 +199,8 @@ class Attribution {
     for (std::size_t i = 0; i < of_requests.size(); ++i) {
       const RequestResult& r = result_.requests[i];
       if (!known(r)) continue;
-      const auto e = static_cast<std::size_t>(r.engine);
-      if (engines_[e].weights > 0) of_requests[i] += divisions[e].next(weight(i));
+      for (const auto& [e, seconds] : uses(i))
+        if (seconds > 0) of_requests[i] += divisions[e].next(seconds);
     }
   }
 
@@ -232,7 +254,8 @@ class Attribution {
     for (std::size_t i = 0; i < of_requests.size(); ++i) {
       const double seconds = weight(i);
       if (seconds <= 0) continue;
-      used[engine(static_cast<std::size_t>(result_.requests[i].engine)).pool] += seconds;
+      for (const Use& use : uses(i))
+        if (use.seconds > 0) used[engine(use.engine).pool] += use.seconds;
       all += seconds;
     }
     std::map<std::string, AmountDivision> of_pool;
@@ -251,8 +274,11 @@ class Attribution {
       const RequestResult& r = result_.requests[i];
       const double seconds = weight(i);
       if (seconds > 0) {
-        const auto place = of_pool.find(engine(static_cast<std::size_t>(r.engine)).pool);
-        if (place != of_pool.end()) of_requests[i] += place->second.next(seconds);
+        for (const Use& use : uses(i)) {
+          const auto place = of_pool.find(engine(use.engine).pool);
+          if (use.seconds > 0 && place != of_pool.end())
+            of_requests[i] += place->second.next(use.seconds);
+        }
       }
       if (all <= 0 || seconds > 0) of_requests[i] += of_all.next(all > 0 ? seconds : 1);
       if (!of_tenants.empty()) of_requests[i] += of_tenants[r.tenant].next(1);

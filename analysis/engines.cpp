@@ -110,9 +110,13 @@ void summarise_lifetimes(const Result& result, Summary& summary) {
 
 void summarise_cache_worth(const Result& result, Summary& summary) {
   std::vector<std::int64_t> found(result.engines.size(), 0);
-  for (const RequestResult& r : result.requests)
-    if (r.engine >= 0 && static_cast<std::size_t>(r.engine) < found.size())
-      found[static_cast<std::size_t>(r.engine)] += r.found_tokens;
+  for (std::size_t i = 0; i < result.requests.size(); ++i) {
+    std::int32_t engine = result.requests[i].engine;
+    if (!result.transfers.empty() && result.transfers[i].prefill_engine >= 0)
+      engine = result.transfers[i].prefill_engine;  // it computed the prompt
+    if (engine >= 0 && static_cast<std::size_t>(engine) < found.size())
+      found[static_cast<std::size_t>(engine)] += result.requests[i].found_tokens;
+  }
 
   CacheWorth& worth = summary.cache_worth;
   double dollars = 0;

@@ -137,6 +137,29 @@ Json to_json(const Money& money) {
           {"per_thousand_within_slo", number_or_null(money.per_thousand_within_slo)}};
 }
 
+Json to_json(const RoleSummary& role) {
+  return {{"engines", role.engines},
+          {"gpus", role.gpus},
+          {"utilisation", number_or_null(role.utilisation)},
+          {"waiting", role.waiting},
+          {"used_blocks_share", role.used}};
+}
+
+Json to_json(const TransferSummary& s) {
+  Json where = Json::object();
+  for (std::size_t i = 0; i < kLocalNames.size(); ++i)
+    where[std::string(kLocalNames[i])] = s.requests[i];
+  return {{"prompts", std::move(where)},
+          {"tokens", s.tokens},
+          {"bytes", s.bytes},
+          {"bytes_per_prompt", s.mean_bytes},
+          {"seconds_mean", s.mean_seconds},
+          {"seconds_p99", s.p99_seconds},
+          {"wait_seconds_per_request", s.wait_seconds},
+          {"prefill", to_json(s.prefill)},
+          {"decode", to_json(s.decode)}};
+}
+
 template <class T>
 Json list(const std::vector<T>& items) {
   Json json = Json::array();
@@ -233,6 +256,7 @@ std::string json_report(const Result& result, const Summary& summary) {
   json["cluster"] = to_json(summary.cluster);
   json["engines"] = list(summary.engines);
   if (summary.store) json["store"] = store_json(result, summary);
+  if (summary.transfers) json["kv_transfers"] = to_json(*summary.transfers);
   Json meanings = Json::object();
   const auto explain = [&](const std::vector<Definition>& of) {
     for (const Definition& definition : of)

@@ -18,6 +18,8 @@ std::string header(const Result& result) {
       "preemptions,within_slo";
   for (std::string_view stage : kStageNames) text += "," + std::string(stage) + "_s";
   if (result.pue > 0) text += ",joules,usd";
+  if (!result.transfers.empty())
+    text += ",prefill_engine,prefilled,transfer_tokens,transfer_bytes,transfer_s,transfer_wait_s";
   if (result.tiers.empty()) return text + "\n";
   for (const TierResult& tier : result.tiers)
     text += "," + csv_field("fetched_tokens_" + tier.name);
@@ -60,6 +62,13 @@ std::string store_cells(const RequestResult& r, const FetchResult& fetch, std::s
   add(seconds(fetch.wait_ns));
   add(was_admitted ? seconds(fetch.avoided_ns) : "");
   return text;
+}
+
+std::string transfer_cells(const TransferResult& transfer) {
+  return "," + (transfer.prefill_engine < 0 ? "" : whole(transfer.prefill_engine)) + "," +
+         std::string(kLocalNames[static_cast<std::size_t>(transfer.local)]) + "," +
+         whole(transfer.tokens) + "," + whole(transfer.bytes) + "," + seconds(transfer.moving_ns) +
+         "," + seconds(transfer.wait_ns);
 }
 
 }  // namespace
@@ -105,6 +114,7 @@ Expected<void> write_requests_csv(const Result& result, const std::string& path)
     if (row < costs.size())
       text +=
           "," + format_fixed(costs[row].joules(), 6) + "," + format_fixed(costs[row].dollars(), 9);
+    if (row < result.transfers.size()) text += transfer_cells(result.transfers[row]);
     if (row < result.fetches.size())
       text += store_cells(r, result.fetches[row], result.tiers.size(), was_admitted);
     ++row;

@@ -62,6 +62,7 @@ Summary summarise(const Result& result, const SummaryOptions& options) {
   summary.verdict = judge_load(result, summary);
   summary.bottleneck = find_bottleneck(result, summary);
   summarise_store(result, summary);
+  summarise_transfers(result, summary);
   add_honesty(summary);
   return summary;
 }

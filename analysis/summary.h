@@ -20,6 +20,7 @@
 #include "analysis/lifetimes.h"
 #include "analysis/statistics.h"
 #include "analysis/store_summary.h"
+#include "analysis/transfer_summary.h"
 #include "analysis/window.h"
 #include "traces/result.h"
 
@@ -181,9 +182,10 @@ struct Summary {
   std::optional<Costs> costs;  // by tenant; absent unless energy or prices are known
   Verdict verdict;
   BottleneckFinding bottleneck;
-  std::optional<StoreSummary> store;  // of clusters with tiers
-  std::optional<Answers> answers;     // where accuracy was measured; see set_answers()
-  std::vector<std::string> honesty;   // of the result, and what this summary adds
+  std::optional<StoreSummary> store;         // of clusters with tiers
+  std::optional<TransferSummary> transfers;  // of clusters with pools of roles
+  std::optional<Answers> answers;            // where accuracy was measured; see set_answers()
+  std::vector<std::string> honesty;          // of the result, and what this summary adds
 
   // Every class with targets reached options.slo_share; absent where no request has a target.
   std::optional<bool> slo_met() const;

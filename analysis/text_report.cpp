@@ -13,8 +13,9 @@ namespace scsim::analysis {
 namespace {
 
 constexpr std::size_t kMostLines = 60;
-constexpr std::size_t kStoreLines = 14;   // more of them for a cluster with a store
-constexpr std::size_t kEnergyLines = 10;  // and for what it costs whom
+constexpr std::size_t kStoreLines = 14;    // more of them for a cluster with a store
+constexpr std::size_t kEnergyLines = 10;   // and for what it costs whom
+constexpr std::size_t kTransferLines = 5;  // and with pools of roles
 constexpr std::size_t kSparkPoints = 60;
 constexpr std::size_t kIndent = 12;
 constexpr std::size_t kTableIndent = 2;
@@ -124,7 +125,9 @@ std::string group_table(const Summary& summary, std::size_t rows) {
   return (rows > 0 ? table.text(0) : "") + more_of(left_out, 0, "tenants and turns");
 }
 
-std::string breakdown(const PerStage<double>& seconds, double idle, bool with_seconds) {
+// `transfer` is the part of retrieval that was spent on KV coming from a prefill engine.
+std::string breakdown(const PerStage<double>& seconds, double idle, bool with_seconds,
+                      double transfer = 0) {
   double total = idle;
   for (double stage : seconds) total += stage;
   if (total <= 0) return "nothing";
@@ -134,7 +137,11 @@ std::string breakdown(const PerStage<double>& seconds, double idle, bool with_se
     text += (text.empty() ? "" : ", ") + std::string(name) + " " + format_percent(part / total);
     if (with_seconds) text += " (" + format_seconds(part) + ")";
   };
-  for (std::size_t s = 0; s < kNumStages; ++s) add(kStageNames[s], seconds[s]);
+  for (std::size_t s = 0; s < kNumStages; ++s) {
+    const bool retrieval = static_cast<Stage>(s) == Stage::kRetrieval;
+    add(kStageNames[s], retrieval ? seconds[s] - transfer : seconds[s]);
+    if (retrieval) add("kv transfer", transfer);
+  }
   add("idle", idle);
   return text;
 }
@@ -240,7 +247,10 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
   text += section("Outcomes", outcomes_text(summary.all)) + "\n";
   text += latency_table(summary) + group_table(summary, detail.rows) + "\n";
   text += cache_part(summary) + store_text(result, summary, detail.rows);
-  text += section("Requests", "spend " + breakdown(summary.all.stage_seconds, 0, true));
+  if (summary.transfers) text += section("Hand-over", transfer_text(*summary.transfers));
+  text += section("Requests",
+                  "spend " + breakdown(summary.all.stage_seconds, 0, true,
+                                       summary.transfers ? summary.transfers->wait_seconds : 0));
   text += section("Engines", engines_text(summary.cluster));
   text += bytes_part(summary) + over_time(result) + "\n";
   return text + footer(summary);
@@ -250,8 +260,8 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
 
 std::string text_report(const Result& result, const Summary& summary) {
   const bool energy = summary.costs && summary.costs->has_energy;
-  const std::size_t most =
-      kMostLines + (summary.store ? kStoreLines : 0) + (energy ? kEnergyLines : 0);
+  const std::size_t most = kMostLines + (summary.store ? kStoreLines : 0) +
+                           (energy ? kEnergyLines : 0) + (summary.transfers ? kTransferLines : 0);
   std::string text;
   for (const Detail& detail : kDetails) {
     text = compose(result, summary, detail);

@@ -339,6 +339,21 @@ void BlockPool::find(PathId path, std::int64_t max_blocks, TimePoint now, Match&
   }
 }
 
+std::int64_t BlockPool::peek(PathId path, std::int64_t max_blocks) const {
+  std::int64_t blocks = 0;
+  std::int32_t at = kRoot, piece = 0;
+  while (blocks < max_blocks) {
+    std::int64_t agree = 0;
+    const std::int32_t next = child(at, path, piece, blocks, max_blocks, agree);
+    if (next == kNone) break;
+    blocks += agree;
+    if (blocks < nodes_[next].end) break;
+    at = next;
+    piece = paths_.piece_at(path, blocks * options_.block_tokens - 1, piece);
+  }
+  return blocks;
+}
+
 ChainId BlockPool::open_chain(PathId path, std::size_t partition) {
   ChainId id;
   if (unused_chains_.empty()) {

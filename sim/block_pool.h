@@ -108,6 +108,9 @@ class BlockPool {
 
   // The longest registered prefix of `path`, at most `max_blocks` long.
   void find(PathId path, std::int64_t max_blocks, TimePoint now, Match& match);
+  // How many there are, but for what running answers have added since anybody asked: a question
+  // that changes nothing.
+  std::int64_t peek(PathId path, std::int64_t max_blocks) const;
 
   // Takes over the caller's reference to the path.
   ChainId open_chain(PathId path, std::size_t partition = 0);

@@ -187,6 +187,10 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& mea
   }
   pool.engines = static_cast<int>(config.gpus()) / pool.gpus_per_engine;
   pool.gpus_per_node = static_cast<int>(config.gpus_per_node());
+  pool.share_nodes = config.share_nodes();
+  pool.role = config.role() == "prefill"  ? Role::kPrefill
+              : config.role() == "decode" ? Role::kDecode
+                                          : Role::kBoth;
 
   auto knobs = resolve_knobs(config.engine());
   if (!knobs) return knobs.error();
@@ -268,6 +272,11 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
   if (given.pools_size() > 0) config.clear_pools();
   if (given.slos_size() > 0) config.clear_slos();
   config.MergeFrom(given);
+  // Where all pools but one prefill for it, that one serves every model.
+  int only = -1;
+  for (int i = 0; i < config.pools_size(); ++i) {
+    if (config.pools(i).role() != "prefill") only = only == -1 ? i : config.pools_size();
+  }
   for (int i = 0; i < config.pools_size(); ++i) {
     // A pool with a cost model of its own has nothing of the profile's.
     const std::string& cost_model = config.pools(i).cost_model();
@@ -275,7 +284,8 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
     proto::PoolConfig pool = default_pool(own_costs ? nullptr : measured);
     if (config.pools_size() > 1) pool.set_name("pool" + std::to_string(i));
     pool.MergeFrom(config.pools(i));
-    if (config.pools_size() == 1) pool.set_serves_every_model(true);
+    if (config.pools_size() == 1 || (i == only && pool.role() != "prefill"))
+      pool.set_serves_every_model(true);
     *config.mutable_pools(i) = pool;
   }
 
@@ -300,7 +310,10 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
     if (pool->method != nullptr) config.mutable_pools(i)->set_method(pool->method->text);
     cluster.pools.push_back(std::move(*pool));
   }
-  if (config.has_store() && config.store().tiers_size() > 0) config.mutable_network();
+  const bool roles =
+      std::ranges::any_of(cluster.pools, [](const Pool& p) { return p.role != Role::kBoth; });
+  if ((config.has_store() && config.store().tiers_size() > 0) || roles) config.mutable_network();
+  if (roles) config.mutable_disaggregation();
   fill_yaml_defaults(config);
   auto store = resolve_store(config, cluster.honesty);
   if (!store) return store.error();
@@ -311,6 +324,9 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
         resolve_methods(cluster.store, measured, cost_model, cluster.pools[i], cluster.honesty);
     if (!methods) return methods.error();
   }
+  auto disaggregation = resolve_disaggregation(config, cluster.pools);
+  if (!disaggregation) return disaggregation.error();
+  cluster.disaggregation = *disaggregation;
   for (const Pool& pool : cluster.pools) {
     if (cluster.store.tiers.empty()) break;
     if (pool.gpu.host_bandwidth.value() <= 0 && cluster.store.pcie_bytes_per_second <= 0) {

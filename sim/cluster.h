@@ -9,6 +9,7 @@
 
 #include "cost_models/cost_model_table.h"
 #include "cost_models/shapes.h"
+#include "sim/disaggregation.h"
 #include "sim/engine_preset.h"
 #include "sim/router.h"
 #include "sim/store/store_settings.h"
@@ -37,9 +38,11 @@ struct Pool {
   std::int64_t max_model_len = 0;
   int engines = 0, gpus_per_engine = 0;
   int gpus_per_node = 8;
+  bool share_nodes = false;  // begins in the last node of the pool before
   double price_per_gpu_hour = 0;
   Watts watts;  // of an engine; 0 where the cluster tells nothing of energy
   bool serves_every_model = false;
+  Role role = Role::kBoth;
   std::unique_ptr<cost_models::StepCostModel> cost_model;
   std::shared_ptr<const MethodModel> method;  // null: full attention
   std::map<std::string, std::shared_ptr<const MethodModel>>
@@ -53,6 +56,7 @@ struct Cluster {
   PolicyParameters router_parameters;
   Duration staleness{};
   StoreSettings store;
+  Disaggregation disaggregation;
   std::vector<SloClass> slos;  // by name; "default" for requests whose class is not among them
   Duration request_timeout{};  // 0: never
   std::uint64_t seed = 0;

@@ -20,6 +20,12 @@ class Engine::Completion final : public Scheduler::Listener {
 
   void first_token(JobId job) override {
     JobInfo& info = engine_.jobs_[job];
+    if (info.hand_over) {  // the other engine will decode
+      engine_.pending_tokens_ -= info.prompt;
+      info.answered = true;
+      listener_.first_token(engine_.scheduler_.tag(job));
+      return;
+    }
     if (info.answered) {  // again, after a preemption: one long gap
       const std::int64_t gap = (now_ - info.last_token).ns();
       add_gap(engine_.book_.by_tenant[info.tenant], gap);
@@ -54,6 +60,7 @@ Engine::Engine(const EngineSettings& settings, GapBook& gaps, std::size_t timeli
       timeline_(timeline_bins, Duration(100'000'000)) {
   totals_.pool = settings.pool;
   totals_.model = settings.model;
+  totals_.role = settings.role;
   totals_.num_blocks = settings.num_blocks;
   totals_.block_tokens = settings.knobs.block_tokens;
   totals_.max_sequences = settings.knobs.max_sequences;
@@ -74,7 +81,10 @@ JobId Engine::submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t tu
   info.tenant = tenant;
   info.turn = turn;
   info.method = spec.method;
-  info.prompt = scheduler_.known_tokens(job);
+  info.hand_over = spec.hand_over;
+  info.answered = spec.answered > 0;
+  info.last_token = now;
+  info.prompt = !spec.arriving ? scheduler_.known_tokens(job) : info.answered ? 0 : 1;
   pending_tokens_ += info.prompt;
   return job;
 }
@@ -100,23 +110,33 @@ void Engine::leave_gaps(JobId job) {
   info.decoding = false;
 }
 
+std::int64_t Engine::decode_context() const {
+  std::int64_t context = scheduler_.step().decode_context;
+  for (const Step::Prefill& prefill : scheduler_.step().prefills)
+    context += prefill.decodes ? prefill.cached + 1 : 0;
+  return context;
+}
+
 const StepCost& Engine::cost_of(const Step& step) {
   const cost_models::StepCostModel& model = *settings_.cost_model;
-  if (step.prefills.empty()) {
-    const std::size_t sequences = static_cast<std::size_t>(step.decodes);
+  std::int64_t decodes = step.decodes, prefills = 0;
+  for (const Step::Prefill& prefill : step.prefills) ++(prefill.decodes ? decodes : prefills);
+  if (prefills == 0) {
+    const std::size_t sequences = static_cast<std::size_t>(decodes);
     if (sequences >= decode_cost_.size()) decode_cost_.resize(sequences + 1);
     std::optional<StepCost>& cost = decode_cost_[sequences];
     if (!cost) {
       StepShape shape;
-      shape.decode_sequences = shape.sampled_sequences = step.decodes;
+      shape.decode_sequences = shape.sampled_sequences = decodes;
       cost = model.step(shape);
     }
     return *cost;
   }
   StepShape shape;
-  shape.decode_sequences = shape.sampled_sequences = step.decodes;
-  shape.prefill_sequences = static_cast<std::int64_t>(step.prefills.size());
+  shape.decode_sequences = shape.sampled_sequences = decodes;
+  shape.prefill_sequences = prefills;
   for (const Step::Prefill& prefill : step.prefills) {
+    if (prefill.decodes) continue;
     shape.prefill_tokens += prefill.fresh;
     shape.sampled_sequences += prefill.last ? 1 : 0;
     const MethodModel* method = jobs_[prefill.job].method;
@@ -139,13 +159,18 @@ void Engine::price_segment(const Step& step, std::int64_t swapped) {
   cost_ = &cost_of(step);
   const auto windowed_growth =
       steps_ > 1 ? scheduler_.windowed_growth() : std::array<std::int64_t, 2>{};
+  const std::int64_t context = decode_context();
+  std::array<std::int64_t, cost_models::kMaxWindows> windowed = step.windowed_context;
+  for (const Step::Prefill& prefill : step.prefills) {
+    for (std::size_t w = 0; w < settings_.cost_model->windows().size() && prefill.decodes; ++w)
+      windowed[w] += std::min(prefill.cached + 1, settings_.cost_model->windows()[w]);
+  }
   base_total_ = growth_total_ = 0;
   for (std::size_t s = 0; s < kNumStages; ++s) {
-    base_[s] =
-        cost_->fixed[s] + cost_->per_context_token[s] * static_cast<double>(step.decode_context);
+    base_[s] = cost_->fixed[s] + cost_->per_context_token[s] * static_cast<double>(context);
     growth_[s] = cost_->per_context_token[s] * static_cast<double>(step.decodes);
     for (std::size_t w = 0; w < cost_models::kMaxWindows; ++w) {
-      base_[s] += cost_->per_windowed_token[w][s] * static_cast<double>(step.windowed_context[w]);
+      base_[s] += cost_->per_windowed_token[w][s] * static_cast<double>(windowed[w]);
       growth_[s] += cost_->per_windowed_token[w][s] * static_cast<double>(windowed_growth[w]);
     }
   }
@@ -197,8 +222,9 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   } while (!any && !scheduler_.step().preempted.empty());
   if (!any) {
     SCSIM_CHECK_EQ(scheduler_.running(), 0);
-    // What could never run was refused; what cannot run now waits for blocks of those that load.
-    if (scheduler_.loading() == 0) SCSIM_CHECK_EQ(scheduler_.waiting(), 0);
+    // What could never run was refused; what cannot run now waits for blocks of those that load, or
+    // of those that another engine reads.
+    if (scheduler_.loading() + scheduler_.aside() == 0) SCSIM_CHECK_EQ(scheduler_.waiting(), 0);
     return std::nullopt;
   }
   const Step& step = scheduler_.step();
@@ -217,6 +243,10 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   steps_ = scheduler_.repeats();
   price_segment(step, swapped);
   in_step_ = true;
+  for (const Step::Prefill& prefill : step.prefills) {
+    if (jobs_[prefill.job].hand_over)
+      listener.prefilling(scheduler_.tag(prefill.job), prefill, segment_end(1));
+  }
   return segment_end(steps_);
 }
 
@@ -253,9 +283,10 @@ void Engine::account(std::int64_t steps, TimePoint now) {
 
   totals_.steps += steps;
   totals_.decode_tokens += steps * step.decodes;
-  for (const Step::Prefill& prefill : step.prefills) totals_.prefill_tokens += prefill.fresh;
+  for (const Step::Prefill& prefill : step.prefills)
+    (prefill.decodes ? totals_.decode_tokens : totals_.prefill_tokens) += prefill.fresh;
   const double context =
-      k * static_cast<double>(step.decode_context) + pairs * static_cast<double>(step.decodes);
+      k * static_cast<double>(decode_context()) + pairs * static_cast<double>(step.decodes);
   totals_.hbm_bytes += k * cost_->hbm_bytes + context * cost_->hbm_bytes_per_context_token;
   totals_.flops += k * cost_->flops + context * cost_->flops_per_context_token;
   totals_.link_bytes += k * cost_->link_bytes;
@@ -271,7 +302,7 @@ void Engine::account(std::int64_t steps, TimePoint now) {
 void Engine::count_extrapolated(std::int64_t steps) {
   const Step& step = scheduler_.step();
   std::int64_t inside = cost_->extrapolated ? 0 : steps;
-  const double room = cost_->most_context - static_cast<double>(step.decode_context);
+  const double room = cost_->most_context - static_cast<double>(decode_context());
   if (room < static_cast<double>(inside * step.decodes))
     inside = room < 0 ? 0 : 1 + static_cast<std::int64_t>(room / static_cast<double>(step.decodes));
   inside = std::min(inside, steps);

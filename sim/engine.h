@@ -18,7 +18,7 @@
 namespace scsim::sim {
 
 struct EngineSettings {
-  std::string pool, model;
+  std::string pool, model, role = {};  // as in EngineResult
   EngineKnobs knobs;
   std::int64_t num_blocks = 0;  // usable
   std::int64_t max_model_len = 0;
@@ -43,6 +43,10 @@ class Engine {
     virtual void preempted(std::uint64_t tag) = 0;
     // Its KV is to be loaded now; Engine::loaded() is called when that is done.
     virtual void loading(std::uint64_t tag, const Step::Load& load) = 0;
+    // It computes a part of a prompt for another engine (JobSpec::hand_over), in a step that ends
+    // at `end`; when a step is decided.
+    virtual void prefilling(std::uint64_t /*tag*/, const Step::Prefill&, TimePoint /*end*/) {}
+    // Of such a job also the end, but for what it holds.
     virtual void first_token(std::uint64_t tag) = 0;
     virtual void finished(std::uint64_t tag, std::int64_t produced) = 0;
   };
@@ -63,6 +67,8 @@ class Engine {
   JobId submit(const JobSpec& spec, std::uint32_t tenant, std::uint32_t turn, TimePoint now);
   // The request has its first `tokens` tokens. REQUIRES: it is loading; !in_step().
   void loaded(JobId job, std::int64_t tokens, bool lossy, TimePoint now);
+  // When the client got the token of the answer that came with the prompt: its next gap begins.
+  void set_last_token(JobId job, TimePoint when) { jobs_[job].last_token = when; }
   // Ends the request between steps. REQUIRES: !in_step().
   void cancel(JobId job, TimePoint now);
 
@@ -89,7 +95,8 @@ class Engine {
     std::int64_t prompt = 0;
     bool decoding = false;  // the gap tracker knows it
     bool answered = false;  // has produced a token
-    TimePoint last_token;   // while not decoding
+    bool hand_over = false;
+    TimePoint last_token;  // while not decoding
     const MethodModel* method = nullptr;
   };
   class Completion;  // Scheduler::Listener
@@ -103,6 +110,8 @@ class Engine {
   void account(std::int64_t steps, TimePoint now);
   void count_extrapolated(std::int64_t steps);
   void leave_gaps(JobId job);
+  // Tokens that the planned step's decodes read.
+  std::int64_t decode_context() const;
 
   EngineSettings settings_;
   Scheduler scheduler_;

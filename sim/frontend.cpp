@@ -12,6 +12,7 @@ std::int32_t Frontend::group_for(const std::string& model) {
   std::uint32_t engine = 0;
   for (const Pool& pool : cluster_.pools) {
     for (int i = 0; i < pool.engines; ++i, ++engine) {
+      if (pool.role == Role::kPrefill) continue;
       if (pool.name == model || pool.model_name == model || pool.model.name == model) {
         named.push_back(engine);
       }
@@ -19,7 +20,10 @@ std::int32_t Frontend::group_for(const std::string& model) {
     }
   }
   const std::vector<std::uint32_t>& engines = named.empty() ? any : named;
-  if (engines.empty()) return kNobody;
+  return engines.empty() ? kNobody : group_of(engines);
+}
+
+std::int32_t Frontend::group_of(const std::vector<std::uint32_t>& engines) {
   const auto same = std::ranges::find(groups_, engines, &Group::engines);
   if (same != groups_.end()) return static_cast<std::int32_t>(same - groups_.begin());
   Group group;
@@ -49,7 +53,34 @@ std::optional<std::uint32_t> Frontend::route(const RoutableRequest& request, Mod
   if (index >= group_of_model_.size()) group_of_model_.resize(index + 1, kUnknown);
   if (group_of_model_[index] == kUnknown) group_of_model_[index] = group_for(model);
   if (group_of_model_[index] == kNobody) return std::nullopt;
-  Group& group = groups_[static_cast<std::size_t>(group_of_model_[index])];
+  return route_in(groups_[static_cast<std::size_t>(group_of_model_[index])], request);
+}
+
+std::optional<std::uint32_t> Frontend::route_prefill(const RoutableRequest& request,
+                                                     std::size_t decode_pool,
+                                                     std::int64_t max_waiting) {
+  prefill_group_of_pool_.resize(cluster_.pools.size(), kUnknown);
+  std::int32_t& place = prefill_group_of_pool_[decode_pool];
+  if (place == kUnknown) {
+    std::vector<std::uint32_t> engines;
+    std::uint32_t engine = 0;
+    for (const Pool& pool : cluster_.pools) {
+      for (int i = 0; i < pool.engines; ++i, ++engine) {
+        if (prefills_for(pool, cluster_.pools[decode_pool])) engines.push_back(engine);
+      }
+    }
+    place = group_of(engines);
+  }
+  Group& group = groups_[static_cast<std::size_t>(place)];
+  const bool full =
+      max_waiting > 0 && std::ranges::all_of(group.views, [&](const EngineView& view) {
+        return view.waiting + view.sent_requests >= max_waiting;
+      });
+  if (full) return std::nullopt;
+  return route_in(group, request);
+}
+
+std::uint32_t Frontend::route_in(Group& group, const RoutableRequest& request) {
   const std::size_t place = group.router->route(request, group.views);
   SCSIM_CHECK_LT(place, group.engines.size());
   group.views[place].sent_requests += 1;

@@ -30,6 +30,12 @@ class Frontend {
   std::optional<std::uint32_t> route(const RoutableRequest& request, ModelId id,
                                      const std::string& model);
 
+  // The engine that computes the prompt of a request to be answered in the pool; nothing if each
+  // has at least `max_waiting` requests waiting (0: no limit). REQUIRES: pools prefill for that
+  // one.
+  std::optional<std::uint32_t> route_prefill(const RoutableRequest& request,
+                                             std::size_t decode_pool, std::int64_t max_waiting);
+
   // The engine's state changed. Gives the time at which observe() has to be called, if it has to be
   // and is not asked for already.
   std::optional<TimePoint> changed(std::uint32_t engine, TimePoint now);
@@ -53,6 +59,8 @@ class Frontend {
   static constexpr std::int32_t kNobody = -1, kUnknown = -2;
 
   std::int32_t group_for(const std::string& model);
+  std::int32_t group_of(const std::vector<std::uint32_t>& engines);
+  std::uint32_t route_in(Group& group, const RoutableRequest& request);
   void refresh(std::uint32_t engine, TimePoint now);
 
   const Cluster& cluster_;
@@ -60,6 +68,7 @@ class Frontend {
   std::vector<std::vector<TierFacts>> tiers_;  // by engine; empty: there are none
   std::vector<Group> groups_;
   std::vector<std::int32_t> group_of_model_;
+  std::vector<std::int32_t> prefill_group_of_pool_;
   std::vector<std::vector<Place>> places_;  // of an engine in the groups' views
   std::vector<char> is_stale_;
   std::vector<std::uint32_t> stale_;  // engines that changed since they were looked at

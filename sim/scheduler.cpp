@@ -112,10 +112,15 @@ JobId Scheduler::add(const JobSpec& spec) {
   job.path = paths_.make(spec.prompt, spec.output, spec.output_tokens, spec.salt);
   job.key = {spec.priority, spec.arrival, spec.tie};
   job.prompt = paths_.tokens(job.path) - spec.output_tokens;
-  job.known = job.prompt;
+  job.known = job.prompt + spec.answered;
+  job.hand_over = spec.hand_over;
+  job.arriving = spec.arriving;
+  job.answered = spec.answered > 0;
   const std::int64_t answer =
       spec.max_tokens > 0 ? std::min(spec.output_tokens, spec.max_tokens) : spec.output_tokens;
   job.target = std::min(job.prompt + answer, max_model_len_);
+  // Nobody knows yet that the token to come with the prompt is the last.
+  if (spec.arriving) job.target = std::max(job.target, job.known + 1);
   job.reserve =
       spec.max_tokens > 0 ? std::min(job.prompt + spec.max_tokens, max_model_len_) : max_model_len_;
   job.partition = spec.partition;
@@ -336,13 +341,15 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
                              : holding ? job.computed
                                        : match_.blocks * knobs_.block_tokens;
   if (deferring_ && found < job.known - 1) return false;
-  if (source_ != nullptr && !swapped && !holding && found < job.known - 1) {
+  const bool asks = source_ != nullptr && found < job.known - 1;
+  if ((asks || job.arriving) && !swapped && !holding) {
     // Loaded or not, it needs the same blocks: no need to ask.
     if (knobs_.reserve_full_prompt && !limited() &&
         need(job.known) + spare_blocks() > pool_->free_blocks())
       return false;
-    const std::int64_t upto = source_->loadable(id, found, job.known - 1, now);
-    if (upto > found) {
+    const std::int64_t upto =
+        job.arriving ? job.known - 1 : source_->loadable(id, found, job.known - 1, now);
+    if (upto > found || job.arriving) {
       if (!limited() &&
           (!prompt_fits(job) || need(job.known) + spare_blocks() > pool_->free_blocks()))
         return false;
@@ -455,7 +462,8 @@ void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, Time
   job.computed = found;
   job.state = State::kLoading;
   ++num_loading_;
-  step_.loads.push_back({id, found, job.found_lossy, upto, job.preempted});
+  step_.loads.push_back({id, found, job.found_lossy, upto, job.preempted, job.arriving});
+  job.arriving = false;
 }
 
 void Scheduler::loaded(JobId id, std::int64_t tokens, bool lossy, TimePoint now) {
@@ -514,8 +522,8 @@ void Scheduler::schedule_prefill(JobId id, std::int64_t fresh, TimePoint now) {
   }
   if (knobs_.visible == EngineKnobs::Visible::kScheduled) register_computed(job, now);
   const bool last = job.computed == job.known;
-  step_.prefills.push_back(
-      {id, cached, fresh, last, last && will_compress(job) ? job.computed : 0});
+  step_.prefills.push_back({id, cached, fresh, last, last && will_compress(job) ? job.computed : 0,
+                            last && fresh == 1 && job.answered});
 }
 
 void Scheduler::register_computed(const Job& job, TimePoint now, bool lossy) {
@@ -583,7 +591,9 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
     ++job.known;
     std::erase(prefilling_, prefill.job);
     listener.first_token(prefill.job);
-    if (job.known >= job.target) {
+    if (job.hand_over) {
+      set_aside(prefill.job, now);
+    } else if (job.known >= job.target) {
       ending_.push_back(prefill.job);
     } else {
       join_group(prefill.job);
@@ -601,9 +611,32 @@ void Scheduler::complete(std::int64_t steps, TimePoint now, Listener& listener) 
   }
 }
 
+// What it has computed stays in its blocks, for another engine to read.
+void Scheduler::set_aside(JobId id, TimePoint now) {
+  Job& job = jobs_[id];
+  if (knobs_.visible == EngineKnobs::Visible::kFinished) register_computed(job, now);
+  remove_running(id);
+  job.state = State::kAside;
+  held_blocks_ -= job.blocks;  // those will take no others
+  ++num_aside_;
+}
+
+std::int64_t Scheduler::cached_tokens(const JobSpec& spec) {
+  if (!knobs_.prefix_caching) return 0;
+  const PathId path = paths_.make(spec.prompt, spec.output, spec.output_tokens, spec.salt);
+  const std::int64_t prompt = paths_.tokens(path) - spec.output_tokens;
+  const std::int64_t blocks = pool_->peek(path, (prompt - 1) / knobs_.block_tokens);
+  paths_.drop_reference(path);
+  return blocks * knobs_.block_tokens;
+}
+
 void Scheduler::remove(JobId id, TimePoint now) {
   Job& job = jobs_[id];
-  if (job.state == State::kWaiting || job.state == State::kLoading) {
+  if (job.state == State::kAside) {
+    --num_aside_;
+    held_blocks_ += job.blocks;
+    release(id, job.blocks, now);
+  } else if (job.state == State::kWaiting || job.state == State::kLoading) {
     if (job.state == State::kWaiting) waiting_.remove(id);
     if (job.state == State::kLoading || job.holding) release_loaded(id, now);
   } else {

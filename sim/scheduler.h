@@ -77,6 +77,12 @@ struct JobSpec {
   const MethodModel* method = nullptr;           // null: full attention
   const CompressionRule* compression = nullptr;  // the method's, if it compresses
   bool lossy = false;                            // what it leaves is not what full attention would
+  // Engines that share a request (sim/disaggregation.h). One computes the prompt and samples a
+  // token; then its blocks are kept for the other until the job is cancelled. The other waits with
+  // blocks for the whole prompt until loaded(), and may then have a token of the answer to begin
+  // with.
+  bool hand_over = false, arriving = false;
+  std::int64_t answered = 0;  // tokens of the answer that come with the prompt
 };
 
 // Where KV comes from that is not in the engine's own blocks.
@@ -99,6 +105,7 @@ struct Step {
     bool last;            // ends the prompt: a token is sampled
     // Of the last, tokens that are compressed at its end; 0: nothing is.
     std::int64_t compressed = 0;
+    bool decodes = false;  // its one token is one of the answer, as of those that decode
   };
   struct Admitted {
     JobId job;
@@ -113,6 +120,7 @@ struct Step {
     std::int64_t found, found_lossy;
     std::int64_t upto;  // tokens it will have
     bool resumed;
+    bool arriving = false;  // from another engine
   };
   std::vector<Load> loads;          // to be begun now; a step may have nothing else
   std::vector<JobId> abandoned;     // loads given up; those jobs wait as if nothing had been loaded
@@ -153,7 +161,10 @@ class Scheduler final : private ChainGrowth {
                                 std::size_t partition = 0,
                                 const CompressionRule* compression = nullptr) const;
   JobId add(const JobSpec& spec);
-  void cancel(JobId job, TimePoint now);  // waiting or running, between steps
+  // Waiting, running or set aside; between steps.
+  void cancel(JobId job, TimePoint now);
+  // Tokens of such a job's prompt, but for the last one, that its blocks hold now.
+  std::int64_t cached_tokens(const JobSpec& spec);
 
   // Decides the next step; false when nothing can run, though loads may begin. REQUIRES: the last
   // plan was completed.
@@ -182,6 +193,7 @@ class Scheduler final : private ChainGrowth {
   std::int64_t waiting() const { return waiting_.size(); }
   std::int64_t running() const { return num_running_; }
   std::int64_t loading() const { return num_loading_; }  // neither waiting nor running
+  std::int64_t aside() const { return num_aside_; }      // computed for another engine; likewise
   PathId path(JobId job) const { return jobs_[job].path; }
   // Calls f(job) for each running job in the order of admission.
   template <class F>
@@ -195,7 +207,7 @@ class Scheduler final : private ChainGrowth {
   BlockPool& pool() { return *pool_; }
 
  private:
-  enum class State : std::uint8_t { kFree, kWaiting, kLoading, kPrefill, kDecode };
+  enum class State : std::uint8_t { kFree, kWaiting, kLoading, kPrefill, kDecode, kAside };
   struct Job {
     std::uint64_t tag = 0;
     PathId path = kNoPath;
@@ -204,6 +216,7 @@ class Scheduler final : private ChainGrowth {
     bool preempted = false;  // waiting again after having run
     bool eager = false;
     bool holding = false;  // waiting, with what was loaded in its blocks
+    bool hand_over = false, arriving = false, answered = false;
     WaitingQueue::Key key;
     std::int64_t prompt = 0;
     std::int64_t target = 0;    // tokens at which it ends
@@ -290,6 +303,7 @@ class Scheduler final : private ChainGrowth {
   JobId victim() const;
   void preempt(JobId job, TimePoint now);
   void release(JobId job, std::int64_t blocks, TimePoint now);
+  void set_aside(JobId job, TimePoint now);
   void remove(JobId job, TimePoint now);
   void plan_repeats();
   void watch_preemptions();
@@ -313,7 +327,7 @@ class Scheduler final : private ChainGrowth {
   WaitingQueue waiting_;
   JobId first_running_ = kNoJob, last_running_ = kNoJob;
   std::int64_t num_running_ = 0;
-  std::int64_t num_loading_ = 0;
+  std::int64_t num_loading_ = 0, num_aside_ = 0;
   std::vector<JobId> holding_;  // in the order in which they were loaded
   std::uint64_t next_sequence_ = 0;
   std::vector<JobId> prefilling_;  // running, prompt not all computed, in the order of admission

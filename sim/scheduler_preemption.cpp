@@ -156,6 +156,7 @@ void Scheduler::preempt(JobId id, TimePoint now) {
   release(id, blocks, now);
   remove_running(id);
   job.preempted = true;
+  job.answered = false;
   job.lost = computed + job.shift;
   expand(id);
   job.computed = job.blocks = 0;

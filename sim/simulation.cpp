@@ -20,6 +20,9 @@ std::vector<std::unique_ptr<Engine>> make_engines(const Cluster& cluster, GapBoo
     EngineSettings settings;
     settings.pool = pool.name;
     settings.model = pool.model.name;
+    settings.role = pool.role == Role::kPrefill  ? "prefill"
+                    : pool.role == Role::kDecode ? "decode"
+                                                 : "";
     settings.knobs = pool.knobs;
     settings.num_blocks = pool.num_blocks;
     settings.max_model_len = pool.max_model_len;
@@ -62,7 +65,7 @@ Simulation::Simulation(TraceReader& trace, const Cluster& cluster, const Simulat
 }
 
 Expected<Result> Simulation::run() {
-  if (Expected<void> made = make_store(); !made) return made.error();
+  if (Expected<void> made = make_fabric(); !made) return made.error();
   if (Expected<void> read = read_trace(); !read) return read.error();
   while (!queue_.empty()) {
     const auto entry = queue_.pop();
@@ -75,10 +78,17 @@ Expected<Result> Simulation::run() {
       return Error{"stopped"};
     }
   }
+  if (Expected<void> there = all_got_there(); !there) return there.error();
   // INV-CONSERVE: every request of the trace arrived and ended.
   SCSIM_CHECK(arrivals_.all_read());
   SCSIM_CHECK_EQ(arrivals_.requests(), results_.size());
   SCSIM_CHECK_EQ(arrivals_.num_ended(), results_.size());
+  for (const auto& engine : engines_) {
+    const Scheduler& scheduler = engine->scheduler();
+    SCSIM_CHECK_EQ(scheduler.running() + scheduler.waiting(), 0);
+    SCSIM_CHECK_EQ(scheduler.loading() + scheduler.aside(), 0);
+    SCSIM_CHECK_EQ(scheduler.pool().used_blocks(), 0);
+  }
   Result result;
   finish_result(result);
   return result;

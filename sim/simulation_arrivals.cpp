@@ -35,6 +35,7 @@ Expected<void> Simulation::handle(const Arrival& event) {
   result.prompt_tokens = request.prompt_tokens().value();
   if (result.tenant >= gaps_.by_tenant.size()) gaps_.by_tenant.resize(result.tenant + 1);
   if (store_ != nullptr) fetches_.emplace_back();
+  if (cluster_.disaggregation.on) transfers_.emplace_back();
   meet(result.tenant);
   if (prefetch_) prefetch_->arrived(result.session, result.tenant, queue_.now());
 
@@ -50,7 +51,7 @@ Expected<void> Simulation::handle(const Arrival& event) {
                  compression_of(pool_of_engine_[*engine], result.tenant))) {
     refuse(result, refusal->kind, refusal->detail);
   } else {
-    submit(request, *engine);
+    submit(request, routable, *engine);
   }
   arrivals_.forget(event.place);
   return open_loop ? read_trace() : Expected<void>{};
@@ -87,7 +88,8 @@ std::uint32_t Simulation::new_active() {
   return place;
 }
 
-void Simulation::submit(const Request& request, std::uint32_t engine) {
+void Simulation::submit(const Request& request, const RoutableRequest& routable,
+                        std::uint32_t engine) {
   const std::uint32_t slot = new_active();
   Active& active = active_[slot];
   const std::uint32_t generation = active.generation + 1;
@@ -99,36 +101,54 @@ void Simulation::submit(const Request& request, std::uint32_t engine) {
   RequestResult& result = results_.back();
   result.engine = static_cast<std::int32_t>(engine);
 
+  JobSpec spec = spec_of(request, engine, slot);
+  std::optional<std::uint32_t> prefill;
+  if (cluster_.disaggregation.on) prefill = prefill_engine(routable, spec, engine);
+  if (prefill) {
+    begin_handover(slot, request, spec, *prefill);
+  } else {
+    active.job = place(spec, engine, result);
+  }
+  set_deadline(request, slot);
+}
+
+JobSpec Simulation::spec_of(const Request& request, std::uint32_t engine,
+                            std::uint32_t slot) const {
+  const auto tenant = static_cast<std::uint32_t>(request.tenant.value());
   JobSpec spec;
   spec.tag = slot;
   spec.prompt = request.prompt;
   spec.output = request.output;
   spec.output_tokens = request.output_tokens.value();
   spec.max_tokens = request.max_tokens.value();
-  spec.salt = identity_.salt(pool_of_engine_[engine], result.tenant, result.session);
-  if (const MethodModel* method = identity_.method(pool_of_engine_[engine], result.tenant)) {
+  spec.salt = identity_.salt(pool_of_engine_[engine], tenant, request.session.value());
+  if (const MethodModel* method = identity_.method(pool_of_engine_[engine], tenant)) {
     spec.method = method;
     spec.compression = method->compression.get();
     spec.lossy = method->reuse != methods::ReuseClass::kExact;
   }
-  spec.partition = identity_.partition(result.tenant);
+  spec.partition = identity_.partition(tenant);
   spec.priority = request.priority;
   spec.arrival = queue_.now().ns();
   spec.tie = request.id.value();
+  return spec;
+}
+
+JobId Simulation::place(const JobSpec& spec, std::uint32_t engine, const RequestResult& result) {
   Engine& target = *engines_[engine];
   // Behind others that wait, first come first served, it cannot change what the engine does now,
   // unless those wait for limits of their own tenants.
   const bool matters = target.scheduler().waiting() == 0 || !target.settings().limits.empty() ||
                        target.settings().knobs.order == EngineKnobs::Order::kPriority;
   const std::uint32_t turn = std::min<std::uint32_t>(result.turn, Result::kMaxTurnGroup);
-  active.job = target.submit(spec, result.tenant, turn, queue_.now());
+  const JobId job = target.submit(spec, result.tenant, turn, queue_.now());
   if (!target.in_step()) {
     dispatch_soon(engine);
   } else if (matters) {
     if (const auto end = target.cut(queue_.now())) plan_changed(engine, *end);
   }
   changed(engine);
-  set_deadline(request, slot);
+  return job;
 }
 
 void Simulation::set_deadline(const Request& request, std::uint32_t slot) {

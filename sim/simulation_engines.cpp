@@ -21,12 +21,14 @@ void Simulation::dispatch_soon(std::uint32_t engine) {
 Expected<void> Simulation::handle(const StepDone& event) {
   if (event.plan != plan_[event.engine]) return {};
   Engine& engine = *engines_[event.engine];
+  completing_ = event.engine;
   engine.complete(queue_.now(), *this);
   for (const std::uint32_t slot : doomed_[event.engine]) {
-    if (active_[slot].doomed) give_up(slot);  // else it finished in this very step
+    if (active_[slot].doomed) doom(slot);  // else it finished in this very step
   }
   doomed_[event.engine].clear();
-  loaded_here(event.engine);
+  completing_.reset();
+  between_steps(event.engine);
   dispatch_soon(event.engine);
   changed(event.engine);
   return {};
@@ -47,14 +49,16 @@ Expected<void> Simulation::check_progress(std::uint32_t place) const {
   if (!endless || !arrivals_.all_read() || coming_ > 0) return {};
   for (const auto& engine : engines_) {
     const Scheduler& other = engine->scheduler();
-    if (other.running() + other.waiting() + other.loading() > 0 && !other.endless()) return {};
+    const std::int64_t jobs = other.running() + other.waiting() + other.loading() + other.aside();
+    if (jobs > 0 && !other.endless()) return {};
   }
   const auto has_deadline = [](const Active& a) { return a.job != kNoJob && a.limited; };
   if (std::ranges::any_of(active_, has_deadline)) return {};
 
   const Engine& engine = *engines_[place];
   const auto request = [&](JobId job) {
-    return results_[active_[engine.scheduler().tag(job)].result].request;
+    return results_[active_[static_cast<std::uint32_t>(engine.scheduler().tag(job))].result]
+        .request;
   };
   const auto [one, other] = std::minmax({request(endless->first), request(endless->second)});
   return Error{"pool " + engine.settings().pool + ", engine " + std::to_string(place) +

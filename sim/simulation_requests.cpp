@@ -17,6 +17,12 @@ void Simulation::close_phase(Active& active) {
     result.stage_ns[at(Stage::kRetrieval)] += (queue_.now() - active.since).ns();
     return;
   }
+  if (active.phase == Active::Phase::kHandover) {
+    const std::int64_t waited = (queue_.now() - active.since).ns();
+    result.stage_ns[at(Stage::kRetrieval)] += waited;
+    transfers_[active.result].wait_ns += waited;
+    return;
+  }
   const PerStage<std::int64_t>& ledger = engines_[active.engine]->ledger();
   for (std::size_t s = 0; s < kNumStages; ++s) {
     const std::int64_t spent = ledger[s] - active.ledger[s];
@@ -35,24 +41,29 @@ void Simulation::open_phase(Active& active, Active::Phase phase) {
 }
 
 void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
-  Active& active = active_[tag];
+  const auto slot = static_cast<std::uint32_t>(tag);
+  Active& active = active_[slot];
   RequestResult& result = results_[active.result];
   close_phase(active);
-  open_phase(active, Active::Phase::kPrefill);
-  if (!how.resumed) {
+  // Whose prompt and first token came from elsewhere goes on to decode.
+  const bool came = (tag & kAtPrefill) == 0 && !transfers_.empty() &&
+                    transfers_[active.result].prefill_engine >= 0;
+  const bool decodes = came && how.found + how.loaded == result.prompt_tokens;
+  open_phase(active, decodes ? Active::Phase::kDecode : Active::Phase::kPrefill);
+  if (!how.resumed && !came) {
     result.scheduled = queue_.now();
     result.found_tokens = how.found;
     if (store_ == nullptr && how.found_lossy > 0) {
       fetches_.resize(results_.size());
-      fetch_of(tag).found_lossy_tokens = how.found_lossy;
+      fetch_of(slot).found_lossy_tokens = how.found_lossy;
     }
     if (store_ != nullptr) {
-      FetchResult& fetch = fetch_of(tag);
+      FetchResult& fetch = fetch_of(slot);
       fetch.found_lossy_tokens = how.found_lossy;
       if (how.loaded == 0) {
         fetch = FetchResult{.found_lossy_tokens = how.found_lossy, .wait_ns = fetch.wait_ns};
         store_->asked(active.engine, engines_[active.engine]->scheduler().path(active.job),
-                      result.prompt_tokens, how.found, use_of(tag));
+                      result.prompt_tokens, how.found, use_of(slot));
       }
     }
   }
@@ -60,25 +71,28 @@ void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
 }
 
 void Simulation::preempted(std::uint64_t tag) {
-  Active& active = active_[tag];
+  Active& active = active_[static_cast<std::uint32_t>(tag)];
   close_phase(active);
   open_phase(active, Active::Phase::kQueue);
   ++results_[active.result].preemptions;
 }
 
 void Simulation::loading(std::uint64_t tag, const Step::Load& load) {
-  Active& active = active_[tag];
+  const auto slot = static_cast<std::uint32_t>(tag);
+  if (load.arriving) return made_room(slot, load);
+  Active& active = active_[slot];
   close_phase(active);
   open_phase(active, Active::Phase::kLoad);
   const Scheduler& scheduler = engines_[active.engine]->scheduler();
   const PathId path = scheduler.path(active.job);
   const std::int64_t known = scheduler.known_tokens(active.job);
-  if (!load.resumed) store_->asked(active.engine, path, known, load.found, use_of(tag));
+  if (!load.resumed) store_->asked(active.engine, path, known, load.found, use_of(slot));
   store_->begin_load(active.engine, path, load.found, known - 1,
-                     tag | std::uint64_t{active.generation} << 32, use_of(tag));
+                     slot | std::uint64_t{active.generation} << 32, use_of(slot));
 }
 
 void Simulation::first_token(std::uint64_t tag) {
+  if ((tag & kAtPrefill) != 0) return computed_prompt(static_cast<std::uint32_t>(tag));
   Active& active = active_[tag];
   RequestResult& result = results_[active.result];
   close_phase(active);
@@ -112,23 +126,30 @@ void Simulation::finished(std::uint64_t tag, std::int64_t produced) {
 Expected<void> Simulation::handle(const Deadline& event) {
   Active& active = active_[event.active];
   if (active.generation != event.generation || active.job == kNoJob) return {};
-  const std::uint32_t place = active.engine;
-  if (!engines_[place]->in_step()) {
-    give_up(event.active);
-    changed(place);
-    return {};
-  }
   active.doomed = true;
-  doomed_[place].push_back(event.active);
-  if (const auto end = engines_[place]->cut(queue_.now())) plan_changed(place, *end);
+  doom(event.active);
   return {};
+}
+
+// Gives the request up as soon as the engine it is at is between steps.
+void Simulation::doom(std::uint32_t slot) {
+  const std::uint32_t place = active_[slot].engine;
+  if (!engines_[place]->in_step()) {
+    give_up(slot);
+    changed(place);
+    return;
+  }
+  doomed_[place].push_back(slot);
+  if (const auto end = engines_[place]->cut(queue_.now())) plan_changed(place, *end);
 }
 
 // Ends a request before it has finished. REQUIRES: its engine is between steps.
 void Simulation::give_up(std::uint32_t slot) {
   const Active& active = active_[slot];
   Engine& engine = *engines_[active.engine];
-  const std::int64_t produced = engine.scheduler().produced(active.job);
+  // A token that is to come with the prompt has not been seen yet.
+  const std::int64_t produced =
+      results_[active.result].output_tokens == 0 ? 0 : engine.scheduler().produced(active.job);
   engine.cancel(active.job, queue_.now());
   end_request(slot, active.fate, produced);
 }
@@ -143,6 +164,7 @@ void Simulation::end_request(std::uint32_t slot, Outcome outcome, std::int64_t p
   std::int64_t total = 0;
   for (const std::int64_t ns : result.stage_ns) total += ns;
   SCSIM_CHECK_EQ(total, (result.end - result.arrival).ns());  // INV-LEDGER
+  drop_handover(slot);
   active.job = kNoJob;
   active.doomed = false;
   unused_active_.push_back(slot);

@@ -68,14 +68,19 @@ void Simulation::finish_result(Result& result) {
   for (const auto& engine : engines_) {
     result.timeline_bin = std::max(result.timeline_bin, engine->timeline_width());
   }
-  if (store_ != nullptr) {
-    result.timeline_bin = std::max(result.timeline_bin, store_->timeline_width());
-    store_->end_of_run(result);
+  if (fabric_ != nullptr) {
+    Network& network = fabric_->network();
+    result.timeline_bin = std::max(result.timeline_bin, network.timeline_width());
+    if (store_ != nullptr)
+      result.timeline_bin = std::max(result.timeline_bin, store_->timeline_width());
+    result.links = network.end_of_run(result.end, result.timeline_bin);
+    if (store_ != nullptr) store_->end_of_run(result);
   }
   if (!fetches_.empty()) {  // of tiers, or of lossy caches in the engines' own memory
     fetches_.resize(result.requests.size());
     result.fetches = std::move(fetches_);
   }
+  result.transfers = std::move(transfers_);
   say_extrapolated(result);
   for (const std::string& name : identity_.unseen())
     result.honesty.push_back("unused: the trace has no tenant " + name);

@@ -49,7 +49,18 @@ struct Prefetch {
   std::uint64_t session;
 };
 
-using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone, Prefetch>;
+struct LinkTurn {
+  std::size_t failure;  // of the fabric's
+  bool up;
+};
+
+struct HandedOver {
+  std::uint32_t active;
+  std::uint32_t generation;
+};
+
+using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone, Prefetch,
+                           LinkTurn, HandedOver>;
 
 // Requests between arrival and end.
 struct Active {
@@ -57,13 +68,40 @@ struct Active {
   std::uint32_t engine = 0;
   JobId job = kNoJob;
   std::uint32_t generation = 0;
-  enum class Phase : std::uint8_t { kQueue, kLoad, kPrefill, kDecode } phase = Phase::kQueue;
+  enum class Phase : std::uint8_t {
+    kQueue,
+    kLoad,
+    kHandover,
+    kPrefill,
+    kDecode
+  } phase = Phase::kQueue;
   bool limited = false;  // it has a deadline
   bool doomed = false;   // to be cancelled at the end of the step
   Outcome fate = Outcome::kCancelled;
   TimePoint since;                  // of the phase
   PerStage<std::int64_t> ledger{};  // of the engine at that time
 };
+
+// A prompt that one engine computes and another answers (simulation_handover.cpp).
+struct Handover {
+  bool under_way = false;
+  std::uint32_t prefill_engine = 0, decode_engine = 0;
+  JobId prefill_job = kNoJob, decode_job = kNoJob;
+  std::vector<Span> prompt;
+  JobSpec later;                  // of the job that is submitted second
+  bool answered_at_once = false;  // the first token is the last
+  bool computed = false;
+  bool no_way = false;     // led from one to the other when there was something to send
+  std::int64_t found = 0;  // tokens that the decode engine had
+  std::int64_t sent = 0;   // of the first ones, that it had or that are on their way
+  bool started = false;
+  TimePoint from;             // when it was
+  std::vector<FlowId> flows;  // under way
+};
+// In JobSpec::tag, of a job at a prefill engine; in a transfer's tag, of KV handed over. The rest
+// is the place in the list of active requests.
+inline constexpr std::uint64_t kAtPrefill = std::uint64_t{1} << 32;
+inline constexpr std::uint64_t kHandoverTransfer = std::uint64_t{1} << 63;
 
 // What an engine's scheduler and blocks say to the store, with the engine's number.
 class StoreAtEngine final : public KvSource, public EvictionListener {
@@ -97,8 +135,12 @@ class Simulation final : private Engine::Listener {
   Expected<void> handle(const Observe& event);
   Expected<void> handle(const TransferDone& event);
   Expected<void> handle(const Prefetch& event);
+  Expected<void> handle(const LinkTurn& event);
+  Expected<void> handle(const HandedOver& event);
 
-  Expected<void> make_store();
+  Expected<void> make_fabric();
+  void make_store();
+  Expected<void> all_got_there() const;
   void expect_transfers();
   bool all_ended() const {
     return arrivals_.all_read() && arrivals_.num_ended() == arrivals_.requests();
@@ -110,7 +152,26 @@ class Simulation final : private Engine::Listener {
   Expected<void> read_trace();
   void schedule_due();
   void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
-  void submit(const Request& request, std::uint32_t engine);
+  void submit(const Request& request, const RoutableRequest& routable, std::uint32_t engine);
+  JobSpec spec_of(const Request& request, std::uint32_t engine, std::uint32_t slot) const;
+  JobId place(const JobSpec& spec, std::uint32_t engine, const RequestResult& result);
+
+  std::optional<std::uint32_t> prefill_engine(const RoutableRequest& request, const JobSpec& spec,
+                                              std::uint32_t decode);
+  void begin_handover(std::uint32_t slot, const Request& request, JobSpec decode,
+                      std::uint32_t prefill_engine);
+  void place_later(Active& active, Handover& handover);
+  void made_room(std::uint32_t slot, const Step::Load& load);
+  std::optional<std::int64_t> claim(std::uint32_t slot, std::int64_t upto);
+  void send(std::uint32_t slot, std::int64_t bytes, Duration delay);
+  void computed_prompt(std::uint32_t slot);
+  void moved_for(std::uint32_t slot, FlowId flow);
+  void handed_over(std::uint32_t slot);
+  void arrived_at(std::uint32_t engine, std::uint32_t slot);
+  void drop_handover(std::uint32_t slot);
+  void leave(std::uint32_t engine, JobId job);
+  void settle(std::uint32_t engine);
+  void between_steps(std::uint32_t engine);
   const CompressionRule* compression_of(std::size_t pool, std::uint32_t tenant) const {
     const MethodModel* method = identity_.method(pool, tenant);
     return method == nullptr ? nullptr : method->compression.get();
@@ -121,6 +182,7 @@ class Simulation final : private Engine::Listener {
   void dispatch_soon(std::uint32_t engine);
   void changed(std::uint32_t engine);
   std::uint32_t new_active();
+  void doom(std::uint32_t slot);
   void give_up(std::uint32_t slot);
   void close_phase(Active& active);
   void open_phase(Active& active, Active::Phase phase);
@@ -131,6 +193,7 @@ class Simulation final : private Engine::Listener {
   void admitted(std::uint64_t tag, const Step::Admitted& how) override;
   void preempted(std::uint64_t tag) override;
   void loading(std::uint64_t tag, const Step::Load& load) override;
+  void prefilling(std::uint64_t tag, const Step::Prefill& prefill, TimePoint end) override;
   void first_token(std::uint64_t tag) override;
   void finished(std::uint64_t tag, std::int64_t produced) override;
 
@@ -148,6 +211,8 @@ class Simulation final : private Engine::Listener {
   std::vector<std::size_t> pool_of_engine_;
   CacheIdentity identity_;
   std::size_t tenants_met_ = 0;
+  std::unique_ptr<Fabric> fabric_;  // none where nothing moves between engines and tiers
+  std::vector<Network::Done> moved_;
   std::unique_ptr<TieredStore> store_;  // none without tiers
   std::vector<std::unique_ptr<StoreAtEngine>> store_at_;
   std::optional<SessionPrefetch> prefetch_;  // none where no tier prefetches
@@ -156,6 +221,13 @@ class Simulation final : private Engine::Listener {
   std::vector<TieredStore::Loaded> arrived_;
   std::vector<std::vector<TieredStore::Loaded>> loaded_;  // during its step, by engine
   std::vector<FetchResult> fetches_;
+  // Where pools have roles: by active request; by engine, jobs that go and requests whose KV has
+  // come, both to be told it between steps; the engine whose step is just ending.
+  std::vector<Handover> handovers_;
+  std::vector<std::vector<JobId>> leaving_;
+  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> arriving_;  // and generation
+  std::optional<std::uint32_t> completing_;
+  std::vector<TransferResult> transfers_;
   std::vector<std::uint64_t> plan_;                 // number of each engine's plan
   std::vector<char> dispatching_;                   // a Dispatch event is on its way
   std::vector<std::vector<std::uint32_t>> doomed_;  // active requests to cancel, by engine

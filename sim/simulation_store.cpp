@@ -5,11 +5,30 @@
 
 namespace scsim::sim {
 
-Expected<void> Simulation::make_store() {
-  if (cluster_.store.tiers.empty()) return {};
-  auto store = TieredStore::make(cluster_, paths_);
-  if (!store) return store.error();
-  store_ = *std::move(store);
+Expected<void> Simulation::make_fabric() {
+  if (cluster_.store.tiers.empty() && cluster_.store.link_failures.empty() &&
+      !cluster_.disaggregation.on)
+    return {};
+  auto fabric = Fabric::make(cluster_);
+  if (!fabric) return fabric.error();
+  fabric_ = *std::move(fabric);
+  for (std::size_t i = 0; i < fabric_->failures().size(); ++i) {
+    const Fabric::Failure& failure = fabric_->failures()[i];
+    // What arrives at that instant has arrived.
+    queue_.schedule_at(failure.at, Phase::kDispatch, LinkTurn{i, false});
+    if (failure.lasts > Duration{})
+      queue_.schedule_at(failure.at + failure.lasts, Phase::kDispatch, LinkTurn{i, true});
+  }
+  if (cluster_.disaggregation.on) {
+    leaving_.resize(engines_.size());
+    arriving_.resize(engines_.size());
+  }
+  if (!cluster_.store.tiers.empty()) make_store();
+  return {};
+}
+
+void Simulation::make_store() {
+  store_ = std::make_unique<TieredStore>(cluster_, paths_, *fabric_);
   frontend_.set_tiers(store_->facts());
   for (std::size_t i = 0; i < engines_.size(); ++i) {
     store_at_.push_back(std::make_unique<StoreAtEngine>(*store_, i, *engines_[i]));
@@ -17,7 +36,24 @@ Expected<void> Simulation::make_store() {
     engines_[i]->scheduler().pool().set_listener(store_at_[i].get());
   }
   if (store_->prefetches()) prefetch_.emplace(cluster_.store.prefetch_after, paths_);
+}
+
+Expected<void> Simulation::handle(const LinkTurn& event) {
+  if (all_ended()) return {};
+  const Fabric::Failure& failure = fabric_->failures()[event.failure];
+  for (const LinkId link : {failure.there, failure.back})
+    fabric_->network().set_link(link, event.up, queue_.now());
+  if (store_ != nullptr) store_->links_changed();
   return {};
+}
+
+// An error if something waits for a link that never comes back.
+Expected<void> Simulation::all_got_there() const {
+  if (fabric_ == nullptr || fabric_->network().stranded() == 0 || all_ended()) return {};
+  return Error{"network.failures: " + std::to_string(fabric_->network().stranded()) +
+               " transfers wait for ever: links went down for good, and no other way leads where "
+               "they go. Give the failures an end (lasts), requests a request_timeout, or the "
+               "cluster another link"};
 }
 
 Expected<void> Simulation::handle(const Prefetch& event) {
@@ -32,10 +68,10 @@ Expected<void> Simulation::handle(const Prefetch& event) {
 
 // Whoever may have started transfers calls this.
 void Simulation::expect_transfers() {
-  if (store_ == nullptr) return;
+  if (fabric_ == nullptr) return;
   // What moves after the last request has ended is nobody's concern.
   if (all_ended()) return;
-  const auto when = store_->next();
+  const auto when = fabric_->network().next();
   if (!when || (transfer_at_ && *transfer_at_ <= *when)) return;
   transfer_at_ = *when;
   // What takes no time ends behind what began it.
@@ -48,7 +84,16 @@ Expected<void> Simulation::handle(const TransferDone& event) {
   if (all_ended()) return {};
   transfer_at_.reset();
   arrived_.clear();
-  store_->advance(queue_.now(), arrived_);
+  moved_.clear();
+  if (store_ != nullptr) store_->demote_what_left(queue_.now());
+  fabric_->network().advance(queue_.now(), moved_);
+  for (std::size_t i = 0; i < moved_.size(); ++i) {
+    if ((moved_[i].tag & kHandoverTransfer) == 0) {
+      store_->arrived(moved_[i], arrived_);
+    } else {
+      moved_for(static_cast<std::uint32_t>(moved_[i].tag), moved_[i].flow);
+    }
+  }
   for (const TieredStore::Loaded& loaded : arrived_) {
     const auto slot = static_cast<std::uint32_t>(loaded.tag);
     const Active& active = active_[slot];

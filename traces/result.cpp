@@ -93,6 +93,7 @@ void fill_engine(const EngineResult& engine, proto::ResultEngine& message) {
   message.set_evicted_blocks(engine.evicted_blocks);
   message.set_peak_used_blocks(engine.peak_used_blocks);
   message.set_abandoned_loads(engine.abandoned_loads);
+  message.set_role(engine.role);
   message.mutable_stage_ns()->Add(engine.stage_ns.begin(), engine.stage_ns.end());
   message.set_idle_ns(engine.idle_ns);
   message.set_hbm_bytes(engine.hbm_bytes);
@@ -136,6 +137,7 @@ Expected<void> take_engine(const proto::ResultEngine& message, Result& result) {
   engine.evicted_blocks = message.evicted_blocks();
   engine.peak_used_blocks = message.peak_used_blocks();
   engine.abandoned_loads = message.abandoned_loads();
+  engine.role = message.role();
   engine.idle_ns = message.idle_ns();
   engine.hbm_bytes = message.hbm_bytes();
   engine.flops = message.flops();
@@ -273,6 +275,7 @@ Expected<void> take_requests(const proto::ResultRequests& columns, Result& resul
     std::copy(stages, stages + static_cast<int>(kNumStages), request.stage_ns.begin());
     result.requests.push_back(request);
   }
+  if (const auto taken = take_transfers(columns, result); !taken) return taken;
   return result.tiers.empty() ? Expected<void>{} : take_fetches(columns, result);
 }
 
@@ -351,6 +354,7 @@ Expected<void> take_record(const proto::ResultRecord& record, Result& result,
 
 Expected<void> write_result(const Result& result, const std::string& path) {
   if (!result.tiers.empty()) SCSIM_CHECK_EQ(result.fetches.size(), result.requests.size());
+  if (!result.transfers.empty()) SCSIM_CHECK_EQ(result.transfers.size(), result.requests.size());
   Expected<RecordWriter> writer = RecordWriter::create(path);
   if (!writer) return writer.error();
   proto::ResultRecord record;
@@ -386,6 +390,8 @@ Expected<void> write_result(const Result& result, const std::string& path) {
     fill_requests(requests.subspan(at, count), *record.mutable_requests());
     if (!result.tiers.empty())
       fill_fetches(fetches.subspan(at, count), result.tiers.size(), *record.mutable_requests());
+    if (!result.transfers.empty())
+      fill_transfers(std::span(result.transfers).subspan(at, count), *record.mutable_requests());
     writer->append(record);
   }
   append_gaps(result.gaps, proto::ResultGaps::ALL, *writer);

@@ -98,6 +98,7 @@ struct Watts {
 struct EngineResult {
   std::string pool;
   std::string model;
+  std::string role;  // prefill or decode; empty: both
   std::int64_t num_blocks = 0, block_tokens = 0;
   std::int64_t max_sequences = 0;  // requests that may run at once; 0: not known
   std::int64_t steps = 0, prefill_tokens = 0, decode_tokens = 0;
@@ -125,6 +126,22 @@ struct FetchResult {
   std::int64_t avoided_ns =
       0;  // what computing those tokens would have taken its engine, estimated
 };
+
+// How the KV of a request's prompt came to the engine that answers, in clusters with pools of
+// roles.
+struct TransferResult {
+  // Why its prompt was computed where its answer was: it was not; its pool has the role of both;
+  // the decider said so; every prefill engine had too much waiting; none could hold the prompt; no
+  // way led from the prefill engine when its KV was to be moved.
+  enum class Local : std::uint8_t { kNo, kNoRoles, kDecider, kBusy, kTooLong, kNoWay };
+  std::int32_t prefill_engine = -1;  // -1: none was asked
+  Local local = Local::kNoRoles;
+  std::int64_t tokens = 0, bytes = 0;  // that had to be moved
+  std::int64_t moving_ns = 0;          // from when the first could move to when the last had
+  std::int64_t wait_ns = 0;            // of that, when the request waited for nothing else
+};
+inline constexpr std::array<std::string_view, 6> kLocalNames = {"remote", "no_roles", "decider",
+                                                                "busy",   "too_long", "no_way"};
 
 // One tier of the store, summed over its instances (one per engine or node, or one in all).
 struct TierResult {
@@ -161,6 +178,8 @@ struct LinkResult {
   double price_per_gb = 0;     // dollars for 10^9 bytes
   // Of links with a price: bytes that have passed it, by whose request moved them.
   std::vector<std::int64_t> bytes_by_tenant;
+  std::int64_t down_ns = 0;   // out of order
+  std::int64_t rerouted = 0;  // transfers that left it when it went down
 };
 
 struct Result {
@@ -188,7 +207,8 @@ struct Result {
   std::int64_t store_block_tokens = 0;
   std::vector<TierResult> tiers;  // nearest to the engines first
   std::vector<LinkResult> links;
-  std::vector<FetchResult> fetches;  // one per request, in their order; or none
+  std::vector<FetchResult> fetches;       // one per request, in their order; or none
+  std::vector<TransferResult> transfers;  // likewise
 };
 
 Expected<void> write_result(const Result& result, const std::string& path);

@@ -119,6 +119,8 @@ void fill_link(const LinkResult& link, proto::ResultLink& message) {
   message.mutable_carried()->Add(link.carried.begin(), link.carried.end());
   message.set_price_per_gb(link.price_per_gb);
   message.mutable_bytes_by_tenant()->Add(link.bytes_by_tenant.begin(), link.bytes_by_tenant.end());
+  message.set_down_ns(link.down_ns);
+  message.set_rerouted(link.rerouted);
 }
 
 void take_link(const proto::ResultLink& message, Result& result) {
@@ -130,6 +132,43 @@ void take_link(const proto::ResultLink& message, Result& result) {
   link.carried.assign(message.carried().begin(), message.carried().end());
   link.price_per_gb = message.price_per_gb();
   link.bytes_by_tenant.assign(message.bytes_by_tenant().begin(), message.bytes_by_tenant().end());
+  link.down_ns = message.down_ns();
+  link.rerouted = message.rerouted();
+}
+
+void fill_transfers(std::span<const TransferResult> transfers, proto::ResultRequests& columns) {
+  for (const TransferResult& transfer : transfers) {
+    columns.add_prefill_engine(transfer.prefill_engine);
+    columns.add_prefill_local(static_cast<std::uint32_t>(transfer.local));
+    columns.add_transfer_tokens(transfer.tokens);
+    columns.add_transfer_bytes(transfer.bytes);
+    columns.add_transfer_ns(transfer.moving_ns);
+    columns.add_transfer_wait_ns(transfer.wait_ns);
+  }
+}
+
+Expected<void> take_transfers(const proto::ResultRequests& columns, Result& result) {
+  if (columns.prefill_engine_size() == 0) return {};
+  const int rows = columns.request_size();
+  for (const int size : {columns.prefill_engine_size(), columns.prefill_local_size(),
+                         columns.transfer_tokens_size(), columns.transfer_bytes_size(),
+                         columns.transfer_ns_size(), columns.transfer_wait_ns_size()}) {
+    if (size != rows) return Error{"the columns of the requests' transfers differ in length"};
+  }
+  for (int row = 0; row < rows; ++row) {
+    TransferResult& transfer = result.transfers.emplace_back();
+    transfer.prefill_engine = columns.prefill_engine(row);
+    if (transfer.prefill_engine < -1 ||
+        transfer.prefill_engine >= static_cast<std::int64_t>(result.engines.size()) ||
+        columns.prefill_local(row) >= kLocalNames.size())
+      return Error{"a prompt was computed at an engine, or there for a reason, that is not there"};
+    transfer.local = static_cast<TransferResult::Local>(columns.prefill_local(row));
+    transfer.tokens = columns.transfer_tokens(row);
+    transfer.bytes = columns.transfer_bytes(row);
+    transfer.moving_ns = columns.transfer_ns(row);
+    transfer.wait_ns = columns.transfer_wait_ns(row);
+  }
+  return {};
 }
 
 }  // namespace scsim

@@ -138,6 +138,21 @@ std::vector<Metric> make_table() {
        fetched_share},
       {"utilisation", "share of the window in which GPUs were in a step", kFraction, kNeither,
        [](In in) { return or_none(in.summary.cluster.utilisation); }},
+      {"prefill_utilisation", "the same of pools of role prefill", kFraction, kNeither,
+       [](In in) {
+         return in.summary.transfers ? or_none(in.summary.transfers->prefill.utilisation) : kNone;
+       }},
+      {"decode_utilisation", "the same of pools of role decode", kFraction, kNeither,
+       [](In in) {
+         return in.summary.transfers ? or_none(in.summary.transfers->decode.utilisation) : kNone;
+       }},
+      {"kv_transfer_mean_s", "mean time a prompt's KV took from prefill to decode engine", kSeconds,
+       kLower,
+       [](In in) {
+         return in.summary.transfers && in.summary.transfers->moved() > 0
+                    ? in.summary.transfers->mean_seconds
+                    : kNone;
+       }},
       {"waiting", "mean requests waiting", kCount, kLower,
        [](In in) { return in.summary.cluster.waiting; }},
       {"running", "mean requests running", kCount, kNeither,

@@ -20,15 +20,17 @@ constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-Network::Network(const Topology& topology) : topology_(topology) {
+Network::Network(Topology& topology) : topology_(topology) {
   const std::size_t links = topology.links().size();
   const std::size_t bins =
       std::clamp(kBinsOfAll / std::max<std::size_t>(links, 1), kLeastBins, kMostBins) &
       ~std::size_t{1};
   links_.reserve(links);
   for (std::size_t i = 0; i < links; ++i) {
-    links_.push_back(
-        LinkState{.classes = {}, .busy_since = {}, .carried = Timeline<1>(bins, kTimelineWidth)});
+    links_.push_back(LinkState{.classes = {},
+                               .busy_since = {},
+                               .carried = Timeline<1>(bins, kTimelineWidth),
+                               .down_since = {}});
   }
   for (const Topology::Link& link : topology.links()) priced_ = priced_ || link.price_per_gb > 0;
   link_seen_.resize(links_.size());
@@ -74,12 +76,17 @@ FlowId Network::start(const Route& route, std::int64_t bytes, Duration delay, st
                       .bytes = bytes,
                       .tenant = tenant,
                       .of = of,
-                      .moving = false,
+                      .begin = now + route.latency + delay,
                       .pending = {},
                       .member = {}};
   classes_[of].started += bytes;
   classes_[of].present += bytes;
-  slots_[slot(id)].pending = pending_.push({now + route.latency + delay, id});
+  const bool whole = std::ranges::all_of(route.links, [&](LinkId l) { return topology_.up(l); });
+  if (whole) {
+    slots_[slot(id)].pending = pending_.push({slots_[slot(id)].begin, id});
+  } else {  // it was the best way once
+    go(id, now);
+  }
   return id;
 }
 
@@ -118,7 +125,7 @@ void Network::begin(FlowId id, Instant now, std::vector<Done>& done) {
   }
   tick(cls, now);
   if (cls.members.empty()) cls.clock = 0;  // keeps its precision
-  transfer.moving = true;
+  transfer.state = Transfer::State::kMoving;
   transfer.member = cls.members.push({cls.clock + static_cast<double>(transfer.bytes), id});
   for (const LinkId link_id : cls.route->links) {
     LinkState& link = links_[link_id];
@@ -181,21 +188,80 @@ void Network::left(ClassId id, Instant now, std::int64_t transfers) {
 
 std::int64_t Network::cancel(FlowId id, TimePoint now) {
   SCSIM_CHECK(!next() || *next() >= now);
-  const Transfer transfer = find(id);
-  if (!transfer.moving) {
-    pending_.erase(transfer.pending);
-    forget(id, 0);
-    return 0;
-  }
+  const std::int64_t before = find(id).before, moved = take_out(id, {now});
+  forget(id, moved);
+  share_again({now});
+  return before + moved;
+}
+
+// From where it waits or moves; it stays in its class's books. Gives the bytes it has moved there.
+std::int64_t Network::take_out(FlowId id, Instant now) {
+  const Transfer& transfer = find(id);
+  if (transfer.state == Transfer::State::kPending) pending_.erase(transfer.pending);
+  if (transfer.state == Transfer::State::kStranded) std::erase(stranded_, id);
+  if (transfer.state != Transfer::State::kMoving) return 0;
   Class& cls = classes_[transfer.of];
-  const Instant at{now};
-  tick(cls, at);
+  tick(cls, now);
   const std::int64_t bytes = moved(cls, *transfer.member, transfer.bytes);
   cls.members.erase(transfer.member);
-  forget(id, bytes);
-  left(transfer.of, at, 1);
-  share_again(at);
+  left(transfer.of, now, 1);
   return bytes;
+}
+
+// On the best route there is for it now. REQUIRES: it has been taken out.
+void Network::go(FlowId id, TimePoint now) {
+  Transfer& transfer = slots_[slot(id)];
+  const std::vector<LinkId>& old = classes_[transfer.of].route->links;
+  const Route* route = topology_.route(topology_.links()[old.front()].from,
+                                       topology_.links()[old.back()].to, id.value());
+  if (route == nullptr) {
+    transfer.state = Transfer::State::kStranded;
+    stranded_.push_back(id);
+    return;
+  }
+  Class& from = classes_[transfer.of];
+  from.started -= transfer.bytes;
+  from.present -= transfer.bytes;
+  transfer.of = class_of(*route);
+  Class& to = classes_[transfer.of];
+  to.started += transfer.bytes;
+  to.present += transfer.bytes;
+  transfer.state = Transfer::State::kPending;
+  transfer.begin = std::max(transfer.begin, now + route->latency);
+  transfer.pending = pending_.push({transfer.begin, id});
+}
+
+void Network::set_link(LinkId link, bool up, TimePoint now) {
+  SCSIM_CHECK(!next() || *next() >= now);
+  if (topology_.up(link) == up) return;
+  topology_.set_up(link, up);
+  LinkState& state = links_[link];
+  if (up) state.down += (now - state.down_since).ns();
+  state.down_since = now;
+  std::vector<FlowId> leaving = stranded_;
+  if (!up) {
+    leaving.clear();
+    for (const Transfer& transfer : slots_) {
+      if (!transfer.id.valid() || transfer.state == Transfer::State::kStranded) continue;
+      const std::vector<LinkId>& links = classes_[transfer.of].route->links;
+      if (std::ranges::count(links, link) > 0) leaving.push_back(transfer.id);
+    }
+    state.rerouted += static_cast<std::int64_t>(leaving.size());
+    rerouted_ += static_cast<std::int64_t>(leaving.size());
+  }
+  std::ranges::sort(leaving);
+  for (const FlowId id : leaving) {
+    Transfer& transfer = slots_[slot(id)];
+    const std::int64_t moved = take_out(id, {now});
+    Class& cls = classes_[transfer.of];
+    count(cls, transfer.tenant, moved);
+    cls.moved += moved;
+    cls.present -= moved;
+    transfer.before += moved;
+    transfer.bytes -= moved;
+    go(id, now);
+  }
+  share_again({now});
 }
 
 const Network::Transfer& Network::find(FlowId id) const {
@@ -414,6 +480,8 @@ std::vector<LinkResult> Network::end_of_run(TimePoint end, Duration width) {
     const double still = link.transfers > 0 ? nanoseconds(link.busy_since, {end}) : 0;
     result.busy_ns = static_cast<std::int64_t>(link.busy + still + 0.5);
     result.carried = link.carried.means(0, end);
+    result.rerouted = link.rerouted;
+    result.down_ns = link.down + (topology_.up(id) ? 0 : (end - link.down_since).ns());
     result.price_per_gb = topology_.links()[id].price_per_gb;
   }
   for (const Class& cls : classes_) {

@@ -3,6 +3,7 @@
 //   Network network(topology);
 //   network.start(*route, bytes, extra_latency, tag, now);
 //   while (auto when = network.next()) network.advance(*when, done);
+//   network.set_link(link, false, now);   // what was on it goes another way, or waits
 //
 // A transfer's first byte moves after its latency; from then on its rate is its max-min fair share:
 // no rate can grow but at the cost of one that is no larger (Bertsekas and Gallager, Data Networks,
@@ -43,8 +44,8 @@ class Network {
     FlowId flow{};
   };
 
-  // The topology outlives the network and does not change.
-  explicit Network(const Topology& topology);
+  // The topology outlives the network and gets no further links.
+  explicit Network(Topology& topology);
   Network(const Network&) = delete;
 
   // `delay` comes on top of the route's latency. Routes are the topology's own. On links with a
@@ -59,6 +60,14 @@ class Network {
   // The others have its share at once. Gives the bytes it has moved, rounded. REQUIRES: it has not
   // been reported as done, and advance() has done all that was due before `now`.
   std::int64_t cancel(FlowId flow, TimePoint now);
+
+  // The link goes down or comes up again. Transfers that were on it, or about to be, leave at once
+  // for the route of their flow that is best now, where they pay its latency and go on with the
+  // bytes they have left; if there is none they wait for one. Those that went another way stay
+  // there when the link is back. REQUIRES: advance() has done all that was due before `now`.
+  void set_link(LinkId link, bool up, TimePoint now);
+  std::int64_t rerouted() const { return rerouted_; }  // so far; each time one was
+  std::size_t stranded() const { return stranded_.size(); }
 
   std::size_t in_flight() const { return slots_.size() - free_.size(); }
   // What a transfer starting now could expect, were nothing to begin or end before it has: an
@@ -108,10 +117,12 @@ class Network {
   struct Transfer {
     FlowId id;  // none: the slot is free
     std::uint64_t tag = 0;
-    std::int64_t bytes = 0;
+    std::int64_t bytes = 0;   // that it has to move on this route
+    std::int64_t before = 0;  // moved on others
     std::uint32_t tenant = kNobody;
     ClassId of = 0;
-    bool moving = false;
+    enum class State : std::uint8_t { kPending, kMoving, kStranded } state = State::kPending;
+    TimePoint begin;                     // it moves no earlier
     Heap<Pending>::handle_type pending;  // until it moves
     Heap<Member>::handle_type member;    // then
   };
@@ -136,6 +147,9 @@ class Network {
     double busy = 0;  // nanoseconds
     Instant busy_since;
     Timeline<1> carried;
+    std::int64_t rerouted = 0;  // transfers that left when it went down
+    std::int64_t down = 0;      // nanoseconds
+    TimePoint down_since;
     // While rates are made:
     double unfrozen = 0, left = 0;
     bool whole = false;       // all its classes are in the region
@@ -148,6 +162,8 @@ class Network {
   void begin(FlowId id, Instant now, std::vector<Done>& done);
   void finish_first(ClassId id, Instant now, std::vector<Done>& done);
   void finish(FlowId id, Instant now, std::vector<Done>& done);
+  std::int64_t take_out(FlowId id, Instant now);
+  void go(FlowId id, TimePoint now);
   void forget(FlowId id, std::int64_t moved);
   void left(ClassId id, Instant now, std::int64_t transfers);
   void change(ClassId id);
@@ -164,7 +180,7 @@ class Network {
 
   void count(Class& cls, std::uint32_t tenant, std::int64_t moved) const;
 
-  const Topology& topology_;
+  Topology& topology_;
   bool priced_ = false;  // a link has a price
   std::deque<Class> classes_;
   std::map<const Route*, ClassId> class_of_route_;
@@ -174,6 +190,8 @@ class Network {
   Heap<Pending> pending_;
   std::set<std::pair<Instant, ClassId>> ends_;  // of classes with members
   std::uint64_t starts_ = 0;
+  std::vector<FlowId> stranded_;  // there is no way for them
+  std::int64_t rerouted_ = 0;
   std::vector<ClassId> changed_;  // classes whose members have, since rates were made
   std::vector<ClassId> region_;   // whose rates are made
   std::vector<LinkId> region_links_;

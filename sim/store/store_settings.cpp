@@ -1,6 +1,7 @@
 #include "sim/store/store_settings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "traces/proto/cluster.pb.h"
@@ -98,6 +99,35 @@ Expected<TierSettings> resolve_tier(proto::TierConfig& config, std::vector<std::
   return tier;
 }
 
+// "switch", "rack(n)" or "fat_tree(k)".
+Expected<FabricSettings> resolve_fabric(const proto::NetworkConfig& network) {
+  using Kind = FabricSettings::Kind;
+  FabricSettings fabric;
+  fabric.spines = network.spines();
+  fabric.oversubscription = network.oversubscription();
+  fabric.hop_latency = duration(network.hop_latency_ns());
+  const std::string& text = network.fabric();
+  const std::size_t open = text.find('(');
+  const std::string name = text.substr(0, open);
+  if (text == "switch") return fabric;
+  if (name != "rack" && name != "fat_tree") {
+    static const std::vector<std::string> kKnown = {"switch", "rack", "fat_tree"};
+    return Error{unknown_name("fabric", name, kKnown) + "; such as switch, rack(8) or fat_tree(4)"};
+  }
+  fabric.kind = name == "rack" ? Kind::kRack : Kind::kFatTree;
+  const std::string size = open == std::string::npos || text.back() != ')'
+                               ? ""
+                               : text.substr(open + 1, text.size() - open - 2);
+  const auto [end, fault] = std::from_chars(size.data(), size.data() + size.size(), fabric.size);
+  const bool number = fault == std::errc() && end == size.data() + size.size();
+  if (fabric.kind == Kind::kRack && (!number || fabric.size < 1 || fabric.size > 4096))
+    return Error{"\"" + text + "\" is not rack(n) with 1 to 4,096 nodes"};
+  if (fabric.kind == Kind::kFatTree &&
+      (!number || fabric.size < 2 || fabric.size > 64 || fabric.size % 2 != 0))
+    return Error{"\"" + text + "\" is not fat_tree(k) with an even number k of ports from 2 to 64"};
+  return fabric;
+}
+
 Expected<TenantSettings> resolve_tenant(const proto::TenantConfig& config,
                                         const std::vector<TierSettings>& tiers) {
   TenantSettings tenant{
@@ -183,6 +213,16 @@ Expected<StoreSettings> resolve_store(proto::ClusterConfig& config,
   }
   if (config.has_network()) {
     const proto::NetworkConfig& network = config.network();
+    auto fabric = resolve_fabric(network);
+    if (!fabric) return Error{"network.fabric: " + fabric.error().message};
+    store.fabric = *fabric;
+    if (network.node() == "dgx_h200") store.node = StoreSettings::Node::kDgxH200;
+    store.nvlink_bytes_per_second = network.nvlink_bandwidth();
+    store.nvlink_latency = duration(network.nvlink_latency_ns());
+    for (const proto::LinkFailureConfig& failure : network.failures()) {
+      store.link_failures.push_back(
+          {failure.from(), failure.to(), duration(failure.at_ns()), duration(failure.lasts_ns())});
+    }
     store.pcie_bytes_per_second = network.pcie_bandwidth();
     store.pcie_latency = duration(network.pcie_latency_ns());
     store.nic_bytes_per_second = network.nic_bandwidth();

@@ -49,6 +49,21 @@ struct LinkSettings {
   double price_per_gb = 0;  // dollars for 10^9 bytes, either way
 };
 
+struct LinkFailureSettings {
+  std::string from, to;
+  Duration at{}, lasts{};  // lasts 0: for good
+};
+
+// What is between nodes (sim/store/fabric.h).
+struct FabricSettings {
+  enum class Kind : std::uint8_t { kSwitch, kRack, kFatTree };
+  Kind kind = Kind::kSwitch;
+  std::uint32_t size = 0;  // nodes of a rack; ports of a fat tree's switches, an even number
+  std::uint32_t spines = 1;
+  double oversubscription = 1;
+  Duration hop_latency{};
+};
+
 struct TenantSettings {
   static constexpr int kHbm = -1;
   struct Limit {
@@ -80,10 +95,16 @@ struct StoreSettings {
 
   double pcie_bytes_per_second = 0;  // of one GPU; 0: the GPU's own
   Duration pcie_latency{};
-  double nic_bytes_per_second = 0;  // of a node
+  double nic_bytes_per_second = 0;  // of each
   Duration nic_latency{};
   double nic_price_per_gb = 0;  // as LinkSettings::price_per_gb
+  enum class Node : std::uint8_t { kHost, kDgxH200 };
+  Node node = Node::kHost;
+  double nvlink_bytes_per_second = 0;  // of one GPU
+  Duration nvlink_latency{};
+  FabricSettings fabric;
   std::vector<LinkSettings> links;
+  std::vector<LinkFailureSettings> link_failures;
 
   std::vector<TenantSettings> tenants;
 };

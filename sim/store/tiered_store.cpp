@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "cost_models/step_cost.h"
 #include "traces/text.h"
@@ -20,59 +21,36 @@ Duration seconds_for(double bytes, double bytes_per_second) {
   return bytes_per_second > 0 ? to_duration(Seconds(bytes / bytes_per_second)) : Duration{};
 }
 
-std::string numbered(const std::string& name, std::size_t number) {
-  return name + std::to_string(number);
-}
-
 }  // namespace
 
-// ---- the cluster's graph ----
+// ---- the tiers ----
 
-Expected<std::unique_ptr<TieredStore>> TieredStore::make(const Cluster& cluster,
-                                                         TokenPaths& paths) {
-  std::unique_ptr<TieredStore> store(new TieredStore(cluster, paths));
-  if (const auto built = store->build(cluster); !built) return built.error();
-  return store;
-}
-
-TieredStore::TieredStore(const Cluster& cluster, TokenPaths& paths)
-    : cluster_(cluster), settings_(cluster.store), paths_(paths) {
+TieredStore::TieredStore(const Cluster& cluster, TokenPaths& paths, Fabric& fabric)
+    : settings_(cluster.store),
+      paths_(paths),
+      fabric_(fabric),
+      topology_(fabric.topology()),
+      network_(fabric.network()) {
   SCSIM_CHECK(!settings_.tiers.empty());
   KvStore::Listener& listener = *this;
   store_ = std::make_unique<KvStore>(
       KvStore::Options{.block_tokens = settings_.block_tokens, .tail = settings_.tail}, paths_,
       &listener);
   totals_.resize(settings_.tiers.size());
+  for (const Fabric::EngineAt& at : fabric.engines()) {
+    engines_.push_back(
+        {.pool = at.pool,
+         .node = at.node,
+         .vertex = at.vertex,
+         .host = at.host,
+         .bytes_per_token = at.pool->model.cache_per_token(at.pool->precision.cache_bits).value(),
+         .tiers = {}});
+  }
+  make_tiers();
+  links_changed();
 }
 
-Expected<void> TieredStore::build(const Cluster& cluster) {
-  const auto both_ways = [&](VertexId a, VertexId b, double there, double back, Duration latency,
-                             double price_per_gb = 0) {
-    topology_.add_link(a, b, there, latency, price_per_gb);
-    topology_.add_link(b, a, back, latency, price_per_gb);
-  };
-  const VertexId hub = topology_.vertex("switch");
-  std::size_t nodes = 0;
-  for (const Pool& pool : cluster.pools) {
-    const std::size_t first = engines_.size();
-    for (int i = 0; i < pool.engines; ++i) {
-      EngineAt engine;
-      engine.pool = &pool;
-      engine.node = static_cast<std::uint32_t>(
-          nodes + static_cast<std::size_t>(i * pool.gpus_per_engine / pool.gpus_per_node));
-      engine.vertex = topology_.vertex(numbered("engine", engines_.size()));
-      engine.host = topology_.vertex(numbered("node", engine.node));
-      engine.bytes_per_token = pool.model.cache_per_token(pool.precision.cache_bits).value();
-      const double pcie = settings_.pcie_bytes_per_second > 0 ? settings_.pcie_bytes_per_second
-                                                              : pool.gpu.host_bandwidth.value();
-      both_ways(engine.vertex, engine.host, pcie * pool.gpus_per_engine,
-                pcie * pool.gpus_per_engine, settings_.pcie_latency);
-      engines_.push_back(std::move(engine));
-    }
-    if (engines_.size() > first) nodes = engines_.back().node + 1;
-  }
-
-  std::vector<std::pair<VertexId, VertexId>> tiers;  // vertex and what it is attached to
+void TieredStore::make_tiers() {
   for (std::size_t level = 0; level < settings_.tiers.size(); ++level) {
     const TierSettings& tier = settings(level);
     TierOptions options;
@@ -87,76 +65,32 @@ Expected<void> TieredStore::build(const Cluster& cluster) {
       }
       options.limits.push_back(limit);
     }
-    std::map<std::string, TierId> made;
+    std::map<VertexId, TierId> made;
     for (std::size_t e = 0; e < engines_.size(); ++e) {
-      EngineAt& engine = engines_[e];
-      const std::string name =
-          tier.scope == Scope::kEngine ? topology_.name(engine.vertex) + "." + tier.name
-          : tier.scope == Scope::kNode ? topology_.name(engine.host) + "." + tier.name
-                                       : tier.name;
-      const auto [place, fresh] = made.try_emplace(name, -1);
+      const VertexId vertex = fabric_.tier(level, e);
+      const auto [place, fresh] = made.try_emplace(vertex, -1);
       if (fresh) {
-        const Pool* pool = engine.pool;
+        const Pool* pool = engines_[e].pool;
         options.recompute_seconds = [pool](std::int64_t from, std::int64_t tokens) {
           return cost_models::prefill_seconds(*pool->cost_model, from, tokens);
         };
         place->second = store_->add_tier(options);
-        const VertexId vertex = topology_.vertex(name);
         instances_.push_back({level, vertex, e});
-        const VertexId host = tier.scope == Scope::kCluster ? hub : engine.host;
-        both_ways(host, vertex, tier.write_bytes_per_second, tier.read_bytes_per_second,
-                  tier.latency);
       }
-      engine.tiers.push_back(place->second);
+      engines_[e].tiers.push_back(place->second);
     }
     prefetches_ = prefetches_ || tier.prefetch;
   }
+}
 
-  std::vector<std::string> known;
-  for (VertexId vertex = 0; vertex < topology_.num_vertices(); ++vertex)
-    known.push_back(topology_.name(vertex));
-  std::map<std::string, int> new_names;  // that the links bring, and how many of them
-  for (const LinkSettings& link : settings_.links) {
-    for (const std::string& end : {link.from, link.to}) {
-      if (std::ranges::count(known, end) == 0) ++new_names[end];
-    }
-  }
-  std::vector<char> linked(nodes, 0);
-  for (std::size_t i = 0; i < settings_.links.size(); ++i) {
-    const LinkSettings& link = settings_.links[i];
-    const std::string key = "network.links[" + std::to_string(i) + "]";
-    if (link.from == link.to) return Error{key + ": from and to are both " + link.to};
-    for (const std::string& end : {link.from, link.to}) {
-      const auto added = new_names.find(end);
-      if (added != new_names.end() && added->second == 1)
-        return Error{key + ": nothing else is linked to it: " + unknown_name("vertex", end, known)};
-      for (std::size_t node = 0; node < nodes; ++node) {
-        if (end == numbered("node", node)) linked[node] = 1;
-      }
-    }
-    both_ways(topology_.vertex(link.from), topology_.vertex(link.to), link.bytes_per_second,
-              link.bytes_per_second, link.latency, link.price_per_gb);
-  }
-  const double nic = settings_.nic_bytes_per_second > 0 ? settings_.nic_bytes_per_second
-                                                        : std::numeric_limits<double>::infinity();
-  for (std::size_t node = 0; node < nodes; ++node) {
-    if (!linked[node])
-      both_ways(topology_.vertex(numbered("node", node)), hub, nic, nic, settings_.nic_latency,
-                settings_.nic_price_per_gb);
-  }
+void TieredStore::links_changed() {
   for (EngineAt& engine : engines_) {
-    for (std::size_t level = 0; level < engine.tiers.size(); ++level) {
-      const VertexId vertex = instances_[static_cast<std::size_t>(engine.tiers[level])].vertex;
-      const Route* from = topology_.route(vertex, engine.vertex);
-      if (from == nullptr || topology_.route(engine.vertex, vertex) == nullptr) {
-        return Error{"network.links: there is no way between " + topology_.name(engine.vertex) +
-                     " and " + topology_.name(vertex)};
-      }
-      engine.from.push_back(from);
+    engine.from.clear();
+    for (const TierId tier : engine.tiers) {
+      engine.from.push_back(
+          topology_.routes(instances_[static_cast<std::size_t>(tier)].vertex, engine.vertex));
     }
   }
-  network_ = std::make_unique<Network>(topology_);
-  return {};
 }
 
 std::vector<std::vector<TierFacts>> TieredStore::facts() const {
@@ -185,7 +119,7 @@ std::vector<std::vector<TierFacts>> TieredStore::facts() const {
     for (std::size_t e = 0; e < engines_.size(); ++e) {
       const EngineAt& engine = engines_[e];
       const auto instance = static_cast<std::size_t>(engine.tiers[level]);
-      const Route& route = *engine.from[level];
+      const Route& route = *engine.from[level].front();
       double slowest = std::numeric_limits<double>::infinity();
       for (const LinkId link : route.links)
         slowest = std::min(slowest, topology_.links()[link].bytes_per_second);
@@ -232,6 +166,7 @@ void TieredStore::plan(std::size_t engine, std::int64_t found, std::int64_t most
     std::size_t level = 0;
     std::int64_t end = depth_;
     for (; level < tiers.size(); ++level) {
+      if (engines_[engine].from[level].empty()) continue;  // no way leads from there now
       end = store_->leading(tiers[level], depth_);
       if (end > depth_) break;
     }
@@ -261,10 +196,10 @@ void TieredStore::keep_what_is_cheaper(std::size_t engine, std::int64_t found, s
     bytes += kv * codec.ratio;
     const double decode =
         codec.decode_bytes_per_second > 0 ? kv / codec.decode_bytes_per_second : 0;
-    slowest = std::max(slowest,
-                       decode + network_->expected_seconds(*at.from[part.level], kv * codec.ratio));
+    slowest = std::max(slowest, decode + network_.expected_seconds(*at.from[part.level].front(),
+                                                                   kv * codec.ratio));
     // Parts from several tiers move at once but share the last link.
-    const double all = network_->expected_seconds(*at.from[part.level], bytes);
+    const double all = network_.expected_seconds(*at.from[part.level].front(), bytes);
     const double seconds = (i == 0 ? slowest : std::max(slowest, std::min(all, slowest * 2))) +
                            compute(part.first_token + part.tokens);
     if (seconds >= best) continue;
@@ -364,8 +299,8 @@ void TieredStore::begin_load(std::size_t engine, PathId path, std::int64_t found
                                                  .to = part.to,
                                                  .source = tier,
                                                  .fetch = id});
-    network_->start(*at.from[part.level], bytes, seconds_for(kv, codec.decode_bytes_per_second),
-                    transfer, use.now, use.tenant);
+    network_.start(*Topology::one_of(at.from[part.level], transfer), bytes,
+                   seconds_for(kv, codec.decode_bytes_per_second), transfer, use.now, use.tenant);
   }
 }
 
@@ -432,15 +367,15 @@ void TieredStore::start(Transfer transfer, VertexId from, std::int64_t blocks) {
   const std::size_t level = level_of(transfer.target);
   const CodecSettings& codec = settings(level).codec;
   transfer.lossy = transfer.lossy || codec.lossy;
+  const Instance& target = instances_[static_cast<std::size_t>(transfer.target)];
+  const auto routes = topology_.routes(from, target.vertex);
+  if (routes.empty()) return;  // while a link is down it is not written
   paths_.add_reference(transfer.path);
   const std::uint32_t id = new_transfer(transfer);
-  const Instance& target = instances_[static_cast<std::size_t>(transfer.target)];
-  const Route* route = topology_.route(from, target.vertex);
-  SCSIM_CHECK(route != nullptr);
   // What an engine evicts has been forgotten there, and with it whose it was.
   const bool of_nobody = transfer.kind == Transfer::Kind::kWriteBack && transfer.source < 0;
-  network_->start(
-      *route, blocks * stored_bytes(transfer.kv_bytes, level),
+  network_.start(
+      *Topology::one_of(routes, id), blocks * stored_bytes(transfer.kv_bytes, level),
       seconds_for(transfer.kv_bytes * static_cast<double>(blocks), codec.encode_bytes_per_second),
       id, transfer.use.now, of_nobody ? Network::kNobody : transfer.use.tenant);
 }
@@ -597,22 +532,17 @@ void TieredStore::arrived(const Transfer& transfer, TimePoint now) {
   }
 }
 
-void TieredStore::advance(TimePoint now, std::vector<Loaded>& loaded) {
-  demote_what_left(now);
-  done_.clear();
-  network_->advance(now, done_);
-  for (std::size_t i = 0; i < done_.size(); ++i) {
-    const auto id = static_cast<std::uint32_t>(done_[i].tag);
-    const Transfer transfer = transfers_[id];
-    unused_transfers_.push_back(id);
-    if (transfer.kind == Transfer::Kind::kFetch) {
-      part_arrived(transfer, done_[i].when, loaded);
-    } else {
-      arrived(transfer, done_[i].when);
-      paths_.drop_reference(transfer.path);
-    }
-    demote_what_left(done_[i].when);
+void TieredStore::arrived(const Network::Done& done, std::vector<Loaded>& loaded) {
+  const auto id = static_cast<std::uint32_t>(done.tag);
+  const Transfer transfer = transfers_[id];
+  unused_transfers_.push_back(id);
+  if (transfer.kind == Transfer::Kind::kFetch) {
+    part_arrived(transfer, done.when, loaded);
+  } else {
+    arrived(transfer, done.when);
+    paths_.drop_reference(transfer.path);
   }
+  demote_what_left(done.when);
 }
 
 // ---- the end ----
@@ -636,7 +566,7 @@ void add_vector(const std::vector<T>& from, std::vector<T>& into) {
 }  // namespace
 
 Duration TieredStore::timeline_width() const {
-  Duration width = network_->timeline_width();
+  Duration width{};
   for (std::size_t t = 0; t < store_->num_tiers(); ++t)
     width = std::max(width, store_->tier(static_cast<TierId>(t)).timeline_width());
   return width;
@@ -644,7 +574,6 @@ Duration TieredStore::timeline_width() const {
 
 void TieredStore::end_of_run(Result& result) {
   result.store_block_tokens = settings_.block_tokens;
-  result.links = network_->end_of_run(result.end, result.timeline_bin);
   for (std::size_t level = 0; level < settings_.tiers.size(); ++level) {
     const TierSettings& tier = settings(level);
     TierResult& total = totals_[level];

@@ -8,7 +8,7 @@
 //   begin_load() its parts begin to move to the engine, over the links they share with all others
 //   computed()   the engine has computed KV: blocks go to the tiers that are written through
 //   evicted()    the engine has evicted blocks: they go to the tier that is written back
-//   advance()    what has arrived: blocks come to be in a tier, or a request has what it waited for
+//   arrived()    what has arrived: blocks come to be in a tier, or a request has what it waited for
 //
 // A tier's eviction sends blocks to the tier below if that one is written back. Blocks are in a
 // tier from the moment their last byte has arrived; while they are being read they cannot leave.
@@ -22,9 +22,8 @@
 #include <vector>
 
 #include "sim/cluster.h"
+#include "sim/store/fabric.h"
 #include "sim/store/kv_store.h"
-#include "sim/store/network.h"
-#include "sim/store/topology.h"
 #include "traces/result.h"
 
 namespace scsim::sim {
@@ -39,8 +38,8 @@ class TieredStore final : private KvStore::Listener {
     FetchResult fetch;
   };
 
-  // The cluster's store has tiers.
-  static Expected<std::unique_ptr<TieredStore>> make(const Cluster& cluster, TokenPaths& paths);
+  // REQUIRES: the cluster's store has tiers, and the fabric is that of the cluster.
+  TieredStore(const Cluster& cluster, TokenPaths& paths, Fabric& fabric);
 
   // By engine, what routers may know of the tiers it reaches.
   std::vector<std::vector<TierFacts>> facts() const;
@@ -69,16 +68,21 @@ class TieredStore final : private KvStore::Listener {
   bool prefetches() const { return prefetches_; }
   void prefetch(std::size_t engine, PathId path, std::int64_t tokens, const Use& use);
 
-  std::optional<TimePoint> next() const { return network_->next(); }
-  void advance(TimePoint now, std::vector<Loaded>& loaded);
+  // Of what the network has done, what the store had asked for; `tag` as given to Network::start.
+  void arrived(const Network::Done& done, std::vector<Loaded>& loaded);
+  // What had to leave a tier goes to the one below; after whatever may have made it leave.
+  void demote_what_left(TimePoint now);
+  // A link has gone down or come up.
+  void links_changed();
 
   KvStore& store() { return *store_; }
-  const Network& network() const { return *network_; }
+  const Network& network() const { return network_; }
   TierId tier_of(std::size_t engine, std::size_t level) const {
     return engines_[engine].tiers[level];
   }
 
-  // REQUIRES: result.end and result.timeline_bin, of which this tells its own.
+  // REQUIRES: result.end and result.timeline_bin, of which this tells its own. Links are the
+  // network's to tell.
   Duration timeline_width() const;
   void end_of_run(Result& result);
 
@@ -88,8 +92,8 @@ class TieredStore final : private KvStore::Listener {
     std::uint32_t node;
     VertexId vertex, host;
     double bytes_per_token;
-    std::vector<TierId> tiers;       // by level
-    std::vector<const Route*> from;  // each of them
+    std::vector<TierId> tiers;                             // by level
+    std::vector<std::span<const Route* const>> from = {};  // each of them; empty: no way now
   };
   struct Instance {
     std::size_t level;
@@ -129,9 +133,7 @@ class TieredStore final : private KvStore::Listener {
     Use use{};
   };
 
-  TieredStore(const Cluster& cluster, TokenPaths& paths);
-  Expected<void> build(const Cluster& cluster);
-  Expected<void> add_custom_links();
+  void make_tiers();
   const TierSettings& settings(std::size_t level) const { return settings_.tiers[level]; }
   double kv_bytes(std::size_t engine) const {
     return engines_[engine].bytes_per_token * static_cast<double>(settings_.block_tokens);
@@ -156,14 +158,13 @@ class TieredStore final : private KvStore::Listener {
   void part_arrived(const Transfer& transfer, TimePoint now, std::vector<Loaded>& loaded);
   void leaving(TierId tier, const KvStore::LeavingBlocks& blocks,
                const Resident& resident) override;
-  void demote_what_left(TimePoint now);
 
-  const Cluster& cluster_;
   const StoreSettings& settings_;
   TokenPaths& paths_;
-  Topology topology_;
+  Fabric& fabric_;
+  const Topology& topology_;
+  Network& network_;
   std::unique_ptr<KvStore> store_;
-  std::unique_ptr<Network> network_;
   std::vector<EngineAt> engines_;
   std::vector<Instance> instances_;  // by TierId
   bool prefetches_ = false;
@@ -180,7 +181,6 @@ class TieredStore final : private KvStore::Listener {
     Transfer transfer;
   };
   std::vector<Leaving> leaving_;
-  std::vector<Network::Done> done_;
   std::vector<TierResult> totals_;  // by level
 };
 

@@ -45,6 +45,7 @@ LinkId Topology::add_link(VertexId from, VertexId to, double bytes_per_second, D
   SCSIM_CHECK_GE(latency.ns(), 0);
   const LinkId id = static_cast<LinkId>(links_.size());
   links_.push_back({from, to, bytes_per_second, latency, price_per_gb});
+  up_.push_back(1);
   boost::add_edge(from, to, id, graph_);
   routes_.clear();
   hanging_.clear();
@@ -53,15 +54,6 @@ LinkId Topology::add_link(VertexId from, VertexId to, double bytes_per_second, D
 
 std::string Topology::link_name(LinkId link) const {
   return names_[links_[link].from] + " -> " + names_[links_[link].to];
-}
-
-const Route* Topology::route(VertexId from, VertexId to) const {
-  const auto [place, fresh] = routes_.try_emplace({from, to});
-  if (fresh) {
-    place->second = only_route(from, to);
-    if (!place->second) place->second = find_route(from, to);
-  }
-  return place->second ? &*place->second : nullptr;
 }
 
 // Leaves are taken off the graph, then what has become a leaf, and so on: of a star or tree nothing
@@ -119,17 +111,48 @@ std::optional<Route> Topology::only_route(VertexId from, VertexId to) const {
   return route;
 }
 
-std::optional<Route> Topology::find_route(VertexId from, VertexId to) const {
-  if (from == to) return Route{{}, {}, kInfinite};
+void Topology::set_up(LinkId link, bool up) {
+  if (up_[link] == static_cast<char>(up)) return;
+  up_[link] = up;
+  routes_.clear();
+}
+
+std::span<const Route* const> Topology::routes(VertexId from, VertexId to) const {
+  const auto [place, fresh] = routes_.try_emplace({from, to});
+  if (!fresh) return place->second;
+  if (const auto only = only_route(from, to)) {
+    if (std::ranges::all_of(only->links, [this](LinkId link) { return up_[link] != 0; }))
+      place->second = {&*all_routes_.insert(*only).first};
+  } else {
+    place->second = find_routes(from, to);
+  }
+  return place->second;
+}
+
+const Route* Topology::route(VertexId from, VertexId to) const {
+  const auto equal = routes(from, to);
+  return equal.empty() ? nullptr : equal.front();
+}
+
+const Route* Topology::route(VertexId from, VertexId to, std::uint64_t flow) const {
+  const auto equal = routes(from, to);
+  return equal.empty() ? nullptr : one_of(equal, flow);
+}
+
+std::vector<const Route*> Topology::find_routes(VertexId from, VertexId to) const {
   using Edge = Graph::edge_descriptor;
+  const std::function<bool(const Edge&)> is_up = [this](const Edge& edge) {
+    return up_[graph_[edge]] != 0;
+  };
+  const boost::filtered_graph graph(graph_, is_up);
 
   std::vector<std::int64_t> latency(names_.size(), kFar);
   boost::dijkstra_shortest_paths(
-      graph_, from,
+      graph, from,
       boost::distance_map(latency.data())
           .weight_map(boost::make_function_property_map<Edge>(
               [this](const Edge& edge) { return links_[graph_[edge]].latency.ns(); })));
-  if (latency[to] == kFar) return std::nullopt;
+  if (latency[to] == kFar) return {};
 
   // Of the links on ways of least latency, those that make the widest way: with "the narrower of
   // two" for a sum and "wider" for shorter, that is a shortest path too.
@@ -137,7 +160,7 @@ std::optional<Route> Topology::find_route(VertexId from, VertexId to) const {
     const Link& link = links_[graph_[edge]];
     return latency[link.from] != kFar && latency[link.from] + link.latency.ns() == latency[link.to];
   };
-  const boost::filtered_graph quick(graph_, least_latency);
+  const boost::filtered_graph quick(graph, least_latency);
   std::vector<double> width(names_.size(), 0);
   boost::dijkstra_shortest_paths(
       quick, from,
@@ -153,26 +176,37 @@ std::optional<Route> Topology::find_route(VertexId from, VertexId to) const {
   const std::function<bool(const Edge&)> wide_enough = [&](const Edge& edge) {
     return least_latency(edge) && links_[graph_[edge]].bytes_per_second >= width[to];
   };
-  const boost::filtered_graph wide(graph_, wide_enough);
+  const boost::filtered_graph wide(graph, wide_enough);
   std::vector<std::int64_t> hops(names_.size(), kFar);
   hops[to] = 0;
   boost::breadth_first_search(boost::make_reverse_graph(wide), to,
                               boost::visitor(boost::make_bfs_visitor(
                                   boost::record_distances(hops.data(), boost::on_tree_edge()))));
 
-  Route route{{}, Duration(latency[to]), width[to]};
-  for (VertexId at = from; at != to;) {
-    LinkId best = std::numeric_limits<LinkId>::max();
-    for (const auto& edge : boost::make_iterator_range(boost::out_edges(at, wide))) {
-      const LinkId link = graph_[edge];
-      if (hops[links_[link].to] != kFar && hops[links_[link].to] + 1 == hops[at])
-        best = std::min(best, link);
+  // All of them, link by link: each step leads one nearer, so none of it is in vain.
+  std::vector<const Route*> found;
+  std::vector<LinkId> way;
+  const std::function<void(VertexId)> walk = [&](VertexId at) {
+    if (found.size() == kMaxEqualRoutes) return;
+    if (at == to) {
+      found.push_back(&*all_routes_.insert(Route{way, Duration(latency[to]), width[to]}).first);
+      return;
     }
-    SCSIM_CHECK_LT(best, links_.size());
-    route.links.push_back(best);
-    at = links_[best].to;
-  }
-  return route;
+    std::vector<LinkId> nearer;
+    for (const auto& edge : boost::make_iterator_range(boost::out_edges(at, wide))) {
+      const std::int64_t left = hops[links_[graph_[edge]].to];
+      if (left != kFar && left + 1 == hops[at]) nearer.push_back(graph_[edge]);
+    }
+    std::ranges::sort(nearer);
+    for (const LinkId link : nearer) {
+      way.push_back(link);
+      walk(links_[link].to);
+      way.pop_back();
+    }
+  };
+  walk(from);
+  SCSIM_CHECK(!found.empty());
+  return found;
 }
 
 }  // namespace scsim::sim

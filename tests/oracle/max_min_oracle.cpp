@@ -70,7 +70,8 @@ std::string max_min_fault(const std::vector<double>& capacities, const std::vect
 }
 
 std::vector<PlayedFlow> play_flows(const std::vector<double>& capacities,
-                                   const std::vector<PlannedFlow>& plan) {
+                                   const std::vector<PlannedFlow>& given) {
+  std::vector<PlannedFlow> plan = given;
   enum class State { kBefore, kMoving, kOver };
   std::vector<PlayedFlow> played(plan.size());
   std::vector<State> states(plan.size(), State::kBefore);
@@ -92,6 +93,8 @@ std::vector<PlayedFlow> play_flows(const std::vector<double>& capacities,
         next = std::min(next, static_cast<long double>(plan[flow].begin_ns));
       if (states[flow] != State::kOver && plan[flow].cancel_ns)
         next = std::min(next, static_cast<long double>(*plan[flow].cancel_ns));
+      if (states[flow] != State::kOver && !plan[flow].moves.empty())
+        next = std::min(next, static_cast<long double>(plan[flow].moves.front().at_ns));
     }
     std::vector<long double> ends;
     for (std::size_t i = 0; i < moving.size(); ++i) {
@@ -115,6 +118,13 @@ std::vector<PlayedFlow> play_flows(const std::vector<double>& capacities,
       if (states[flow] != State::kOver && plan[flow].cancel_ns && *plan[flow].cancel_ns <= next) {
         played[flow].end_ns = next;
         states[flow] = State::kOver;
+      } else if (states[flow] != State::kOver && !plan[flow].moves.empty() &&
+                 plan[flow].moves.front().at_ns <= next) {
+        const PlannedFlow::Move move = plan[flow].moves.front();
+        plan[flow].moves.erase(plan[flow].moves.begin());
+        plan[flow].links = move.links;
+        plan[flow].begin_ns = move.begin_ns;
+        states[flow] = State::kBefore;
       } else if (states[flow] == State::kBefore && plan[flow].begin_ns <= next) {
         states[flow] = State::kMoving;
       }

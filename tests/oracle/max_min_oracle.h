@@ -26,8 +26,15 @@ std::string max_min_fault(const std::vector<double>& capacities, const std::vect
 struct PlannedFlow {
   Links links;
   std::int64_t bytes = 0;
-  std::int64_t begin_ns = 0;              // its first byte may move
-  std::optional<std::int64_t> cancel_ns;  // if it is not done by then
+  std::int64_t begin_ns = 0;                   // its first byte may move
+  std::optional<std::int64_t> cancel_ns = {};  // if it is not done by then
+  // If it is not done by `at_ns` it stops there, and goes on over other links from `begin_ns` on.
+  struct Move {
+    std::int64_t at_ns;
+    Links links;
+    std::int64_t begin_ns;
+  };
+  std::vector<Move> moves = {};  // by at_ns
 };
 struct PlayedFlow {
   long double end_ns = 0;  // or of its cancellation

@@ -84,9 +84,9 @@ TEST_CASE("the facts of a tier are its slowest link, all latencies, and what can
   TokenPaths paths;
   for (const bool dram_written_back : {false, true}) {
     cluster.store.tiers[0].write_back = dram_written_back;
-    const auto store = TieredStore::make(cluster, paths);
-    REQUIRE(store);
-    const auto facts = (*store)->facts();
+    const auto fabric = Fabric::make(cluster);
+    REQUIRE(fabric);
+    const auto facts = TieredStore(cluster, paths, **fabric).facts();
     REQUIRE(facts.size() == 4);
     for (const std::vector<TierFacts>& of : facts) {
       REQUIRE(of.size() == 2);

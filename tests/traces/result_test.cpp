@@ -40,6 +40,18 @@ TEST_CASE("a result of a cluster with a store reads back with every field", "[tr
   }
 }
 
+TEST_CASE("a result of pools with roles reads back with every field", "[traces][result]") {
+  test::TemporaryFolder folder;
+  const std::string path = folder.file("result.pb");
+  for (const std::size_t num_requests : {0, 1, 4097}) {
+    const Result result = with_transfers(some_result(num_requests));
+    REQUIRE(write_result(result, path).has_value());
+    const Expected<Result> back = read_result(path);
+    REQUIRE(back.has_value());
+    check_same(*back, result);
+  }
+}
+
 // What version 1 did not have: tiers, links, fetches, and more than three reasons for an end.
 TEST_CASE("a result of version 1 still reads", "[traces][result]") {
   test::TemporaryFolder folder;

@@ -65,6 +65,7 @@ Result some_result(std::size_t num_requests) {
     EngineResult& engine = result.engines.emplace_back();
     engine.pool = "pool " + std::to_string(i);
     engine.model = "model b";
+    engine.role = i == 0 ? "prefill" : "";
     for (std::int64_t* field :
          {&engine.num_blocks, &engine.block_tokens, &engine.max_sequences, &engine.steps,
           &engine.prefill_tokens, &engine.decode_tokens, &engine.preemptions,
@@ -143,6 +144,8 @@ Result with_store(Result result, std::size_t tiers) {
     link.bytes_per_second = limit;
     link.bytes = number();
     link.busy_ns = number();
+    link.down_ns = number();
+    link.rerouted = number();
     series(link.carried);
     link.price_per_gb = rng.uniform();
     link.bytes_by_tenant = {number(), 0, number()};
@@ -153,6 +156,19 @@ Result with_store(Result result, std::size_t tiers) {
     for (std::int64_t* field :
          {&fetch.lossy_tokens, &fetch.found_lossy_tokens, &fetch.wait_ns, &fetch.avoided_ns})
       *field = number();
+  }
+  return result;
+}
+
+Result with_transfers(Result result) {
+  Rng rng(3, "tests.result.transfers");
+  for (std::size_t i = 0; i < result.requests.size(); ++i) {
+    TransferResult& transfer = result.transfers.emplace_back();
+    transfer.prefill_engine = static_cast<std::int32_t>(rng.below(3)) - 1;
+    transfer.local = static_cast<TransferResult::Local>(rng.below(kLocalNames.size()));
+    for (std::int64_t* field :
+         {&transfer.tokens, &transfer.bytes, &transfer.moving_ns, &transfer.wait_ns})
+      *field = static_cast<std::int64_t>(rng.below(1'000'000));
   }
   return result;
 }
@@ -241,13 +257,19 @@ void check_same(const TierResult& a, const TierResult& b) {
 bool same(const LinkResult& a, const LinkResult& b) {
   return a.name == b.name && a.bytes_per_second == b.bytes_per_second && a.bytes == b.bytes &&
          a.busy_ns == b.busy_ns && a.carried == b.carried && a.price_per_gb == b.price_per_gb &&
-         a.bytes_by_tenant == b.bytes_by_tenant;
+         a.bytes_by_tenant == b.bytes_by_tenant && a.down_ns == b.down_ns &&
+         a.rerouted == b.rerouted;
 }
 
 bool same(const FetchResult& a, const FetchResult& b) {
   return a.tokens == b.tokens && a.lossy_tokens == b.lossy_tokens &&
          a.found_lossy_tokens == b.found_lossy_tokens && a.wait_ns == b.wait_ns &&
          a.avoided_ns == b.avoided_ns;
+}
+
+bool same(const TransferResult& a, const TransferResult& b) {
+  return a.prefill_engine == b.prefill_engine && a.local == b.local && a.tokens == b.tokens &&
+         a.bytes == b.bytes && a.moving_ns == b.moving_ns && a.wait_ns == b.wait_ns;
 }
 
 }  // namespace
@@ -287,6 +309,7 @@ void check_same(const Result& a, const Result& b) {
   for (std::size_t i = 0; i < a.tiers.size(); ++i) check_same(a.tiers[i], b.tiers[i]);
   CHECK(std::ranges::equal(a.links, b.links, equal));
   CHECK(std::ranges::equal(a.fetches, b.fetches, equal));
+  CHECK(std::ranges::equal(a.transfers, b.transfers, equal));
   check_same(a.gaps, b.gaps);
   check_same(a.gaps_by_tenant, b.gaps_by_tenant);
   check_same(a.gaps_by_turn, b.gaps_by_turn);

@@ -8,6 +8,7 @@ namespace scsim {
 
 Result some_result(std::size_t num_requests);
 Result with_store(Result result, std::size_t tiers);
+Result with_transfers(Result result);
 void check_same(const Result& a, const Result& b);
 
 }  // namespace scsim

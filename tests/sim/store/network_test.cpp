@@ -41,7 +41,7 @@ std::vector<Network::Done> run(Network& network) {
 
 TEST_CASE("a transfer alone takes its latency and its bytes at the narrowest link",
           "[sim][network]") {
-  const Row row({5e9, 2e9, 3e9}, Duration(700));
+  Row row({5e9, 2e9, 3e9}, Duration(700));
   Network network(row.topology);
   network.start(row.route(0, 3), 4'000'000'000, Duration(50), 7, TimePoint(1'000));
   CHECK(network.in_flight() == 1);
@@ -53,7 +53,7 @@ TEST_CASE("a transfer alone takes its latency and its bytes at the narrowest lin
 }
 
 TEST_CASE("n equal transfers over one link take n times as long", "[sim][network]") {
-  const Row row({1e9});
+  Row row({1e9});
   for (int n = 1; n <= 50; ++n) {
     Network network(row.topology);
     for (int i = 0; i < n; ++i)
@@ -70,7 +70,7 @@ TEST_CASE("n equal transfers over one link take n times as long", "[sim][network
 // Four transfers that begin together on one link of 1 GB/s, of 1, 2, 3 and 4 MB: while k are left
 // each has a k-th. 1 MB each takes 4 ms, the next MB of three 3 ms, of two 2 ms, the last 1 ms.
 TEST_CASE("those that are left share what those that ended had", "[sim][network]") {
-  const Row row({1e9});
+  Row row({1e9});
   Network network(row.topology);
   for (std::int64_t i = 4; i >= 1; --i)
     network.start(row.route(0, 1), i * 1'000'000, {}, static_cast<std::uint64_t>(i), {});
@@ -84,7 +84,7 @@ TEST_CASE("those that are left share what those that ended had", "[sim][network]
 }
 
 TEST_CASE("nothing to move, nowhere to go or no limit: it takes the latency", "[sim][network]") {
-  const Row row({1e9, kInfinite, kInfinite}, Duration(300));
+  Row row({1e9, kInfinite, kInfinite}, Duration(300));
   Network network(row.topology);
   network.start(row.route(0, 1), 0, {}, 0, {});
   network.start(row.route(2, 2), 1'000'000, {}, 1, {});
@@ -107,7 +107,7 @@ TEST_CASE("nothing to move, nowhere to go or no limit: it takes the latency", "[
 }
 
 TEST_CASE("a transfer has no share before its latency is over", "[sim][network]") {
-  const Row row({1e9});
+  Row row({1e9});
   Network network(row.topology);
   network.start(row.route(0, 1), 1'000'000, {}, 0, {});
   network.start(row.route(0, 1), 1'000'000, Duration(1'000'000), 1, {});
@@ -118,7 +118,7 @@ TEST_CASE("a transfer has no share before its latency is over", "[sim][network]"
 }
 
 TEST_CASE("a cancelled transfer frees its share at once and says what it moved", "[sim][network]") {
-  const Row row({1e9});
+  Row row({1e9});
   Network network(row.topology);
   std::vector<Network::Done> done;
   const FlowId first = network.start(row.route(0, 1), 9'000'000, {}, 0, {});
@@ -142,7 +142,7 @@ TEST_CASE("a cancelled transfer frees its share at once and says what it moved",
 }
 
 TEST_CASE("a run that ends early counts what has been moved", "[sim][network]") {
-  const Row row({1e9});
+  Row row({1e9});
   Network network(row.topology);
   std::vector<Network::Done> done;
   network.start(row.route(0, 1), 10'000'000'000, {}, 0, {});
@@ -153,7 +153,7 @@ TEST_CASE("a run that ends early counts what has been moved", "[sim][network]") 
 }
 
 TEST_CASE("what a new transfer could expect is the least equal share", "[sim][network]") {
-  const Row row({4e9, 1e9, 8e9}, Duration(1'000));
+  Row row({4e9, 1e9, 8e9}, Duration(1'000));
   Network network(row.topology);
   std::vector<Network::Done> done;
   CHECK(network.expected_seconds(row.route(0, 3), 1e9) == Approx(1.000003));
@@ -168,7 +168,7 @@ TEST_CASE("what a new transfer could expect is the least equal share", "[sim][ne
 // Bertsekas and Gallager's figure: short transfers on links of their own leave the long one the
 // least of the links' shares, and have what it leaves.
 TEST_CASE("one that is limited elsewhere leaves its share to the others", "[sim][network]") {
-  const Row row({3e9, 1e9});
+  Row row({3e9, 1e9});
   Network network(row.topology);
   std::vector<Network::Done> done;
   network.start(row.route(0, 2), 1'000'000'000, {}, 0, {});
@@ -241,7 +241,7 @@ struct Outcome {
 };
 
 // As a simulation would: what is due first, then what it does at that instant.
-Outcome play(const Topology& topology, const std::vector<Plan>& plan,
+Outcome play(Topology& topology, const std::vector<Plan>& plan,
              const std::vector<double>& capacities) {
   Network network(topology);
   Outcome out;
@@ -302,7 +302,7 @@ TEST_CASE("transfers end when flow by flow they would, and no byte is lost", "[s
   long double worst = 0;
   for (std::uint64_t trial = 0; trial < 1500; ++trial) {
     Rng rng(trial, "test.network");
-    const RandomNetwork network(rng);
+    RandomNetwork network(rng);
     if (network.routes.empty()) continue;
     const std::vector<Plan> plan = random_plan(rng, network);
     CAPTURE(trial);
@@ -368,7 +368,7 @@ TEST_CASE("transfers end when flow by flow they would, and no byte is lost", "[s
 TEST_CASE("the same transfers end at the same times in the same order", "[sim][network]") {
   for (std::uint64_t trial = 0; trial < 50; ++trial) {
     Rng rng(trial, "test.network");
-    const RandomNetwork network(rng);
+    RandomNetwork network(rng);
     if (network.routes.empty()) continue;
     const std::vector<Plan> plan = random_plan(rng, network);
     const Outcome a = play(network.topology, plan, network.capacities);
@@ -383,10 +383,10 @@ TEST_CASE("where one link matters, a wider one delays nobody", "[sim][network]")
   for (std::uint64_t trial = 0; trial < 200; ++trial) {
     Rng rng(trial, "test.network.wider");
     const double narrow = rng.uniform(1e9, 5e9);
-    const Row before({narrow}), after({narrow * rng.uniform(1.0, 3.0)});
+    Row before({narrow}), after({narrow * rng.uniform(1.0, 3.0)});
     std::vector<std::int64_t> ends[2];
     for (int which = 0; which < 2; ++which) {
-      const Row& row = which == 0 ? before : after;
+      Row& row = which == 0 ? before : after;
       Rng draws(trial, "test.network.transfers");
       std::vector<Plan> plan;
       for (int i = 0; i < 30; ++i) {
@@ -404,7 +404,7 @@ TEST_CASE("where one link matters, a wider one delays nobody", "[sim][network]")
 // Of many ends each is reported rounded. Transfers that share a link end when it has moved them
 // all, however many changes of the shares there were.
 TEST_CASE("rounding does not add up on a link that is never idle", "[sim][network]") {
-  const Row row({7e9, 70e9, 9e9});
+  Row row({7e9, 70e9, 9e9});
   Network network(row.topology);
   Rng rng(1, "test.network.busy");
   std::int64_t all = 0;
@@ -416,6 +416,189 @@ TEST_CASE("rounding does not add up on a link that is never idle", "[sim][networ
   const auto done = run(network);
   const double expected = static_cast<double>(all) / 7.0;
   CHECK(std::abs(static_cast<double>(done.back().when.ns()) - expected) < kNanoseconds);
+}
+
+// ---- links that go down ----
+
+// Two ways of 1 GB/s, one of them 1 us longer. 4 MB, after 1 ms 3 MB are left; they begin anew at
+// 1 ms + 2 us on the second way and need 3 ms more. Then that goes down as well, with 1 MB left,
+// and comes back 5 ms later; the first stays down.
+TEST_CASE("what was on a link that goes down takes another way, or waits", "[sim][network]") {
+  Topology topology;
+  const VertexId a = topology.vertex("a"), b = topology.vertex("b");
+  const LinkId first = topology.add_link(a, b, 1e9, Duration(1'000));
+  const LinkId second = topology.add_link(a, b, 1e9, Duration(2'000));
+  Network network(topology);
+  std::vector<Network::Done> done;
+  const FlowId flow = network.start(*topology.route(a, b), 4'000'000, {}, 0, {});
+  const FlowId later =
+      network.start(*topology.route(a, b), 500'000, Duration(20'000'000), 1, TimePoint(1'000));
+  network.advance(TimePoint(1'000), done);
+  network.set_link(first, false, TimePoint(1'001'000));
+  CHECK(network.rerouted() == 2);
+  CHECK(network.next() == TimePoint(1'003'000));
+  network.advance(TimePoint(1'003'000), done);
+  CHECK(network.rate(*topology.route(a, b)) == 1e9);
+  network.set_link(second, false, TimePoint(3'003'000));
+  CHECK(network.stranded() == 2);
+  CHECK_FALSE(network.next());
+  CHECK(network.in_flight() == 2);
+  network.set_link(second, true, TimePoint(8'003'000));
+  CHECK(network.stranded() == 0);
+  while (const auto next = network.next()) network.advance(*next, done);
+  REQUIRE(done.size() == 2);
+  CHECK(done[0].flow == flow);
+  CHECK(done[0].when == TimePoint(8'005'000 + 1'000'000));
+  CHECK(done[1].flow == later);
+  CHECK(done[1].when == TimePoint(20'002'000 + 500'000));
+  const auto links = network.end_of_run(done[1].when, network.timeline_width());
+  CHECK(links[0].bytes == 1'000'000);
+  CHECK(links[1].bytes == 3'500'000);
+  CHECK(links[0].rerouted == 2);
+  CHECK(links[1].rerouted == 2);
+  CHECK(links[0].down_ns == done[1].when.ns() - 1'001'000);
+  CHECK(links[1].down_ns == 5'000'000);
+}
+
+TEST_CASE("a transfer that waits for a way can be cancelled, with what it moved before",
+          "[sim][network]") {
+  Row row({1e9});
+  Network network(row.topology);
+  std::vector<Network::Done> done;
+  const FlowId flow = network.start(row.route(0, 1), 9'000'000, {}, 0, {});
+  const Route& gone = row.route(0, 1);
+  network.advance({}, done);
+  network.set_link(0, false, TimePoint(2'000'000));
+  CHECK(row.topology.route(row.places[0], row.places[1]) == nullptr);
+  const FlowId late = network.start(gone, 5, {}, 1, TimePoint(2'000'000));
+  CHECK(network.stranded() == 2);
+  CHECK(network.cancel(flow, TimePoint(3'000'000)) == 2'000'000);
+  network.set_link(0, true, TimePoint(4'000'000));
+  const auto rest = run(network);
+  REQUIRE(rest.size() == 1);
+  CHECK(rest[0].flow == late);
+  CHECK(rest[0].when == TimePoint(4'000'005));
+}
+
+// Each flow's way follows from the rule alone: the oracle plays flows along those.
+TEST_CASE("with links that come and go, transfers end when flow by flow they would",
+          "[sim][network]") {
+  std::size_t ended = 0, rerouted = 0, stranded = 0;
+  for (std::uint64_t trial = 0; trial < 800; ++trial) {
+    Rng rng(trial, "test.network"), again(trial, "test.network");
+    RandomNetwork real(rng), rule(again);
+    if (real.routes.empty()) continue;
+    std::vector<Plan> plan = random_plan(rng, real);
+    for (Plan& one : plan) one.cancel.reset();
+    struct Switch {
+      std::int64_t at;
+      LinkId link;
+      bool up;
+    };
+    std::vector<Switch> switches;
+    const auto num_links = static_cast<LinkId>(real.capacities.size());
+    for (int i = 0; i < 6; ++i) {
+      const auto at = static_cast<std::int64_t>(rng.below(6'000'000));
+      const auto link = static_cast<LinkId>(rng.below(num_links));
+      switches.push_back({at, link, false});
+      switches.push_back({at + 1 + static_cast<std::int64_t>(rng.below(3'000'000)), link, true});
+    }
+    for (LinkId link = 0; link < num_links; ++link) switches.push_back({10'000'000, link, true});
+    std::ranges::sort(switches, {}, [](const Switch& s) { return std::pair(s.at, s.link); });
+
+    Network network(real.topology);
+    std::vector<FlowId> ids;
+    std::vector<std::optional<std::int64_t>> ends(plan.size());
+    std::vector<Network::Done> done;
+    std::size_t starts = 0, turned = 0;
+    while (true) {
+      const auto next = network.next();
+      constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+      const std::int64_t start = starts < plan.size() ? plan[starts].start : kNever;
+      const std::int64_t turn = turned < switches.size() ? switches[turned].at : kNever;
+      const std::int64_t now = std::min({next ? next->ns() : kNever, start, turn});
+      if (now == kNever) break;
+      done.clear();
+      network.advance(TimePoint(now), done);
+      for (const Network::Done& one : done) ends[one.tag] = one.when.ns();
+      if (next && next->ns() == now) continue;
+      if (start == now) {  // starts first, then switches
+        ids.push_back(network.start(*plan[starts].route, plan[starts].bytes,
+                                    Duration(plan[starts].delay), starts, TimePoint(now)));
+        ++starts;
+      } else {
+        network.set_link(switches[turned].link, switches[turned].up, TimePoint(now));
+        stranded += network.stranded();
+        ++turned;
+      }
+    }
+    rerouted += static_cast<std::size_t>(network.rerouted());
+    CHECK(network.in_flight() == 0);
+    const auto results = network.end_of_run(TimePoint(100'000'000), network.timeline_width());
+
+    // The ways: a switch moves the flows that are on the link, and those without a way.
+    std::vector<oracle::PlannedFlow> planned;
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      const Plan& one = plan[i];
+      planned.push_back(
+          {one.route->links, one.bytes, one.start + one.delay + one.route->latency.ns(), {}, {}});
+    }
+    constexpr std::int64_t kLate = std::numeric_limits<std::int64_t>::max() / 4;
+    std::vector<std::int64_t> begin(plan.size());
+    std::vector<oracle::Links> on(plan.size());
+    const auto move = [&](std::size_t i, std::int64_t at) {
+      const std::vector<LinkId>& old = plan[i].route->links;
+      const Route* way = rule.topology.route(rule.topology.links()[old.front()].from,
+                                             rule.topology.links()[old.back()].to, ids[i].value());
+      if (way != nullptr) {
+        begin[i] = std::max(begin[i], at + way->latency.ns());
+        on[i] = way->links;
+      } else {
+        on[i].clear();
+      }
+      planned[i].moves.push_back(
+          {at, on[i].empty() ? oracle::Links{0} : on[i], on[i].empty() ? kLate : begin[i]});
+    };
+    std::size_t at_switch = 0;
+    for (std::size_t i = 0; i < plan.size() || at_switch < switches.size();) {
+      if (i < plan.size() &&
+          (at_switch == switches.size() || plan[i].start <= switches[at_switch].at)) {
+        begin[i] = planned[i].begin_ns;
+        on[i] = plan[i].route->links;
+        if (!on[i].empty() &&
+            std::ranges::any_of(on[i], [&](LinkId l) { return !rule.topology.up(l); }))
+          move(i, plan[i].start);
+        ++i;
+        continue;
+      }
+      const Switch& s = switches[at_switch++];
+      if (rule.topology.up(s.link) == s.up) continue;
+      rule.topology.set_up(s.link, s.up);
+      for (std::size_t f = 0; f < i; ++f) {
+        if (plan[f].route->links.empty()) continue;
+        const bool on_it = std::ranges::count(on[f], s.link) > 0 && *ends[f] > s.at;
+        if (s.up ? on[f].empty() : on_it) move(f, s.at);
+      }
+    }
+    const auto played = oracle::play_flows(real.capacities, planned);
+    CAPTURE(trial);
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      CAPTURE(i);
+      REQUIRE(ends[i]);
+      ++ended;
+      // Where a flow was moved, half a byte of it was rounded, some 0.1 us at the least of the
+      // rates here.
+      CHECK(std::abs(static_cast<long double>(*ends[i]) - played[i].end_ns) < 500);
+    }
+    // Every byte of every flow has been over one link at the least.
+    std::int64_t moved = 0, bytes = 0;
+    for (const LinkResult& link : results) moved += link.bytes;
+    for (const Plan& one : plan) bytes += one.route->links.empty() ? 0 : one.bytes;
+    CHECK(moved >= bytes);
+  }
+  CHECK(ended > 10'000);
+  CHECK(rerouted > 1'000);
+  CHECK(stranded > 1'000);
 }
 
 }  // namespace

@@ -27,9 +27,8 @@ std::string error_of(const std::string& yaml) {
 std::string graph_error(const std::string& yaml) {
   const Expected<Cluster> cluster = resolve(yaml);
   if (!cluster) return cluster.error().message;
-  TokenPaths paths;
-  const auto store = TieredStore::make(*cluster, paths);
-  return store ? "no error" : store.error().message;
+  const auto fabric = Fabric::make(*cluster);
+  return fabric ? "no error" : fabric.error().message;
 }
 
 TEST_CASE("what a store leaves open is filled, said, and read back the same", "[sim][store]") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <limits>
+#include <map>
 #include <tuple>
 
 #include "traces/rng.h"
@@ -21,7 +22,8 @@ void all_ways(const Topology& topology, VertexId at, VertexId to, std::vector<bo
   }
   seen[at] = true;
   for (LinkId link = 0; link < topology.links().size(); ++link) {
-    if (topology.links()[link].from != at || seen[topology.links()[link].to]) continue;
+    if (topology.links()[link].from != at || seen[topology.links()[link].to] || !topology.up(link))
+      continue;
     way.push_back(link);
     all_ways(topology, topology.links()[link].to, to, seen, way, ways);
     way.pop_back();
@@ -39,25 +41,30 @@ Route as_route(const Topology& topology, const std::vector<LinkId>& way) {
   return route;
 }
 
-std::optional<Route> best_way(const Topology& topology, VertexId from, VertexId to,
-                              VertexId places) {
+// The best of them, all that are equally good, in the order of their links.
+std::vector<Route> best_ways(const Topology& topology, VertexId from, VertexId to,
+                             VertexId places) {
   std::vector<bool> seen(places);
   std::vector<LinkId> way;
   std::vector<std::vector<LinkId>> ways;
   all_ways(topology, from, to, seen, way, ways);
-  std::optional<Route> best;
+  const auto worth = [](const Route& r) {
+    return std::tuple(r.latency, -r.bytes_per_second, r.links.size());
+  };
+  std::vector<Route> best;
   for (const std::vector<LinkId>& one : ways) {
     const Route route = as_route(topology, one);
-    const auto order = [](const Route& r) {
-      return std::tuple(r.latency, -r.bytes_per_second, r.links.size(), r.links);
-    };
-    if (!best || order(route) < order(*best)) best = route;
+    if (!best.empty() && worth(route) > worth(best[0])) continue;
+    if (!best.empty() && worth(route) < worth(best[0])) best.clear();
+    best.push_back(route);
   }
+  std::ranges::sort(best, {}, &Route::links);
   return best;
 }
 
-TEST_CASE("a route is the best of all ways there are", "[sim][topology]") {
-  std::size_t found = 0, unreachable = 0, decided_by_width = 0;
+TEST_CASE("routes are the best of all ways there are, also while links are down",
+          "[sim][topology]") {
+  std::size_t found = 0, unreachable = 0, decided_by_width = 0, several = 0;
   for (std::uint64_t trial = 0; trial < 400; ++trial) {
     Rng rng(trial, "test.topology");
     Topology topology;
@@ -77,28 +84,39 @@ TEST_CASE("a route is the best of all ways there are", "[sim][topology]") {
       add(from, to);
       if (trial % 2 == 1) add(to, from);  // so that places hang from others by one link each way
     }
-    for (VertexId from = 0; from < places; ++from) {
-      for (VertexId to = 0; to < places; ++to) {
-        const std::optional<Route> best = best_way(topology, from, to, places);
-        const Route* route = topology.route(from, to);
-        CAPTURE(trial, from, to);
-        REQUIRE((route != nullptr) == best.has_value());
-        if (!best) {
-          ++unreachable;
-          continue;
+    for (int round = 0; round < 3; ++round) {
+      for (VertexId from = 0; from < places; ++from) {
+        for (VertexId to = 0; to < places; ++to) {
+          const std::vector<Route> best = best_ways(topology, from, to, places);
+          const auto routes = topology.routes(from, to);
+          const Route* route = topology.route(from, to);
+          CAPTURE(trial, round, from, to);
+          REQUIRE(routes.size() == std::min(best.size(), Topology::kMaxEqualRoutes));
+          REQUIRE((route != nullptr) == !best.empty());
+          if (best.empty()) {
+            ++unreachable;
+            continue;
+          }
+          ++found;
+          CHECK(route == routes[0]);
+          for (std::size_t i = 0; i < routes.size(); ++i) {
+            CHECK(routes[i]->links == best[i].links);
+            CHECK(routes[i]->latency == best[i].latency);
+            CHECK(routes[i]->bytes_per_second == best[i].bytes_per_second);
+          }
+          CHECK(std::ranges::count(routes, topology.route(from, to, trial)) == 1);
+          if (routes.size() > 1) ++several;
+          if (best[0].links.size() > 1) ++decided_by_width;
         }
-        ++found;
-        CHECK(route->links == best->links);
-        CHECK(route->latency == best->latency);
-        CHECK(route->bytes_per_second == best->bytes_per_second);
-        CHECK(topology.route(from, to) == route);
-        if (best->links.size() > 1) ++decided_by_width;
       }
+      for (LinkId link = 0; link < topology.links().size(); ++link)
+        topology.set_up(link, round == 1 || rng.chance(0.7));
     }
   }
   CHECK(found > 1000);
   CHECK(unreachable > 1000);
   CHECK(decided_by_width > 200);
+  CHECK(several > 200);
 }
 
 // Two ways of one latency, 1 wide in one piece and 2 wide in two pieces; the second piece of the
@@ -115,6 +133,37 @@ TEST_CASE("of equally wide ways the one of fewest links is taken", "[sim][topolo
   REQUIRE(topology.route(a, d) != nullptr);
   CHECK(topology.route(a, d)->links == std::vector<LinkId>{direct, last});
   CHECK(topology.route(a, d)->bytes_per_second == 2e9);
+}
+
+// 16 ways of two links between a and b.
+TEST_CASE("a flow has one of the equal routes, and flows spread evenly over them",
+          "[sim][topology]") {
+  Topology topology, same;
+  for (Topology* one : {&topology, &same}) {
+    const VertexId a = one->vertex("a"), b = one->vertex("b");
+    for (int i = 0; i < 16; ++i) {
+      const VertexId middle = one->vertex("spine" + std::to_string(i));
+      one->add_link(a, middle, 50e9, Duration(500));
+      one->add_link(middle, b, 50e9, Duration(500));
+    }
+  }
+  std::map<const Route*, int> flows;
+  for (std::uint64_t flow = 0; flow < 16'000; ++flow) {
+    const Route* route = topology.route(0, 1, flow);
+    CHECK(topology.route(0, 1, flow) == route);
+    CHECK(same.route(0, 1, flow)->links == route->links);
+    ++flows[route];
+  }
+  REQUIRE(flows.size() == 16);
+  // Each has 1,000 of 16,000 with a standard deviation of sqrt(1000 * 15 / 16) = 30.6.
+  for (const auto& [route, count] : flows) CHECK(std::abs(count - 1'000) < 4 * 30.6);
+  // Flows of a link that is down are on the others; a route that comes back is the one it was.
+  const Route* lost = topology.route(0, 1, 7);
+  topology.set_up(lost->links[0], false);
+  CHECK(topology.routes(0, 1).size() == 15);
+  CHECK(std::ranges::count(topology.routes(0, 1), lost) == 0);
+  topology.set_up(lost->links[0], true);
+  CHECK(topology.route(0, 1, 7) == lost);
 }
 
 TEST_CASE("places and links have names, and a way to where one is takes nothing",
