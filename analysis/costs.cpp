@@ -103,12 +103,7 @@ class Attribution {
   }
 
   double computed_tokens(std::size_t request) const {
-    const RequestResult& r = result_.requests[request];
-    if (!admitted(r)) return 0;
-    std::int64_t tokens = r.prompt_tokens - r.found_tokens + r.recomputed_tokens;
-    if (request < result_.fetches.size())
-      for (const std::int64_t fetched : result_.fetches[request].tokens) tokens -= fetched;
-    return static_cast<double>(std::max<std::int64_t>(0, tokens));
+    return static_cast<double>(analysis::computed_tokens(result_, request));
   }
   static double generated_tokens(const RequestResult& r) {
     return static_cast<double>(r.output_tokens);
@@ -156,7 +151,8 @@ class Attribution {
       const double busy = of.time.prefill + of.time.decode, idle = of.time.idle;
       const double rate = e.price_per_gpu_hour * e.gpus / kHour;
       const Amount gpus_active{micro(e.watts.gpu_active * busy), nano(rate * busy)};
-      const Amount gpus_idle{micro(e.watts.gpu_idle * idle), nano(rate * idle)};
+      const double down = static_cast<double>(e.down_ns) * kNs;  // paid for, drawing nothing
+      const Amount gpus_idle{micro(e.watts.gpu_idle * idle), nano(rate * (idle + down))};
       const Amount host_active{micro(e.watts.host_active * busy), 0};
       const Amount host_idle{micro(e.watts.host_idle * idle), 0};
       const auto share = [&](const Amount& of_it) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "analysis/scaling.h"
 #include "analysis/summary_parts.h"
 
 namespace scsim::analysis {
@@ -146,6 +147,14 @@ void summarise_money(const Result& result, Summary& summary) {
   }
   if (result.engines.empty()) return;
   Money& money = summary.money.emplace();
+  const double paid = scaling_of(result).gpu_share;
+  if (paid < 1) {  // not all were up all the time
+    double dollars = 0;
+    for (const EngineResult& engine : result.engines)
+      dollars += engine.price_per_gpu_hour * engine.gpus / 3600 *
+                 (summary.run_seconds - static_cast<double>(engine.off_ns) * 1e-9);
+    per_second = summary.run_seconds > 0 ? dollars / summary.run_seconds : 0;
+  }
   money.dollars = per_second * summary.run_seconds;
   const Rates& rates = summary.rates;
   const auto price_of = [&](double count, double rate) {

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "analysis/costs_report.h"
+#include "analysis/failures.h"
 #include "analysis/html_assets.h"
 #include "analysis/html_tables.h"
+#include "analysis/scaling.h"
 #include "analysis/store_reports.h"
 #include "analysis/wording.h"
 #include "traces/report/html_elements.h"
@@ -135,7 +137,7 @@ std::string cards(const Summary& summary) {
   return element("div", out, "cards");
 }
 
-std::string answers(const Summary& summary) {
+std::string answers(const Result& result, const Summary& summary) {
   std::string out = paragraph("SLO: ", slo_text(summary));
   out += paragraph("Load: ", verdict_text(summary));
   out += paragraph("Bottleneck: ", bottleneck_text(summary));
@@ -143,11 +145,14 @@ std::string answers(const Summary& summary) {
   out += paragraph("Cache: ", "worth " + cache_worth_text(summary));
   if (summary.money) out += paragraph("Money: ", money_text(*summary.money));
   out += paragraph("Outcomes: ", outcomes_text(summary.all));
+  if (const std::string scaling = scaling_text(result); !scaling.empty())
+    out += paragraph("Scaling: ", scaling);
+  if (summary.fairness) out += paragraph("Fairness: ", fairness_text(*summary.fairness));
   return out + paragraph("Measured: ", window_sentence(summary.window));
 }
 
 std::string sections(const Result& result, const Summary& summary) {
-  std::string out = section("Answers", answers(summary));
+  std::string out = section("Answers", answers(result, summary));
   out += section("Latency", latency_table(summary.all) +
                                 figures(chart("ttft", "Time to first token", "share within") +
                                         chart("tpot", "Time per output token", "share within") +
@@ -168,6 +173,7 @@ std::string sections(const Result& result, const Summary& summary) {
                          chart("lifetimes", "Lifetimes of KV blocks", "by the reason they ended")) +
                      lifetime_table(summary.lifetimes));
   out += store_html(result, summary);
+  out += failures_html(result, summary);
   out += costs_html(summary);
   out += section("Tenants", group_table("tenant", summary.tenants));
   out += section("Turns", group_table("turn, from 0", summary.turns));

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/costs_report.h"
+#include "analysis/failures.h"
+#include "analysis/scaling.h"
 #include "analysis/store_reports.h"
 
 namespace scsim::analysis {
@@ -47,7 +49,8 @@ Json to_json(const PerStage<double>& stages) {
 Json to_json(const GroupSummary& group) {
   Json outcomes = Json::object();
   for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
-    outcomes[std::string(kOutcomeNames[i])] = group.outcomes[i];
+    if (i < kUsualOutcomes || group.outcomes[i] > 0)
+      outcomes[std::string(kOutcomeNames[i])] = group.outcomes[i];
   return {{"name", group.name},
           {"requests", group.requests},
           {"outcomes", std::move(outcomes)},
@@ -252,6 +255,10 @@ std::string json_report(const Result& result, const Summary& summary) {
   json["block_lifetimes"] = list(summary.lifetimes);
   if (summary.answers) json["answers"] = answers_json(*summary.answers);
   json["money"] = summary.money ? to_json(*summary.money) : Json();
+  if (!result.failures.empty()) json["failures"] = failures_json(result);
+  if (const Scaling scaling = scaling_of(result); scaling.gpu_share < 1)
+    json["scaling"] = scaling_json(scaling);
+  if (summary.fairness) json["fairness"] = fairness_json(*summary.fairness);
   if (summary.costs) json["costs"] = costs_json(summary);
   json["cluster"] = to_json(summary.cluster);
   json["engines"] = list(summary.engines);

@@ -1,6 +1,7 @@
 // The times of one request, as vLLM defines them, and whether it met its targets.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "traces/result.h"
@@ -45,6 +46,17 @@ inline TargetsMet targets_met(const RequestResult& r, const SloClass& slo) {
 inline const SloClass& slo_of(const Result& result, const RequestResult& r) {
   static const SloClass kNone;
   return r.slo < result.slos.size() ? result.slos[r.slo] : kNone;
+}
+
+// Prompt tokens of an admitted request that were neither found nor fetched, and what preemptions
+// had computed again.
+inline std::int64_t computed_tokens(const Result& result, std::size_t request) {
+  const RequestResult& r = result.requests[request];
+  if (!admitted(r)) return 0;
+  std::int64_t tokens = r.prompt_tokens - r.found_tokens + r.recomputed_tokens;
+  if (request < result.fetches.size())
+    for (const std::int64_t fetched : result.fetches[request].tokens) tokens -= fetched;
+  return std::max<std::int64_t>(0, tokens);
 }
 
 }  // namespace scsim::analysis

@@ -57,6 +57,7 @@ Summary summarise(const Result& result, const SummaryOptions& options) {
   summarise_lifetimes(result, summary);
   summarise_cache_worth(result, summary);
   summarise_money(result, summary);
+  summary.fairness = fairness_of(result);
   Costs costs = attribute_costs(result);
   if (costs.has_energy || costs.has_dollars) summary.costs = std::move(costs);
   summary.verdict = judge_load(result, summary);

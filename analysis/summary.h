@@ -17,6 +17,7 @@
 
 #include "analysis/answers.h"
 #include "analysis/costs.h"
+#include "analysis/fairness.h"
 #include "analysis/lifetimes.h"
 #include "analysis/statistics.h"
 #include "analysis/store_summary.h"
@@ -178,8 +179,9 @@ struct Summary {
   ClusterSummary cluster;
   std::vector<LifetimeSummary> lifetimes;  // of the engines' own blocks by reason, whole run
   CacheWorth cache_worth;
-  std::optional<Money> money;  // absent unless every engine has a price
-  std::optional<Costs> costs;  // by tenant; absent unless energy or prices are known
+  std::optional<Money> money;        // absent unless every engine has a price
+  std::optional<Fairness> fairness;  // where engines serve by weights
+  std::optional<Costs> costs;        // by tenant; absent unless energy or prices are known
   Verdict verdict;
   BottleneckFinding bottleneck;
   std::optional<StoreSummary> store;         // of clusters with tiers

@@ -4,6 +4,8 @@
 
 #include "analysis/cluster_timeline.h"
 #include "analysis/costs_report.h"
+#include "analysis/failures.h"
+#include "analysis/scaling.h"
 #include "analysis/store_reports.h"
 #include "analysis/wording.h"
 #include "traces/report/text_table.h"
@@ -244,7 +246,12 @@ std::string compose(const Result& result, const Summary& summary, const Detail& 
   if (summary.money) text += section("Money", money_text(*summary.money));
   if (summary.costs && summary.costs->has_energy)
     text += section("Energy", energy_sentence(summary)) + costs_table(summary, detail.rows);
-  text += section("Outcomes", outcomes_text(summary.all)) + "\n";
+  text += section("Outcomes", outcomes_text(summary.all));
+  if (!result.failures.empty()) text += section("Failures", failures_text(result, summary));
+  if (const std::string scaling = scaling_text(result); !scaling.empty())
+    text += section("Scaling", scaling);
+  if (summary.fairness) text += section("Fairness", fairness_text(*summary.fairness));
+  text += "\n";
   text += latency_table(summary) + group_table(summary, detail.rows) + "\n";
   text += cache_part(summary) + store_text(result, summary, detail.rows);
   if (summary.transfers) text += section("Hand-over", transfer_text(*summary.transfers));

@@ -255,6 +255,16 @@ void BlockPool::evict(std::int64_t count, std::size_t own, TimePoint now) {
   }
 }
 
+std::int64_t BlockPool::lose_all(TimePoint now) {
+  SCSIM_CHECK_EQ(used_blocks(), 0);
+  const std::int64_t lost = cached_;
+  for (Partition& partition : partitions_)
+    evict_from(partition, partition.cached, now, BlockEnd::kLost);
+  blank_ += lost;
+  SCSIM_CHECK_EQ(cached_, 0);
+  return lost;
+}
+
 // A partition above its quota loses its own.
 void BlockPool::keep_quota(Partition& partition, TimePoint now) {
   if (&partition == &partitions_[0]) return;
@@ -266,10 +276,10 @@ void BlockPool::keep_quota(Partition& partition, TimePoint now) {
   SCSIM_CHECK_LE(partition.held + partition.cached, partition.limit.quota);  // INV-ISOLATE
 }
 
-void BlockPool::evict_from(Partition& partition, std::int64_t count, TimePoint now) {
+void BlockPool::evict_from(Partition& partition, std::int64_t count, TimePoint now, BlockEnd why) {
   cached_ -= count;
   partition.cached -= count;
-  evicted_ += count;
+  if (why == BlockEnd::kEvicted) evicted_ += count;
   while (count > 0) {
     const std::int32_t id = partition.oldest;
     SCSIM_CHECK_NE(id, kNone);
@@ -280,8 +290,9 @@ void BlockPool::evict_from(Partition& partition, std::int64_t count, TimePoint n
     if (!only && gone < length(nodes_[node_id])) split(node_id, cut);  // id keeps the part below
     Copy& copy = copies_[id];
     Node& node = nodes_[node_id];
-    record_end(copy, cut, node.end, BlockEnd::kEvicted, now);
-    if (only && listener_ != nullptr) listener_->evicted(node.path, cut, node.end, now);
+    record_end(copy, cut, node.end, why, now);
+    if (only && listener_ != nullptr && why == BlockEnd::kEvicted)
+      listener_->evicted(node.path, cut, node.end, now);
     count -= gone;
     if (only && gone < length(node)) {
       SCSIM_CHECK_EQ(node.children, 0);  // INV-PREFIX

@@ -133,6 +133,10 @@ class BlockPool {
   void stop_growing(ChainId chain, TimePoint now);  // settles it
   void settle(ChainId chain, TimePoint now);
 
+  // Everything cached is gone at once, and nobody is told; gives how many blocks. REQUIRES: nobody
+  // holds any.
+  std::int64_t lose_all(TimePoint now);
+
   // Adds what is still cached or held to the lifetimes, as resident at the end.
   void end_of_run(TimePoint now);
   // Stands for all that the pool decides by; cost O(nodes).
@@ -223,7 +227,8 @@ class BlockPool {
   void append_newest(std::int32_t copy);
   void unlink(std::int32_t copy);
   void evict(std::int64_t count, std::size_t partition, TimePoint now);
-  void evict_from(Partition& partition, std::int64_t count, TimePoint now);
+  void evict_from(Partition& partition, std::int64_t count, TimePoint now,
+                  BlockEnd why = BlockEnd::kEvicted);
   std::int64_t to_spare(const Partition& partition) const;  // cached blocks that others may take
   void keep_quota(Partition& partition, TimePoint now);
   Partition& partition_of(const Copy& copy) {

@@ -155,6 +155,32 @@ Expected<void> resolve_methods(const StoreSettings& store, const Measured& measu
   return {};
 }
 
+Expected<AutoscaleSettings> resolve_autoscale(const proto::PoolConfig& config, int engines) {
+  AutoscaleSettings settings;
+  if (!config.has_autoscale()) return settings;
+  proto::AutoscaleConfig given = config.autoscale();
+  fill_yaml_defaults(given);
+  using Policy = AutoscaleSettings::Policy;
+  const auto duration = [](std::uint64_t ns) { return Duration(static_cast<std::int64_t>(ns)); };
+  settings.policy = given.policy() == "queue" ? Policy::kQueue
+                    : given.policy() == "slo" ? Policy::kSlo
+                                              : Policy::kTargetTracking;
+  const double otherwise = settings.policy == Policy::kSlo     ? 0.99
+                           : settings.policy == Policy::kQueue ? 1
+                                                               : 8;
+  settings.target = given.has_target() ? given.target() : otherwise;
+  settings.least = static_cast<int>(given.min_engines());
+  settings.period = duration(given.period_ns());
+  settings.cold_start = duration(given.cold_start_ns());
+  settings.keep = duration(given.keep_ns());
+  if (settings.least > engines)
+    return Error{"autoscale.min_engines: " + std::to_string(settings.least) +
+                 " are more than the pool's " + std::to_string(engines)};
+  if (settings.policy == Policy::kSlo && settings.target > 1)
+    return Error{"autoscale.target: policy slo wants a share, 0 to 1"};
+  return settings;
+}
+
 Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& measured,
                             std::vector<std::string>& honesty) {
   Pool pool;
@@ -191,6 +217,10 @@ Expected<Pool> resolve_pool(const proto::PoolConfig& config, const Measured& mea
   pool.role = config.role() == "prefill"  ? Role::kPrefill
               : config.role() == "decode" ? Role::kDecode
                                           : Role::kBoth;
+
+  auto autoscale = resolve_autoscale(config, pool.engines);
+  if (!autoscale) return autoscale.error();
+  pool.autoscale = *autoscale;
 
   auto knobs = resolve_knobs(config.engine());
   if (!knobs) return knobs.error();
@@ -354,6 +384,28 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
                    format_integer(pool.num_blocks) + " blocks of an engine of pool " + pool.name};
     }
   }
+  if (config.has_failures()) {
+    auto failures = resolve_failures(config.failures(), cluster);
+    if (!failures) return Error{"failures." + failures.error().message};
+    cluster.failures = *std::move(failures);
+    for (std::size_t i = 0; i < cluster.pools.size(); ++i)
+      if (cluster.failures.any() &&
+          cluster.pools[i].autoscale.policy != AutoscaleSettings::Policy::kNone)
+        return Error{"failures: beside pools[" + std::to_string(i) +
+                     "].autoscale they are not modelled yet"};
+  }
+  for (std::size_t i = 0; cluster.disaggregation.on && i < cluster.pools.size(); ++i) {
+    if (cluster.failures.any())
+      return Error{"failures: beside pools with a role, such as pools[" + std::to_string(i) +
+                   "], they are not modelled yet"};
+    if (cluster.pools[i].autoscale.policy != AutoscaleSettings::Policy::kNone)
+      return Error{"pools[" + std::to_string(i) +
+                   "].autoscale: beside pools with a role it is not modelled yet"};
+  }
+  cluster.admission.most = static_cast<std::int64_t>(config.admission().max_requests());
+  for (const proto::ClassLimitConfig& limit : config.admission().classes())
+    cluster.admission.classes.push_back(
+        {limit.slo(), static_cast<std::int64_t>(limit.max_requests())});
   if (config.has_energy()) {
     cluster.grams_co2_per_kwh = config.energy().grams_co2_per_kwh();
     cluster.pue = config.energy().pue();

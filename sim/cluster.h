@@ -9,8 +9,11 @@
 
 #include "cost_models/cost_model_table.h"
 #include "cost_models/shapes.h"
+#include "sim/admission.h"
+#include "sim/autoscale.h"
 #include "sim/disaggregation.h"
 #include "sim/engine_preset.h"
+#include "sim/failures.h"
 #include "sim/router.h"
 #include "sim/store/store_settings.h"
 #include "traces/expected.h"
@@ -40,6 +43,7 @@ struct Pool {
   int gpus_per_node = 8;
   bool share_nodes = false;  // begins in the last node of the pool before
   double price_per_gpu_hour = 0;
+  AutoscaleSettings autoscale;
   Watts watts;  // of an engine; 0 where the cluster tells nothing of energy
   bool serves_every_model = false;
   Role role = Role::kBoth;
@@ -60,6 +64,8 @@ struct Cluster {
   std::vector<SloClass> slos;  // by name; "default" for requests whose class is not among them
   Duration request_timeout{};  // 0: never
   std::uint64_t seed = 0;
+  FailureSettings failures;
+  AdmissionSettings admission;
   double grams_co2_per_kwh = 0;
   double pue = 0;    // 0: nothing is told of energy
   std::string text;  // the configuration with every value that was left open, as YAML

@@ -102,6 +102,14 @@ void Engine::cancel(JobId job, TimePoint now) {
   scheduler_.cancel(job, now);
 }
 
+std::int64_t Engine::lose_cache(TimePoint now) {
+  SCSIM_CHECK(!in_step_);
+  advance_timeline(now);
+  const std::int64_t lost = scheduler_.pool().lose_all(now) * settings_.knobs.block_tokens;
+  totals_.lost_tokens += lost;
+  return lost;
+}
+
 void Engine::leave_gaps(JobId job) {
   JobInfo& info = jobs_[job];
   if (!info.decoding) return;

@@ -72,6 +72,10 @@ class Engine {
   // Ends the request between steps. REQUIRES: !in_step().
   void cancel(JobId job, TimePoint now);
 
+  // Its prefix cache is lost; gives the tokens that could be found there. REQUIRES: !in_step(), no
+  // requests.
+  std::int64_t lose_cache(TimePoint now);
+
   // Decides the next segment; gives its end, or nothing when there is nothing to do.
   std::optional<TimePoint> start(TimePoint now, Listener& listener);
   // Cuts the segment under way at the end of the step in which `now` lies; gives its new end if

@@ -6,6 +6,12 @@
 namespace scsim::sim {
 namespace {
 
+constexpr std::pair<const char*, EngineKnobs::Order> kOrders[] = {
+    {"fcfs", EngineKnobs::Order::kFirstCome},
+    {"priority", EngineKnobs::Order::kPriority},
+    {"edf", EngineKnobs::Order::kDeadline},
+    {"wfq", EngineKnobs::Order::kFair}};
+
 EnginePreset vllm() {
   EnginePreset preset;
   preset.name = "vllm";
@@ -106,8 +112,8 @@ Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config) {
   if (config.has_max_sequences()) knobs.max_sequences = integer(config.max_sequences());
   if (config.has_max_model_len()) knobs.max_model_len = integer(config.max_model_len());
   if (config.has_order()) {
-    knobs.order = config.order() == "priority" ? EngineKnobs::Order::kPriority
-                                               : EngineKnobs::Order::kFirstCome;
+    for (const auto& [name, order] : kOrders)
+      if (config.order() == name) knobs.order = order;
   }
   if (config.has_batching()) {
     knobs.batching = config.batching() == "mixed" ? EngineKnobs::Batching::kMixed
@@ -155,7 +161,8 @@ proto::EngineConfig knobs_as_config(const std::string& preset, const EngineKnobs
   config.set_max_batched_tokens(natural(knobs.max_batched_tokens));
   config.set_max_sequences(natural(knobs.max_sequences));
   if (knobs.max_model_len > 0) config.set_max_model_len(natural(knobs.max_model_len));
-  config.set_order(knobs.order == EngineKnobs::Order::kPriority ? "priority" : "fcfs");
+  for (const auto& [name, order] : kOrders)
+    if (knobs.order == order) config.set_order(name);
   config.set_batching(knobs.batching == EngineKnobs::Batching::kMixed ? "mixed" : "prefill_first");
   config.set_chunked_prefill(knobs.chunked_prefill);
   config.set_long_prefill_threshold(natural(knobs.long_prefill_threshold));

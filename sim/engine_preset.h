@@ -14,7 +14,7 @@ class EngineConfig;
 namespace scsim::sim {
 
 struct EngineKnobs {
-  enum class Order { kFirstCome, kPriority };
+  enum class Order { kFirstCome, kPriority, kDeadline, kFair };
   // kMixed: prefill chunks ride in the same step as decodes. kPrefillFirst: a step is either
   // prefill or decode, and prefill goes first.
   enum class Batching { kMixed, kPrefillFirst };

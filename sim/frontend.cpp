@@ -43,6 +43,7 @@ std::int32_t Frontend::group_of(const std::vector<std::uint32_t>& engines) {
   }
   group.router->meet(facts);
   for (std::size_t place = 0; place < engines.size(); ++place) group.router->heard(place);
+  listens_ = listens_ || group.router->listens();
   groups_.push_back(std::move(group));
   return static_cast<std::int32_t>(groups_.size()) - 1;
 }
@@ -81,12 +82,39 @@ std::optional<std::uint32_t> Frontend::route_prefill(const RoutableRequest& requ
 }
 
 std::uint32_t Frontend::route_in(Group& group, const RoutableRequest& request) {
-  const std::size_t place = group.router->route(request, group.views);
+  std::size_t place = group.router->route(request, group.views);
   SCSIM_CHECK_LT(place, group.engines.size());
+  if (!down_.empty()) place = working(group, place);
   group.views[place].sent_requests += 1;
   group.views[place].sent_tokens += request.prompt_tokens;
   group.router->heard(place);
   return group.engines[place];
+}
+
+void Frontend::answered(std::uint32_t engine, AnsweredRequest answered) {
+  for (const Place& at : places_[engine]) {
+    answered.place = at.place;
+    groups_[at.group].router->answered(answered);
+  }
+}
+
+void Frontend::set_up(std::uint32_t engine, bool up) {
+  down_.resize(engines_.size());
+  down_[engine] = up ? 0 : 1;
+}
+
+std::size_t Frontend::working(const Group& group, std::size_t place) const {
+  if (!down_[group.engines[place]]) return place;
+  std::optional<std::size_t> best;
+  const auto load = [&](std::size_t at) {
+    const EngineView& view = group.views[at];
+    return 4 * (view.waiting + view.sent_requests) + view.running;
+  };
+  for (std::size_t step = 1; step < group.engines.size(); ++step) {
+    const std::size_t at = (place + step) % group.engines.size();
+    if (!down_[group.engines[at]] && (!best || load(at) < load(*best))) best = at;
+  }
+  return best.value_or(place);
 }
 
 void Frontend::refresh(std::uint32_t engine, TimePoint now) {

@@ -40,6 +40,12 @@ class Frontend {
   // and is not asked for already.
   std::optional<TimePoint> changed(std::uint32_t engine, TimePoint now);
   void observe(TimePoint now);
+  // A request of this engine has its first token.
+  bool listens() const { return listens_; }
+  void answered(std::uint32_t engine, AnsweredRequest answered);
+  // Whether the engine works, which frontends know at once. What the router would send to one that
+  // does not goes to the least loaded of the others; if none works, to where it would have gone.
+  void set_up(std::uint32_t engine, bool up);
 
   // What the router of a model's requests knows, in the order of its engines. REQUIRES: it routed
   // one.
@@ -61,6 +67,7 @@ class Frontend {
   std::int32_t group_for(const std::string& model);
   std::int32_t group_of(const std::vector<std::uint32_t>& engines);
   std::uint32_t route_in(Group& group, const RoutableRequest& request);
+  std::size_t working(const Group& group, std::size_t place) const;
   void refresh(std::uint32_t engine, TimePoint now);
 
   const Cluster& cluster_;
@@ -73,6 +80,8 @@ class Frontend {
   std::vector<char> is_stale_;
   std::vector<std::uint32_t> stale_;  // engines that changed since they were looked at
   bool observing_ = false;
+  bool listens_ = false;    // a router does
+  std::vector<char> down_;  // by engine; empty: none has ever been
 };
 
 }  // namespace scsim::sim

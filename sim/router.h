@@ -69,6 +69,16 @@ struct EngineFacts {
   std::vector<TierFacts> tiers = {};  // nearest first
 };
 
+// The first token of an answer has passed the frontend.
+struct AnsweredRequest {
+  TenantId tenant;
+  SessionId session;
+  int turn = 0;
+  std::size_t place = 0;  // of its engine
+  std::int64_t prompt_tokens = 0;
+  double seconds = 0;  // since the request's arrival
+};
+
 class Router {
  public:
   virtual ~Router() = default;
@@ -81,6 +91,9 @@ class Router {
   // same number at every call.
   virtual std::size_t route(const RoutableRequest& request,
                             std::span<const EngineView> engines) = 0;
+  // For those that learn; they may be told of requests that others have routed.
+  virtual bool listens() const { return false; }
+  virtual void answered(const AnsweredRequest&) {}
 };
 
 struct RouterEntry : PolicyDescription {

@@ -110,7 +110,7 @@ JobId Scheduler::add(const JobSpec& spec) {
   job = Job{};
   job.tag = spec.tag;
   job.path = paths_.make(spec.prompt, spec.output, spec.output_tokens, spec.salt);
-  job.key = {spec.priority, spec.arrival, spec.tie};
+  job.key = {spec.priority, spec.arrival, spec.tie, spec.flow, spec.weight};
   job.prompt = paths_.tokens(job.path) - spec.output_tokens;
   job.known = job.prompt + spec.answered;
   job.hand_over = spec.hand_over;
@@ -136,6 +136,7 @@ JobId Scheduler::add(const JobSpec& spec) {
   }
   job_of_chain_[job.chain] = id;
   job.state = State::kWaiting;
+  if (fair()) for_each_running([&](JobId running) { charge_answer(running); });
   waiting_.push_last(id, job.key);
   return id;
 }
@@ -309,7 +310,17 @@ bool Scheduler::plan_running_together(std::int64_t& budget, bool prefill, bool d
   return true;
 }
 
+// The flow has had what the job has answered since it was last asked.
+void Scheduler::charge_answer(JobId id) {
+  Job& job = jobs_[id];
+  const std::int64_t answered = produced(id);
+  waiting_.serve(job.key, WaitingQueue::kGeneratedWeight *
+                              static_cast<double>(answered - std::exchange(job.charged, answered)));
+}
+
 void Scheduler::plan_waiting(std::int64_t& budget, TimePoint now) {
+  if (fair() && waiting_.size() > 0)
+    for_each_running([&](JobId running) { charge_answer(running); });
   if (limited()) {  // in turn, but a tenant's requests wait for its own limits alone
     std::vector<char> waits(committed_.size());
     for (JobId id = waiting_.first(), next = kNoJob;
@@ -388,6 +399,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
     step_.swapped_in += found;
     job.swapped_tokens = 0;
   }
+  if (fair() && !job.preempted) waiting_.serve(job.key, static_cast<double>(job.known - found));
   prefill_scheduled_ = prefill_scheduled_ || found < job.known - 1;
   const std::int64_t stood_for = job.shift;  // of what was found, if that is a compressed cache
   if (job.found_lossy > 0) job.found_lossy += stood_for;
@@ -632,6 +644,7 @@ std::int64_t Scheduler::cached_tokens(const JobSpec& spec) {
 
 void Scheduler::remove(JobId id, TimePoint now) {
   Job& job = jobs_[id];
+  if (fair()) charge_answer(id);
   if (job.state == State::kAside) {
     --num_aside_;
     held_blocks_ += job.blocks;

@@ -72,6 +72,8 @@ struct JobSpec {
   std::uint64_t salt = 0;
   std::size_t partition = 0;                     // of the blocks: the tenant's, if it has limits
   std::int32_t priority = 0;                     // smaller goes first
+  std::uint32_t flow = 0;                        // whose it is, for order wfq
+  double weight = 1;                             // of the flow
   std::int64_t arrival = 0;                      // orders equal priorities
   std::uint64_t tie = 0;                         // orders equal arrivals
   const MethodModel* method = nullptr;           // null: full attention
@@ -204,6 +206,8 @@ class Scheduler final : private ChainGrowth {
   // logs.
   std::vector<std::pair<JobId, std::int64_t>> scheduled_tokens() const;
   const BlockPool& pool() const { return *pool_; }
+  // Order wfq: what a flow got for its weight, in tokens as WaitingQueue counts them.
+  double served(std::uint32_t flow) const { return waiting_.served(flow); }
   BlockPool& pool() { return *pool_; }
 
  private:
@@ -227,6 +231,7 @@ class Scheduler final : private ChainGrowth {
     std::int64_t swapped_tokens = 0;          // KV on the host
     std::int64_t found = 0, found_lossy = 0;  // when its load began
     std::int64_t lost = 0;                    // tokens computed when it was preempted
+    std::int64_t charged = 0;                 // tokens answered that its flow was charged for
     std::size_t partition = 0;
     std::uint64_t sequence = 0;              // order of admission
     JobId next = kNoJob, previous = kNoJob;  // in the running list
@@ -284,6 +289,8 @@ class Scheduler final : private ChainGrowth {
   void plan_running_one_by_one(std::int64_t& budget, bool prefill, bool decode, TimePoint now);
   void withdraw(JobId job, std::int64_t tokens);
   void plan_waiting(std::int64_t& budget, TimePoint now);
+  bool fair() const { return knobs_.order == EngineKnobs::Order::kFair; }
+  void charge_answer(JobId job);
   bool admit(JobId job, std::int64_t& budget, TimePoint now);
   bool within_limits(const Job& job) const;
   // Blocks it holds from admission on, where it takes none later.

@@ -65,8 +65,8 @@ void Scheduler::plan_running_one_by_one(std::int64_t& budget, bool prefill, bool
       }
     }
     if (!alive) {
-      if (knobs_.order == EngineKnobs::Order::kPriority) continue;
-      break;  // first come: it was the last one
+      if (waiting_.by_key()) continue;
+      break;  // first come, or fair: it was the last one
     }
     budget -= tokens;
     scheduled.emplace_back(id, tokens);
@@ -124,7 +124,7 @@ void Scheduler::withdraw(JobId id, std::int64_t tokens) {
 }
 
 JobId Scheduler::victim() const {
-  if (knobs_.order == EngineKnobs::Order::kFirstCome) return last_running_;
+  if (!waiting_.by_key()) return last_running_;
   JobId worst = first_running_;
   for (JobId id = first_running_; id != kNoJob; id = jobs_[id].next) {
     const auto key = [&](JobId j) {

@@ -56,7 +56,11 @@ Simulation::Simulation(TraceReader& trace, const Cluster& cluster, const Simulat
       plan_(engines_.size()),
       dispatching_(engines_.size()),
       doomed_(engines_.size()),
-      frontend_(cluster, engines_) {
+      frontend_(cluster, engines_),
+      gate_(cluster.admission,
+            std::ranges::any_of(cluster.store.tenants, [](const TenantSettings& tenant) {
+              return tenant.max_requests > 0;
+            })) {
   gaps_.by_turn.resize(Result::kMaxTurnGroup + 1);
   for (std::size_t pool = 0; pool < cluster.pools.size(); ++pool) {
     pool_of_engine_.insert(pool_of_engine_.end(),
@@ -66,6 +70,8 @@ Simulation::Simulation(TraceReader& trace, const Cluster& cluster, const Simulat
 
 Expected<Result> Simulation::run() {
   if (Expected<void> made = make_fabric(); !made) return made.error();
+  start_failures();
+  start_scaling();
   if (Expected<void> read = read_trace(); !read) return read.error();
   while (!queue_.empty()) {
     const auto entry = queue_.pop();

@@ -39,21 +39,23 @@ Expected<void> Simulation::handle(const Arrival& event) {
   meet(result.tenant);
   if (prefetch_) prefetch_->arrived(result.session, result.tenant, queue_.now());
 
-  const RoutableRequest routable{request.tenant, request.session,      request.turn,
-                                 request.prompt, result.prompt_tokens, request.max_tokens.value(),
-                                 request.output, request.priority};
-  const std::string& model = trace_.tables().models[request.model.value()];
-  if (const auto engine = frontend_.route(routable, request.model, model); !engine) {
-    refuse(result, "no pool serves the model it names", model);
+  bool kept = false;
+  if (gate_.in_use() &&
+      !gate_.enter(result.tenant, result.slo, trace_.tables().slos[result.slo].name)) {
+    turn_away(result, Outcome::kShed);
+  } else if (const auto engine = route(request, result.prompt_tokens); !engine) {
+    refuse(result, "no pool serves the model it names",
+           trace_.tables().models[request.model.value()]);
   } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
                  result.prompt_tokens, request.max_tokens.value(),
                  identity_.partition(result.tenant),
                  compression_of(pool_of_engine_[*engine], result.tenant))) {
     refuse(result, refusal->kind, refusal->detail);
   } else {
-    submit(request, routable, *engine);
+    submit(request, event.place, *engine);
+    kept = failing_ != nullptr;
   }
-  arrivals_.forget(event.place);
+  if (!kept) arrivals_.forget(event.place);
   return open_loop ? read_trace() : Expected<void>{};
 }
 
@@ -64,15 +66,26 @@ void Simulation::meet(std::uint32_t tenant) {
     const auto id = static_cast<std::uint32_t>(tenants_met_);
     identity_.tenant_seen(id, tenants[tenants_met_].name);
     if (store_ != nullptr) store_->tenant_seen(id, tenants[tenants_met_].name);
+    weights_.push_back(1);
+    for (const TenantSettings& configured : cluster_.store.tenants) {
+      if (configured.name != tenants[tenants_met_].name) continue;
+      weights_.back() = configured.weight;
+      gate_.tenant_seen(id, configured.max_requests);
+    }
   }
 }
 
 void Simulation::refuse(RequestResult& result, const std::string& kind, const std::string& detail) {
-  result.outcome = Outcome::kRefused;
-  result.end = queue_.now();
   Refused& refused = refused_[kind];
   if (refused.count++ == 0)
     refused.first = "request " + std::to_string(result.request) + ": " + detail;
+  if (gate_.in_use()) gate_.leave(result.tenant, result.slo);
+  turn_away(result, Outcome::kRefused);
+}
+
+void Simulation::turn_away(RequestResult& result, Outcome outcome) {
+  result.outcome = outcome;
+  result.end = queue_.now();
   end_ = result.end;
   arrivals_.ended(RequestId(result.request), result.end, due_);
   schedule_due();
@@ -88,28 +101,67 @@ std::uint32_t Simulation::new_active() {
   return place;
 }
 
-void Simulation::submit(const Request& request, const RoutableRequest& routable,
-                        std::uint32_t engine) {
+RoutableRequest Simulation::routable(const Request& request, std::int64_t prompt_tokens) const {
+  return {request.tenant,    request.session,
+          request.turn,      request.prompt,
+          prompt_tokens,     request.max_tokens.value(),
+          request.output,    request.priority};
+}
+
+std::optional<std::uint32_t> Simulation::route(const Request& request, std::int64_t prompt_tokens) {
+  return frontend_.route(routable(request, prompt_tokens), request.model,
+                         trace_.tables().models[request.model.value()]);
+}
+
+void Simulation::submit(const Request& request, Arrivals::Place place, std::uint32_t engine) {
   const std::uint32_t slot = new_active();
   Active& active = active_[slot];
   const std::uint32_t generation = active.generation + 1;
   active = Active{};
   active.generation = generation;
   active.result = results_.size() - 1;
-  active.engine = engine;
+  active.place = place;
   active.since = queue_.now();
-  RequestResult& result = results_.back();
+  start_on(request, slot, engine);
+  if (!active_[slot].retrying) set_deadline(request, slot);
+}
+
+// What decides whose turn it is.
+void Simulation::order(const Request& request, const RequestResult& result, std::uint32_t engine,
+                       JobSpec& spec) const {
+  spec.priority = request.priority;
+  spec.arrival = queue_.now().ns();
+  spec.tie = request.id.value();
+  spec.flow = result.tenant;
+  spec.weight = weights_[result.tenant];
+  if (cluster_.pools[pool_of_engine_[engine]].knobs.order !=
+      EngineKnobs::Order::kDeadline)
+    return;
+  const SloClass slo = in_force(trace_.tables().slos[result.slo]);
+  const auto target = slo.ttft ? slo.ttft : slo.e2e;
+  spec.priority = target ? 0 : 1;  // behind all that have a deadline
+  spec.arrival = (result.arrival + target.value_or(Duration{})).ns();
+}
+
+void Simulation::start_on(const Request& request, std::uint32_t slot, std::uint32_t engine) {
+  Active& active = active_[slot];
+  RequestResult& result = results_[active.result];
+  active.engine = engine;
   result.engine = static_cast<std::int32_t>(engine);
+  if (failing_ != nullptr && failing_->down[engine] > 0) {  // and so are all others
+    start_later(slot);
+    return;
+  }
 
   JobSpec spec = spec_of(request, engine, slot);
   std::optional<std::uint32_t> prefill;
-  if (cluster_.disaggregation.on) prefill = prefill_engine(routable, spec, engine);
+  if (cluster_.disaggregation.on)
+    prefill = prefill_engine(routable(request, result.prompt_tokens), spec, engine);
   if (prefill) {
-    begin_handover(slot, request, spec, *prefill);
+    begin_handover(slot, request, std::move(spec), *prefill);
   } else {
     active.job = place(spec, engine, result);
   }
-  set_deadline(request, slot);
 }
 
 JobSpec Simulation::spec_of(const Request& request, std::uint32_t engine,
@@ -128,9 +180,7 @@ JobSpec Simulation::spec_of(const Request& request, std::uint32_t engine,
     spec.lossy = method->reuse != methods::ReuseClass::kExact;
   }
   spec.partition = identity_.partition(tenant);
-  spec.priority = request.priority;
-  spec.arrival = queue_.now().ns();
-  spec.tie = request.id.value();
+  order(request, results_[active_[slot].result], engine, spec);
   return spec;
 }
 
@@ -139,7 +189,7 @@ JobId Simulation::place(const JobSpec& spec, std::uint32_t engine, const Request
   // Behind others that wait, first come first served, it cannot change what the engine does now,
   // unless those wait for limits of their own tenants.
   const bool matters = target.scheduler().waiting() == 0 || !target.settings().limits.empty() ||
-                       target.settings().knobs.order == EngineKnobs::Order::kPriority;
+                       target.settings().knobs.order != EngineKnobs::Order::kFirstCome;
   const std::uint32_t turn = std::min<std::uint32_t>(result.turn, Result::kMaxTurnGroup);
   const JobId job = target.submit(spec, result.tenant, turn, queue_.now());
   if (!target.in_step()) {
@@ -160,7 +210,9 @@ void Simulation::set_deadline(const Request& request, std::uint32_t slot) {
   }
   if (patience == Duration{}) return;
   active_[slot].limited = true;
-  queue_.schedule_in(patience, Phase::kCompletion, Deadline{slot, active_[slot].generation});
+  const TimePoint when = results_[active_[slot].result].arrival + patience;
+  queue_.schedule_at(std::max(when, queue_.now()), Phase::kCompletion,
+                     Deadline{slot, active_[slot].generation});
 }
 
 }  // namespace scsim::sim

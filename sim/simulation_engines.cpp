@@ -28,6 +28,8 @@ Expected<void> Simulation::handle(const StepDone& event) {
   }
   doomed_[event.engine].clear();
   completing_.reset();
+  if (failing_ != nullptr && failing_->breaking[event.engine] != Failing::kNone)
+    stop_engine(event.engine);
   between_steps(event.engine);
   dispatch_soon(event.engine);
   changed(event.engine);
@@ -38,6 +40,7 @@ Expected<void> Simulation::handle(const Dispatch& event) {
   dispatching_[event.engine] = 0;
   if (const auto end = engines_[event.engine]->start(queue_.now(), *this))
     plan_changed(event.engine, *end);
+  if (scaling_ != nullptr) turn_off_if_drained(event.engine);
   changed(event.engine);
   return check_progress(event.engine);
 }

@@ -100,7 +100,14 @@ void Simulation::first_token(std::uint64_t tag) {
   if (store_ != nullptr)
     store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), 0,
                      result.prompt_tokens, use_of(tag));
-  if (result.output_tokens == 0) result.first_token = queue_.now();
+  if (result.output_tokens == 0) {
+    result.first_token = queue_.now();
+    if (scaling_ != nullptr) count_first_token(active);
+    if (frontend_.listens())
+      frontend_.answered(active.engine, {TenantId(result.tenant), SessionId(result.session),
+                                         static_cast<int>(result.turn), 0, result.prompt_tokens,
+                                         (queue_.now() - result.arrival).seconds().value()});
+  }
   result.output_tokens = std::max<std::int64_t>(result.output_tokens, 1);
 }
 
@@ -125,7 +132,9 @@ void Simulation::finished(std::uint64_t tag, std::int64_t produced) {
 
 Expected<void> Simulation::handle(const Deadline& event) {
   Active& active = active_[event.active];
-  if (active.generation != event.generation || active.job == kNoJob) return {};
+  if (active.generation != event.generation) return {};
+  if (active.retrying) end_request(event.active, active.fate, 0);
+  if (active.job == kNoJob) return {};
   active.doomed = true;
   doom(event.active);
   return {};
@@ -166,8 +175,10 @@ void Simulation::end_request(std::uint32_t slot, Outcome outcome, std::int64_t p
   SCSIM_CHECK_EQ(total, (result.end - result.arrival).ns());  // INV-LEDGER
   drop_handover(slot);
   active.job = kNoJob;
-  active.doomed = false;
+  active.doomed = active.retrying = false;
   unused_active_.push_back(slot);
+  if (failing_ != nullptr) arrivals_.forget(active.place);
+  if (gate_.in_use()) gate_.leave(result.tenant, result.slo);
   end_ = result.end;
   arrivals_.ended(RequestId(result.request), result.end, due_);
   schedule_due();

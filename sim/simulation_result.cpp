@@ -23,6 +23,20 @@ void Simulation::say_extrapolated(Result& result) const {
       " of their time lie outside of what was sampled for the profile");
 }
 
+// The cluster's targets go before the trace's.
+SloClass Simulation::in_force(const SloClass& declared) const {
+  SloClass target = declared;
+  const bool untargeted = !declared.ttft && !declared.tpot && !declared.e2e;
+  auto source = std::ranges::find(cluster_.slos, declared.name, &SloClass::name);
+  if (source == cluster_.slos.end() && untargeted)
+    source = std::ranges::find(cluster_.slos, "default", &SloClass::name);
+  if (source == cluster_.slos.end()) return target;
+  target.ttft = source->ttft;
+  target.tpot = source->tpot;
+  target.e2e = source->e2e;
+  return target;
+}
+
 void Simulation::finish_result(Result& result) {
   result.trace = trace_.header();
   result.tables = trace_.tables();
@@ -36,24 +50,7 @@ void Simulation::finish_result(Result& result) {
         "refused: " + format_integer(static_cast<std::int64_t>(refused.count)) + " requests, " +
         kind + "; the first, " + refused.first);
   }
-  const SloClass* fallback = nullptr;
-  for (const SloClass& slo : cluster_.slos) {
-    if (slo.name == "default") fallback = &slo;
-  }
-  for (const SloClass& declared : result.tables.slos) {
-    SloClass target = declared;
-    const bool untargeted = !declared.ttft && !declared.tpot && !declared.e2e;
-    const auto named = std::ranges::find(cluster_.slos, declared.name, &SloClass::name);
-    const SloClass* source = named != cluster_.slos.end() ? &*named
-                             : untargeted                 ? fallback
-                                                          : nullptr;
-    if (source != nullptr) {
-      target.ttft = source->ttft;
-      target.tpot = source->tpot;
-      target.e2e = source->e2e;
-    }
-    result.slos.push_back(target);
-  }
+  for (const SloClass& declared : result.tables.slos) result.slos.push_back(in_force(declared));
   result.end = end_;
   result.requests = std::move(results_);
   gaps_.by_tenant.resize(result.tables.tenants.size());
@@ -87,6 +84,14 @@ void Simulation::finish_result(Result& result) {
   for (const auto& engine : engines_) {
     result.engines.push_back(engine->end_of_run(result.end, result.timeline_bin, result.lifetimes));
   }
+  if (std::ranges::any_of(cluster_.pools, [](const Pool& pool) {
+        return pool.knobs.order == EngineKnobs::Order::kFair;
+      })) {
+    result.tenant_weights = weights_;
+    result.tenant_weights.resize(result.tables.tenants.size(), 1);
+  }
+  finish_failures(result);
+  finish_scaling(result);
 }
 
 }  // namespace scsim::sim

@@ -12,9 +12,11 @@
 #include <variant>
 #include <vector>
 
+#include "sim/admission.h"
 #include "sim/arrivals.h"
 #include "sim/engine.h"
 #include "sim/event_queue.h"
+#include "sim/failures.h"
 #include "sim/frontend.h"
 #include "sim/method_model.h"
 #include "sim/simulation.h"
@@ -48,6 +50,24 @@ struct TransferDone {
 struct Prefetch {
   std::uint64_t session;
 };
+struct Break {
+  std::uint32_t component, draw;
+  Duration lasts;
+};
+struct Repair {
+  std::uint32_t component, draw, failure;
+};
+struct Retry {
+  std::uint32_t active;
+  std::uint32_t generation;
+};
+
+struct Scale {
+  std::uint32_t pool;
+};
+struct Started {
+  std::uint32_t engine;
+};
 
 struct LinkTurn {
   std::size_t failure;  // of the fabric's
@@ -60,7 +80,7 @@ struct HandedOver {
 };
 
 using Event = std::variant<Arrival, StepDone, Dispatch, Deadline, Observe, TransferDone, Prefetch,
-                           LinkTurn, HandedOver>;
+                           LinkTurn, HandedOver, Break, Repair, Retry, Scale, Started>;
 
 // Requests between arrival and end.
 struct Active {
@@ -75,9 +95,11 @@ struct Active {
     kPrefill,
     kDecode
   } phase = Phase::kQueue;
-  bool limited = false;  // it has a deadline
-  bool doomed = false;   // to be cancelled at the end of the step
+  bool limited = false;   // it has a deadline
+  bool doomed = false;    // to be cancelled at the end of the step
+  bool retrying = false;  // on no engine: to start again
   Outcome fate = Outcome::kCancelled;
+  Arrivals::Place place{};          // where failures may make it start again
   TimePoint since;                  // of the phase
   PerStage<std::int64_t> ledger{};  // of the engine at that time
 };
@@ -122,6 +144,36 @@ class StoreAtEngine final : public KvSource, public EvictionListener {
   Engine& engine_;
 };
 
+// What is broken; there where the cluster has failures.
+struct Failing {
+  static constexpr std::uint32_t kNone = ~0U;
+  std::vector<Component> components;
+  std::vector<FailureDraw> draws;
+  std::vector<int> down, tier_down;     // how many failures keep it down
+  std::vector<std::uint32_t> breaking;  // by engine: the failure that ends it with its step
+  std::vector<TimePoint> down_since;
+  std::vector<std::int64_t> down_for;  // nanoseconds, of times that are over
+  std::vector<FailureResult> failures;
+};
+
+// Which engines are up; there where a pool is scaled.
+struct Scaling {
+  enum class State : std::uint8_t { kUp, kStarting, kDraining, kOff };
+  struct OfEngine {
+    State state = State::kUp;
+    TimePoint off_since;
+    std::int64_t off_for = 0;  // nanoseconds, of times that are over
+    std::int64_t starts = 0;
+  };
+  struct OfPool {
+    std::optional<Autoscaler> scaler;
+    std::uint32_t first = 0;  // of its engines
+    PoolLoad load;            // first tokens since the last look
+  };
+  std::vector<OfEngine> engines;
+  std::vector<OfPool> pools;
+};
+
 class Simulation final : private Engine::Listener {
  public:
   Simulation(TraceReader& trace, const Cluster& cluster, const SimulationOptions& options);
@@ -137,6 +189,11 @@ class Simulation final : private Engine::Listener {
   Expected<void> handle(const Prefetch& event);
   Expected<void> handle(const LinkTurn& event);
   Expected<void> handle(const HandedOver& event);
+  Expected<void> handle(const Break& event);
+  Expected<void> handle(const Repair& event);
+  Expected<void> handle(const Retry& event);
+  Expected<void> handle(const Scale& event);
+  Expected<void> handle(const Started& event);
 
   Expected<void> make_fabric();
   void make_store();
@@ -152,7 +209,6 @@ class Simulation final : private Engine::Listener {
   Expected<void> read_trace();
   void schedule_due();
   void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
-  void submit(const Request& request, const RoutableRequest& routable, std::uint32_t engine);
   JobSpec spec_of(const Request& request, std::uint32_t engine, std::uint32_t slot) const;
   JobId place(const JobSpec& spec, std::uint32_t engine, const RequestResult& result);
 
@@ -172,6 +228,26 @@ class Simulation final : private Engine::Listener {
   void leave(std::uint32_t engine, JobId job);
   void settle(std::uint32_t engine);
   void between_steps(std::uint32_t engine);
+
+  void turn_away(RequestResult& result, Outcome outcome);
+  RoutableRequest routable(const Request& request, std::int64_t prompt_tokens) const;
+  std::optional<std::uint32_t> route(const Request& request, std::int64_t prompt_tokens);
+  void order(const Request& request, const RequestResult& result, std::uint32_t engine,
+             JobSpec& spec) const;
+  void submit(const Request& request, Arrivals::Place place, std::uint32_t engine);
+  void start_on(const Request& request, std::uint32_t slot, std::uint32_t engine);
+  void start_failures();
+  void break_next(std::uint32_t component, std::uint32_t draw);
+  void stop_engine(std::uint32_t engine);
+  void start_later(std::uint32_t slot);
+  void finish_failures(Result& result);
+  void start_scaling();
+  void add_engine(std::uint32_t first, std::uint32_t end, const Pool& pool);
+  void remove_engine(std::uint32_t first, std::uint32_t end);
+  void turn_off_if_drained(std::uint32_t engine);
+  void count_first_token(const Active& active);
+  void finish_scaling(Result& result) const;
+  SloClass in_force(const SloClass& declared) const;
   const CompressionRule* compression_of(std::size_t pool, std::uint32_t tenant) const {
     const MethodModel* method = identity_.method(pool, tenant);
     return method == nullptr ? nullptr : method->compression.get();
@@ -232,6 +308,10 @@ class Simulation final : private Engine::Listener {
   std::vector<char> dispatching_;                   // a Dispatch event is on its way
   std::vector<std::vector<std::uint32_t>> doomed_;  // active requests to cancel, by engine
   Frontend frontend_;
+  AdmissionGate gate_;
+  std::vector<double> weights_;       // of tenants, as they come
+  std::unique_ptr<Failing> failing_;  // none without failures
+  std::unique_ptr<Scaling> scaling_;  // none without autoscaling
 
   std::vector<Active> active_;
   std::vector<std::uint32_t> unused_active_;

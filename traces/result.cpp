@@ -40,6 +40,7 @@ void fill_run(const Result& result, proto::ResultRun& run) {
   run.set_store_block_tokens(result.store_block_tokens);
   run.set_grams_co2_per_kwh(result.grams_co2_per_kwh);
   run.set_pue(result.pue);
+  run.mutable_tenant_weights()->Add(result.tenant_weights.begin(), result.tenant_weights.end());
   for (const Tenant& tenant : result.tables.tenants) {
     proto::Tenant& entry = *run.add_tenants();
     entry.set_id(tenant.id.value());
@@ -70,6 +71,7 @@ Expected<void> take_run(const proto::ResultRun& run, Result& result) {
   result.store_block_tokens = run.store_block_tokens();
   result.grams_co2_per_kwh = run.grams_co2_per_kwh();
   result.pue = run.pue();
+  result.tenant_weights.assign(run.tenant_weights().begin(), run.tenant_weights().end());
   for (const proto::Tenant& tenant : run.tenants()) {
     result.tables.tenants.push_back({TenantId(tenant.id()), tenant.name(), tenant.price_class()});
   }
@@ -103,6 +105,10 @@ void fill_engine(const EngineResult& engine, proto::ResultEngine& message) {
   message.set_peak_flops_per_second(engine.peak_flops_per_second);
   message.set_gpus(engine.gpus);
   message.set_price_per_gpu_hour(engine.price_per_gpu_hour);
+  message.set_down_ns(engine.down_ns);
+  message.set_off_ns(engine.off_ns);
+  message.set_starts(engine.starts);
+  message.set_lost_tokens(engine.lost_tokens);
   message.set_gpu_idle_watts(engine.watts.gpu_idle);
   message.set_gpu_active_watts(engine.watts.gpu_active);
   message.set_host_idle_watts(engine.watts.host_idle);
@@ -146,6 +152,10 @@ Expected<void> take_engine(const proto::ResultEngine& message, Result& result) {
   engine.peak_flops_per_second = message.peak_flops_per_second();
   engine.gpus = message.gpus();
   engine.price_per_gpu_hour = message.price_per_gpu_hour();
+  engine.down_ns = message.down_ns();
+  engine.off_ns = message.off_ns();
+  engine.starts = message.starts();
+  engine.lost_tokens = message.lost_tokens();
   engine.watts = {message.gpu_idle_watts(), message.gpu_active_watts(), message.host_idle_watts(),
                   message.host_active_watts()};
   EngineTimeline& timeline = engine.timeline;
@@ -273,6 +283,8 @@ Expected<void> take_requests(const proto::ResultRequests& columns, Result& resul
     const auto stages =
         columns.stage_ns().begin() + std::ptrdiff_t{row} * static_cast<int>(kNumStages);
     std::copy(stages, stages + static_cast<int>(kNumStages), request.stage_ns.begin());
+    if (row < columns.retries_size())
+      request.retries = static_cast<std::uint16_t>(columns.retries(row));
     result.requests.push_back(request);
   }
   if (const auto taken = take_transfers(columns, result); !taken) return taken;
@@ -341,6 +353,9 @@ Expected<void> take_record(const proto::ResultRecord& record, Result& result,
     case proto::ResultRecord::kLink:
       take_link(record.link(), result);
       return {};
+    case proto::ResultRecord::kFailure:
+      take_failure(record.failure(), result);
+      return {};
     case proto::ResultRecord::kFooter:
       return take_footer(record.footer(), result, reader);
     case proto::ResultRecord::kHeader:
@@ -382,12 +397,20 @@ Expected<void> write_result(const Result& result, const std::string& path) {
     fill_link(link, *record.mutable_link());
     writer->append(record);
   }
+  for (const FailureResult& failure : result.failures) {
+    record.clear_record();
+    fill_failure(failure, *record.mutable_failure());
+    writer->append(record);
+  }
   const std::span<const RequestResult> requests(result.requests);
   const std::span<const FetchResult> fetches(result.fetches);
   for (std::size_t at = 0; at < requests.size(); at += kBatchRequests) {
     record.clear_record();
     const std::size_t count = std::min(kBatchRequests, requests.size() - at);
     fill_requests(requests.subspan(at, count), *record.mutable_requests());
+    if (!result.failures.empty())
+      for (const RequestResult& request : requests.subspan(at, count))
+        record.mutable_requests()->add_retries(request.retries);
     if (!result.tiers.empty())
       fill_fetches(fetches.subspan(at, count), result.tiers.size(), *record.mutable_requests());
     if (!result.transfers.empty())

@@ -26,9 +26,13 @@ enum class Outcome : std::uint8_t {
   kCancelled,   // the client gave up
   kTimedOut,    // the cluster's own limit
   kUnfinished,  // still waiting or running when the run was stopped
+  kFailed,      // its engines failed more often than it is retried
+  kShed,        // the frontend had as many as it lets in
 };
-inline constexpr std::array<std::string_view, 5> kOutcomeNames = {
-    "finished", "refused", "cancelled", "timed_out", "unfinished"};
+inline constexpr std::array<std::string_view, 7> kOutcomeNames = {
+    "finished", "refused", "cancelled", "timed_out", "unfinished", "failed", "shed"};
+// Counts of the last two are told where there are any.
+inline constexpr std::size_t kUsualOutcomes = 5;
 
 struct RequestResult {
   std::uint64_t request = 0;  // position in the trace
@@ -37,6 +41,7 @@ struct RequestResult {
   std::int32_t engine = -1;  // -1: never routed
   Outcome outcome = Outcome::kUnfinished;
   std::uint16_t preemptions = 0;
+  std::uint16_t retries = 0;  // starts after the first; what is below is of the last one
   TimePoint arrival, scheduled, first_token, end;  // zero where it never got there
   std::int64_t prompt_tokens = 0;
   std::int64_t output_tokens = 0;      // produced, not planned
@@ -59,17 +64,18 @@ struct GapHistogram {
 // How the lives of blocks ended: cached ones evicted, or still there at the end of the run; and
 // those nobody else could find (the last of a request, partly filled; all, without prefix caching),
 // which live as long as their request holds blocks. In a tier of the store also: not used for its
-// TTL; moved to a tier above; evicted because their tenant was at its quota.
+// TTL; moved to a tier above; evicted because their tenant was at its quota. And lost in a failure.
 enum class BlockEnd : std::uint8_t {
   kEvicted,
   kNeverCached,
   kResident,
   kExpired,
   kMoved,
-  kOverQuota
+  kOverQuota,
+  kLost
 };
-inline constexpr std::array<std::string_view, 6> kBlockEndNames = {
-    "evicted", "never_cached", "resident_at_end", "expired", "moved", "over_quota"};
+inline constexpr std::array<std::string_view, 7> kBlockEndNames = {
+    "evicted", "never_cached", "resident_at_end", "expired", "moved", "over_quota", "lost"};
 
 // Lifetimes of blocks in powers of two of a second; those of cached blocks begin with the last step
 // that filled a block of their run, those of an answer's at its end or when another request found
@@ -104,9 +110,12 @@ struct EngineResult {
   std::int64_t steps = 0, prefill_tokens = 0, decode_tokens = 0;
   std::int64_t preemptions = 0, evicted_blocks = 0, peak_used_blocks = 0;
   std::int64_t abandoned_loads = 0;  // given up to make room for others
-  // Engine seconds by stage; with `idle_ns` they add up to the length of the run (INV-LEDGER).
+  std::int64_t lost_tokens = 0;      // of its prefix cache, in failures
+  // Engine seconds by stage; with those idle, down and off they add up to the length of the run
+  // (INV-LEDGER).
   PerStage<std::int64_t> stage_ns{};
-  std::int64_t idle_ns = 0;
+  std::int64_t idle_ns = 0, down_ns = 0, off_ns = 0;  // off: neither paid for nor drawing power
+  std::int64_t starts = 0;                            // by autoscaling
   // Where the roofline puts the time: bytes moved from HBM and operations done.
   double hbm_bytes = 0, flops = 0, link_bytes = 0;
   double peak_hbm_bytes_per_second = 0, peak_flops_per_second = 0;  // of all its GPUs
@@ -155,6 +164,7 @@ struct TierResult {
   // precedes them had gone.
   std::int64_t stored_bytes = 0, refused_bytes = 0, evicted_bytes = 0, prefetched_bytes = 0;
   std::int64_t prefetched_used_bytes = 0;  // of the prefetched, such as were used
+  std::int64_t lost_bytes = 0;             // in failures
   std::int64_t peak_bytes = 0;             // of all instances, each at its own time
   std::int64_t fetched_bytes = 0, fetched_tokens = 0, fetched_lossy_tokens = 0;
   std::int64_t avoided_ns = 0;  // engine time that computing the fetched tokens would have taken
@@ -182,6 +192,14 @@ struct LinkResult {
   std::int64_t rerouted = 0;  // transfers that left it when it went down
 };
 
+// Something that broke.
+struct FailureResult {
+  std::string what, which;                       // "node", "node0"
+  TimePoint begin, end;                          // until it worked again, or the run's end
+  std::int64_t requests = 0;                     // that were waiting or running there
+  std::int64_t lost_tokens = 0, lost_bytes = 0;  // of engines' prefix caches; of tiers
+};
+
 struct Result {
   TraceHeader trace;  // of the trace that was run
   std::string trace_path;
@@ -191,10 +209,13 @@ struct Result {
   std::string router;
   std::vector<std::string> honesty;  // "uncalibrated: ...", "unverified: ..." (INV-HONEST)
   TraceTables tables;
-  std::vector<SloClass> slos;    // targets in force, by SloId
-  double grams_co2_per_kwh = 0;  // 0: not known
-  double pue = 0;                // of the building, at least 1; 0: the run's energy is not known
-  TimePoint end;                 // of the run: last event
+  std::vector<SloClass> slos;  // targets in force, by SloId
+  // By tenant of the tables, where engines serve in order of weights; or none.
+  std::vector<double> tenant_weights;
+  std::vector<FailureResult> failures;  // by their beginning
+  double grams_co2_per_kwh = 0;         // 0: not known
+  double pue = 0;  // of the building, at least 1; 0: the run's energy is not known
+  TimePoint end;   // of the run: last event
   Duration timeline_bin{};
   std::vector<RequestResult> requests;  // in order of arrival
   std::vector<EngineResult> engines;

@@ -53,6 +53,7 @@ void fill_tier(const TierResult& tier, proto::ResultTier& message) {
   message.set_evicted_bytes(tier.evicted_bytes);
   message.set_prefetched_bytes(tier.prefetched_bytes);
   message.set_prefetched_used_bytes(tier.prefetched_used_bytes);
+  message.set_lost_bytes(tier.lost_bytes);
   message.set_peak_bytes(tier.peak_bytes);
   message.set_fetched_bytes(tier.fetched_bytes);
   message.set_fetched_tokens(tier.fetched_tokens);
@@ -91,6 +92,7 @@ Expected<void> take_tier(const proto::ResultTier& message, Result& result) {
   tier.evicted_bytes = message.evicted_bytes();
   tier.prefetched_bytes = message.prefetched_bytes();
   tier.prefetched_used_bytes = message.prefetched_used_bytes();
+  tier.lost_bytes = message.lost_bytes();
   tier.peak_bytes = message.peak_bytes();
   tier.fetched_bytes = message.fetched_bytes();
   tier.fetched_tokens = message.fetched_tokens();
@@ -169,6 +171,27 @@ Expected<void> take_transfers(const proto::ResultRequests& columns, Result& resu
     transfer.wait_ns = columns.transfer_wait_ns(row);
   }
   return {};
+}
+
+void fill_failure(const FailureResult& failure, proto::ResultFailure& message) {
+  message.set_what(failure.what);
+  message.set_which(failure.which);
+  message.set_begin_ns(failure.begin.ns());
+  message.set_end_ns(failure.end.ns());
+  message.set_requests(failure.requests);
+  message.set_lost_tokens(failure.lost_tokens);
+  message.set_lost_bytes(failure.lost_bytes);
+}
+
+void take_failure(const proto::ResultFailure& message, Result& result) {
+  FailureResult& failure = result.failures.emplace_back();
+  failure.what = message.what();
+  failure.which = message.which();
+  failure.begin = TimePoint(message.begin_ns());
+  failure.end = TimePoint(message.end_ns());
+  failure.requests = message.requests();
+  failure.lost_tokens = message.lost_tokens();
+  failure.lost_bytes = message.lost_bytes();
 }
 
 }  // namespace scsim

@@ -7,6 +7,7 @@
 #include "traces/result.h"
 
 namespace scsim::proto {
+class ResultFailure;
 class ResultLifetimes;
 class ResultLink;
 class ResultRequests;
@@ -24,5 +25,7 @@ void take_link(const proto::ResultLink& message, Result& result);
 void fill_transfers(std::span<const TransferResult> transfers, proto::ResultRequests& columns);
 // Nothing, if the columns have none.
 Expected<void> take_transfers(const proto::ResultRequests& columns, Result& result);
+void fill_failure(const FailureResult& failure, proto::ResultFailure& message);
+void take_failure(const proto::ResultFailure& message, Result& result);
 
 }  // namespace scsim

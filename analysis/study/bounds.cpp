@@ -65,7 +65,11 @@ std::optional<double> floor_of(std::size_t metric, const sim::Cluster& cluster,
 
 std::optional<double> known_value(std::size_t metric, const sim::Cluster& cluster) {
   const std::string& name = metric_table()[metric].name;
-  if (name == "usd_per_hour") return dollars_per_hour(cluster);
+  if (name == "usd_per_hour") {
+    for (const sim::Pool& pool : cluster.pools)
+      if (pool.autoscale.policy != sim::AutoscaleSettings::Policy::kNone) return std::nullopt;
+    return dollars_per_hour(cluster);
+  }
   if (name != "gpus") return std::nullopt;
   int gpus = 0;
   for (const sim::Pool& pool : cluster.pools) gpus += pool.engines * pool.gpus_per_engine;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/scaling.h"
 #include "analysis/wording.h"
 #include "traces/text.h"
 
@@ -72,7 +73,7 @@ double joules_per_request(In in) {
 }
 
 double dollars_per(In in, double rate, double count) {
-  const double hour = dollars_per_hour(in.cluster);
+  const double hour = dollars_per_hour(in.cluster) * scaling_of(in.result).gpu_share;
   return rate > 0 ? hour / 3600 / rate * count : kNone;
 }
 
@@ -122,6 +123,10 @@ std::vector<Metric> make_table() {
        [](In in) { return outcome(in, Outcome::kTimedOut); }},
       {"unfinished", "of those, at the end of the run", kCount, kLower,
        [](In in) { return outcome(in, Outcome::kUnfinished); }},
+      {"failed", "of those: engines failed under them too often", kCount, kLower,
+       [](In in) { return outcome(in, Outcome::kFailed); }},
+      {"shed", "of those, by the frontend's limits", kCount, kLower,
+       [](In in) { return outcome(in, Outcome::kShed); }},
       {"preemptions", "of requests of the window", kCount, kLower,
        [](In in) { return number(in.summary.all.preemptions); }},
       {"arrivals_per_s", "requests arriving", kPerSecond, kNeither,
@@ -167,7 +172,9 @@ std::vector<Metric> make_table() {
       {"gpus", "of all pools", kCount, kLower,
        [](In in) { return static_cast<double>(in.summary.cluster.gpus); }},
       {"usd_per_hour", "GPUs and tiers of the store, while they stand", kDollars, kLower,
-       [](In in) { return dollars_per_hour(in.cluster); }},
+       [](In in) { return dollars_per_hour(in.cluster) * scaling_of(in.result).gpu_share; }},
+      {"engine_hours", "paid for: of engines while they are up or start", kCount, kLower,
+       [](In in) { return scaling_of(in.result).engine_hours; }},
       {"usd_per_million_tokens", "prompt and generated, over the window", kDollars, kLower,
        [](In in) {
          const Rates& rates = in.summary.rates;
@@ -177,6 +184,8 @@ std::vector<Metric> make_table() {
        [](In in) { return dollars_per(in, in.summary.rates.finished, 1e3); }},
       {"usd_per_1000_within_slo", "finished within all targets, over the window", kDollars, kLower,
        [](In in) { return dollars_per(in, in.summary.rates.goodput, 1e3); }},
+      {"jain_service", "Jain's index of tenants' service by weight, under order wfq", kFraction,
+       kHigher, [](In in) { return in.summary.fairness ? in.summary.fairness->service : kNone; }},
       {"joules", "of the run, where the cluster has the key energy", kJoules, kLower,
        [](In in) { return has_energy(in) ? in.summary.costs->total.joules() : kNone; }},
       {"joules_per_request", "finished, whole run", kJoules, kLower,

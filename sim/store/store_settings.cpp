@@ -132,6 +132,8 @@ Expected<TenantSettings> resolve_tenant(const proto::TenantConfig& config,
                                         const std::vector<TierSettings>& tiers) {
   TenantSettings tenant{
       config.name(), config.isolated(), config.share_group(), config.method(), {}};
+  tenant.weight = config.weight();
+  tenant.max_requests = static_cast<std::int64_t>(config.max_requests());
   if (config.isolated() && !config.share_group().empty()) {
     return Error{"share_group: an isolated tenant shares with nobody"};
   }

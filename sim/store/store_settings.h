@@ -76,6 +76,8 @@ struct TenantSettings {
   std::string share_group;
   std::string method;  // as written; empty: the pool's
   std::vector<Limit> limits;
+  double weight = 1;              // of its service under wfq
+  std::int64_t max_requests = 0;  // in the system at once; 0: no limit
 
   const Limit* hbm() const {
     for (const Limit& limit : limits) {

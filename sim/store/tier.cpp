@@ -378,6 +378,28 @@ void Tier::drop_expired(TimePoint now) {
   }
 }
 
+void Tier::lose_rest(TimePoint now) {
+  if (!losing_) return;
+  std::vector<CopyId> lost;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state == State::kCached && slots_[i].stored <= lost_at_)
+      lost.push_back(static_cast<CopyId>(i));
+  }
+  // Children first; slots keep their numbers.
+  std::ranges::sort(lost, [&](CopyId a, CopyId b) {
+    return std::pair(-slots_[index(a)].begin, a) < std::pair(-slots_[index(b)].begin, b);
+  });
+  losing_ = false;
+  for (const CopyId copy : lost) {
+    if (!slots_[index(copy)].evictable()) {
+      losing_ = true;
+      continue;
+    }
+    statistics_.lost_bytes += slots_[index(copy)].bytes();
+    remove(copy, BlockEnd::kLost, now);
+  }
+}
+
 // ---- accounts ----
 
 void Tier::count(std::uint32_t tenant, std::size_t partition, std::int64_t bytes, TimePoint now) {

@@ -128,6 +128,7 @@ struct TierStatistics {
   std::vector<double> stored_byte_seconds;  // by the tenant that stored them
   std::int64_t stored_bytes = 0, evicted_bytes = 0, refused_bytes = 0;
   std::int64_t prefetched_bytes = 0, prefetched_used_bytes = 0;
+  std::int64_t lost_bytes = 0;  // in failures
   std::int64_t peak_bytes = 0;
 };
 
@@ -172,6 +173,15 @@ class Tier final : public Residents {
   }
   // REQUIRES: cached and not pinned.
   void remove(CopyId copy, BlockEnd why, TimePoint now);
+  // All that was stored by now is lost. What is being read at the moment is still read, and goes
+  // when lose_rest() is called after that.
+  void lose(TimePoint now) {
+    lost_at_ = now;
+    losing_ = true;
+    lose_rest(now);
+  }
+  void lose_rest(TimePoint now);
+  bool losing() const { return losing_; }
   void set_next_use(CopyId copy, std::uint64_t number) { slots_[index(copy)].next_use = number; }
   // Drops what the TTL has ended. Called by the store before everything else it does here.
   void expire(TimePoint now) {
@@ -246,6 +256,8 @@ class Tier final : public Residents {
   std::vector<Neighbours> recency_;
   CopyId oldest_ = kNoCopy, newest_ = kNoCopy;
   TimePoint counted_;  // when the bytes last changed
+  TimePoint lost_at_;
+  bool losing_ = false;  // something stored by then is still there
   TierStatistics statistics_;
   Timeline<1> timeline_;
   std::vector<Timeline<1>> tenant_timelines_;

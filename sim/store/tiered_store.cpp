@@ -358,6 +358,7 @@ std::uint32_t TieredStore::new_transfer(const Transfer& transfer) {
 }
 
 bool TieredStore::send(const Transfer& transfer, VertexId from) {
+  if (is_down(transfer.target)) return false;
   const std::int64_t missing = store_->missing(transfer.target, transfer.from, transfer.to);
   if (missing > 0) start(transfer, from, missing);
   return missing > 0;
@@ -435,6 +436,7 @@ void TieredStore::leaving(TierId tier, const KvStore::LeavingBlocks& blocks,
   const std::size_t below = source.level + 1;
   if (below >= settings_.tiers.size() || !settings(below).write_back) return;
   const TierId target = engines_[source.engine].tiers[below];
+  if (is_down(target)) return;
   if (store_->tier(target).cached(blocks.run) != kNoCopy) return;  // all of them
   const double kv = static_cast<double>(resident.block_bytes) / settings(source.level).codec.ratio;
   if (!leaving_.empty()) {  // the run before the one that has just left goes with it
@@ -500,7 +502,18 @@ void TieredStore::prefetch(std::size_t engine, PathId path, std::int64_t tokens,
   }
 }
 
+std::int64_t TieredStore::fail(TierId id, TimePoint now) {
+  down_.resize(store_->num_tiers());
+  down_[static_cast<std::size_t>(id)] = 1;
+  Tier& tier = store_->tier(id);
+  tier.expire(now);
+  const std::int64_t bytes = tier.used();
+  tier.lose(now);
+  return bytes;
+}
+
 void TieredStore::arrived(const Transfer& transfer, TimePoint now) {
+  if (is_down(transfer.target)) return;
   const std::size_t level = level_of(transfer.target);
   Tier& target = store_->tier(transfer.target);
   target.expire(now);
@@ -597,6 +610,7 @@ void TieredStore::end_of_run(Result& result) {
     total.stored_bytes += statistics.stored_bytes;
     total.refused_bytes += statistics.refused_bytes;
     total.evicted_bytes += statistics.evicted_bytes;
+    total.lost_bytes += statistics.lost_bytes;
     total.prefetched_bytes += statistics.prefetched_bytes;
     total.prefetched_used_bytes += statistics.prefetched_used_bytes;
     total.peak_bytes += statistics.peak_bytes;

@@ -75,6 +75,11 @@ class TieredStore final : private KvStore::Listener {
   // A link has gone down or come up.
   void links_changed();
 
+  // One instance of a tier breaks: all it holds is lost, and until it works again nothing comes
+  // there. Gives the bytes.
+  std::int64_t fail(TierId tier, TimePoint now);
+  void repair(TierId tier) { down_[static_cast<std::size_t>(tier)] = 0; }
+
   KvStore& store() { return *store_; }
   const Network& network() const { return network_; }
   TierId tier_of(std::size_t engine, std::size_t level) const {
@@ -141,6 +146,9 @@ class TieredStore final : private KvStore::Listener {
   std::size_t level_of(TierId tier) const {
     return instances_[static_cast<std::size_t>(tier)].level;
   }
+  bool is_down(TierId tier) const {
+    return static_cast<std::size_t>(tier) < down_.size() && down_[static_cast<std::size_t>(tier)];
+  }
   std::int64_t stored_bytes(double kv_bytes, std::size_t level) const;
 
   void look_up(std::size_t engine, PathId path, std::int64_t tokens, TimePoint now);
@@ -168,6 +176,7 @@ class TieredStore final : private KvStore::Listener {
   std::vector<EngineAt> engines_;
   std::vector<Instance> instances_;  // by TierId
   bool prefetches_ = false;
+  std::vector<char> down_;  // by TierId; as many as have ever failed
   std::vector<std::string> tenant_names_;
 
   std::vector<Transfer> transfers_;

@@ -62,6 +62,8 @@ TEST_CASE("each key of an engine overrides its own knob and no other", "[sim][en
       {"max_model_len=5000", 5000},
       {"order=priority", static_cast<int>(EngineKnobs::Order::kPriority)},
       {"order=fcfs", static_cast<int>(EngineKnobs::Order::kFirstCome)},
+      {"order=edf", static_cast<int>(EngineKnobs::Order::kDeadline)},
+      {"order=wfq", static_cast<int>(EngineKnobs::Order::kFair)},
       {"batching=mixed", static_cast<int>(EngineKnobs::Batching::kMixed)},
       {"batching=prefill_first", static_cast<int>(EngineKnobs::Batching::kPrefillFirst)},
       {"chunked_prefill=false", 0},

@@ -66,6 +66,9 @@ TEST_CASE("every request of the trace arrives once, and ends as it must", "[sim]
               break;
             case Outcome::kUnfinished:
               FAIL("a run goes on to the end of its requests");
+            case Outcome::kFailed:
+            case Outcome::kShed:
+              FAIL("nothing breaks here, and everybody is let in");
           }
         }
         REQUIRE(seen.size() == trace.requests().size());

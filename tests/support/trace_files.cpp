@@ -37,6 +37,14 @@ void write_trace(const std::string& path, const std::vector<Tokens>& contents,
   for (const Request& request : requests) tenants = std::max(tenants, request.tenant.value() + 1);
   for (std::uint64_t i = 0; i < tenants; ++i)
     writer->add_tenant(std::string(1, static_cast<char>('a' + i)));
+  std::uint64_t slos = 0;
+  for (const Request& request : requests) slos = std::max(slos, request.slo.value());
+  for (std::uint64_t i = 0; slos > 0 && i <= slos; ++i)
+    writer->add_slo({.id = {},
+                     .name = i == 0 ? "default" : "slo " + std::to_string(i),
+                     .ttft = {},
+                     .tpot = {},
+                     .e2e = {}});
   for (const Request& request : requests) writer->add(request);
   REQUIRE(writer->finish().has_value());
 }

@@ -25,7 +25,8 @@ struct LoadedTrace {
 // Fails the test where the file cannot be read.
 LoadedTrace load_trace(const std::string& path);
 
-// Tenants "a", "b", ... as many as the requests name; all else "default". Contents by id.
+// Tenants "a", "b", ... and SLO classes "default", "slo 1", ... as many as the requests name; all
+// else "default". Contents by id.
 void write_trace(const std::string& path, const std::vector<Tokens>& contents,
                  const std::vector<Request>& requests);
 

@@ -31,7 +31,7 @@ constexpr auto kTierCounts = {&TierResult::capacity_bytes,   &TierResult::stored
                               &TierResult::prefetched_bytes, &TierResult::prefetched_used_bytes,
                               &TierResult::peak_bytes,       &TierResult::fetched_bytes,
                               &TierResult::fetched_tokens,   &TierResult::fetched_lossy_tokens,
-                              &TierResult::avoided_ns};
+                              &TierResult::avoided_ns,       &TierResult::lost_bytes};
 constexpr auto kTierNumbers = {&TierResult::price_per_gib_hour, &TierResult::avoided_gpu_seconds,
                                &TierResult::avoided_dollars};
 
@@ -51,6 +51,10 @@ Result some_result(std::size_t num_requests) {
   result.honesty = {"uncalibrated: all", "unverified: preset"};
   result.grams_co2_per_kwh = 381.5;
   result.pue = 1.25;
+  result.tenant_weights = {1, 2.5, 1};
+  for (int i = 0; i < 2; ++i)
+    result.failures.push_back(
+        {"node", "node" + std::to_string(i), time(), time(), number(), number(), number()});
   for (const std::string& name : {std::string("a"), std::string("b"), std::string("c")}) {
     const std::size_t id = result.tables.tenants.size();
     result.tables.tenants.push_back({TenantId(id), name, "price of " + name});
@@ -70,7 +74,7 @@ Result some_result(std::size_t num_requests) {
          {&engine.num_blocks, &engine.block_tokens, &engine.max_sequences, &engine.steps,
           &engine.prefill_tokens, &engine.decode_tokens, &engine.preemptions,
           &engine.evicted_blocks, &engine.peak_used_blocks, &engine.abandoned_loads,
-          &engine.idle_ns}) {
+          &engine.idle_ns, &engine.down_ns, &engine.off_ns, &engine.starts, &engine.lost_tokens}) {
       *field = number();
     }
     for (double* field :
@@ -98,6 +102,7 @@ Result some_result(std::size_t num_requests) {
     request.engine = static_cast<std::int32_t>(rng.below(3)) - 1;
     request.outcome = static_cast<Outcome>(rng.below(kOutcomeNames.size()));
     request.preemptions = static_cast<std::uint16_t>(rng.below(65536));
+    request.retries = static_cast<std::uint16_t>(rng.below(65536));
     request.arrival = time();
     if (rng.chance(0.9)) request.scheduled = time();
     if (rng.chance(0.9)) request.first_token = time();
@@ -204,7 +209,8 @@ void check_same(const EngineResult& a, const EngineResult& b) {
        {&EngineResult::num_blocks, &EngineResult::block_tokens, &EngineResult::max_sequences,
         &EngineResult::steps, &EngineResult::prefill_tokens, &EngineResult::decode_tokens,
         &EngineResult::preemptions, &EngineResult::evicted_blocks, &EngineResult::peak_used_blocks,
-        &EngineResult::abandoned_loads, &EngineResult::idle_ns}) {
+        &EngineResult::abandoned_loads, &EngineResult::idle_ns, &EngineResult::down_ns,
+        &EngineResult::off_ns, &EngineResult::starts, &EngineResult::lost_tokens}) {
     CHECK(a.*field == b.*field);
   }
   for (const auto field :
@@ -228,11 +234,11 @@ void check_same(const EngineResult& a, const EngineResult& b) {
 bool same(const RequestResult& a, const RequestResult& b) {
   return a.request == b.request && a.tenant == b.tenant && a.turn == b.turn && a.slo == b.slo &&
          a.task == b.task && a.session == b.session && a.engine == b.engine &&
-         a.outcome == b.outcome && a.preemptions == b.preemptions && a.arrival == b.arrival &&
-         a.scheduled == b.scheduled && a.first_token == b.first_token && a.end == b.end &&
-         a.prompt_tokens == b.prompt_tokens && a.output_tokens == b.output_tokens &&
-         a.found_tokens == b.found_tokens && a.recomputed_tokens == b.recomputed_tokens &&
-         a.stage_ns == b.stage_ns;
+         a.outcome == b.outcome && a.preemptions == b.preemptions && a.retries == b.retries &&
+         a.arrival == b.arrival && a.scheduled == b.scheduled && a.first_token == b.first_token &&
+         a.end == b.end && a.prompt_tokens == b.prompt_tokens &&
+         a.output_tokens == b.output_tokens && a.found_tokens == b.found_tokens &&
+         a.recomputed_tokens == b.recomputed_tokens && a.stage_ns == b.stage_ns;
 }
 
 void check_same(const LifetimeHistogram& a, const LifetimeHistogram& b) {
@@ -287,6 +293,14 @@ void check_same(const Result& a, const Result& b) {
   CHECK(a.router == b.router);
   CHECK(a.grams_co2_per_kwh == b.grams_co2_per_kwh);
   CHECK(a.pue == b.pue);
+  CHECK(a.tenant_weights == b.tenant_weights);
+  REQUIRE(a.failures.size() == b.failures.size());
+  for (std::size_t i = 0; i < a.failures.size(); ++i) {
+    const FailureResult &x = a.failures[i], &y = b.failures[i];
+    CHECK((x.what == y.what && x.which == y.which && x.begin == y.begin && x.end == y.end));
+    CHECK((x.requests == y.requests && x.lost_tokens == y.lost_tokens));
+    CHECK(x.lost_bytes == y.lost_bytes);
+  }
   CHECK(a.honesty == b.honesty);
   REQUIRE(a.tables.tenants.size() == b.tables.tenants.size());
   for (std::size_t i = 0; i < a.tables.tenants.size(); ++i) {

@@ -85,7 +85,7 @@ TEST_CASE("what is wrong in YAML is named with its line and key", "[traces][yaml
         "c.yaml:3: slos[0].ttft_ns: unknown key; did you mean \"ttft\"?");
   CHECK(error_of("colour: red\n") ==
         "c.yaml:1: colour: unknown key; known: name, pools, router, slos, request_timeout, seed, "
-        "store, network, tenants, energy, disaggregation");
+        "store, network, tenants, failures, admission, energy, disaggregation");
   CHECK(error_of("pools: [{gpus: many}]") ==
         "c.yaml:1: pools[0].gpus: expected a whole number, 0 or more, such as 42, found \"many\"");
   CHECK(error_of("pools: [{gpus: 0}]") ==
