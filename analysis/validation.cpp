@@ -18,9 +18,6 @@ using OfRequest = std::function<std::optional<double>(const RequestResult&)>;
 constexpr double kSpreads = 1.5;      // of repeated real runs, that an error may be
 constexpr std::size_t kPoints = 100;  // at which occupancy is compared
 
-// The requests that finished in every run, each as it was in run 0, 1, ...
-using Matched = std::vector<std::vector<const RequestResult*>>;
-
 Expected<Matched> match(const std::vector<const Result*>& runs, std::int64_t& left_out) {
   std::map<std::uint64_t, std::vector<const RequestResult*>> by_place;
   for (std::size_t run = 0; run < runs.size(); ++run) {
@@ -262,20 +259,24 @@ Expected<Validation> validate(const Result& simulated, const std::vector<Result>
   const auto of = [&runs](double (*value)(const Result&)) {
     return [&runs, value](std::size_t run) { return value(*runs[run]); };
   };
-  const bool repeats_itself = std::ranges::all_of(
-      real, [&](const Result& run) { return hit_share(run) == hit_share(real.front()); });
-  validator.add("hit tokens, engine", Unit::kShare, of(hit_share), repeats_itself ? 0.001 : 0.01);
-  for (const TierResult& tier : real.front().tiers) {
+  // A share is stricter where the real engine repeats it exactly.
+  const auto hits = [&](const std::string& name,
+                        const std::function<double(const Result&)>& share) {
+    const bool repeats_itself = std::ranges::all_of(
+        real, [&](const Result& run) { return share(run) == share(real.front()); });
     validator.add(
-        "hit tokens, " + tier.name, Unit::kShare,
-        [&](std::size_t run) {
-          double prompt = 0;
-          for (const RequestResult& r : runs[run]->requests)
-            if (admitted(r)) prompt += static_cast<double>(r.prompt_tokens);
-          const TierResult* t = tier_of(*runs[run], tier.name);
-          return t == nullptr || prompt == 0 ? 0 : static_cast<double>(t->fetched_tokens) / prompt;
-        },
+        name, Unit::kShare, [&](std::size_t run) { return share(*runs[run]); },
         repeats_itself ? 0.001 : 0.01);
+  };
+  hits("hit tokens, engine", hit_share);
+  for (const TierResult& tier : real.front().tiers) {
+    hits("hit tokens, " + tier.name, [&](const Result& run) {
+      double prompt = 0;
+      for (const RequestResult& r : run.requests)
+        if (admitted(r)) prompt += static_cast<double>(r.prompt_tokens);
+      const TierResult* t = tier_of(run, tier.name);
+      return t == nullptr || prompt == 0 ? 0 : static_cast<double>(t->fetched_tokens) / prompt;
+    });
     validator.add("bytes fetched, " + tier.name, Unit::kBytes, [&](std::size_t run) {
       const TierResult* t = tier_of(*runs[run], tier.name);
       return t == nullptr ? 0 : static_cast<double>(t->fetched_bytes);
@@ -300,6 +301,8 @@ Expected<Validation> validate(const Result& simulated, const std::vector<Result>
   validator.occupancy("running requests", Unit::kCount, &ClusterTimeline::running);
   validator.occupancy("KV blocks in use", Unit::kShare, &ClusterTimeline::used);
   validator.stages();
+  result.paths = validated_paths(runs, *matched);
+  if (result.paths.size() < 2) result.paths.clear();
   return result;
 }
 

@@ -48,6 +48,15 @@ struct ValidatedStage {
   double real = 0, simulated = 0;  // mean seconds of a request
 };
 
+// Requests whose prompts came mostly from one place in the first real run: the engine's own blocks
+// ("engine"), a tier, or the model ("computed"). Medians of TTFT in seconds.
+struct ValidatedPath {
+  std::string name;
+  std::int64_t requests = 0, same = 0;  // same: the simulation had them from there too
+  double real = 0, simulated = 0;
+  std::optional<double> spread = {};  // relative, of several real runs
+};
+
 struct Validation {
   std::int64_t requests = 0, left_out = 0;  // left out: did not finish in every run
   std::size_t real_runs = 0;
@@ -55,12 +64,18 @@ struct Validation {
   bool saturated = false;
   std::vector<ValidatedQuantity> quantities;
   std::vector<ValidatedRequests> by_request;
+  std::vector<ValidatedPath> paths;    // where there is more than one
   std::vector<ValidatedStage> stages;  // the furthest off first
   std::vector<std::string> simulated_honesty, real_honesty;
 
   // Every bar is met; absent for a saturated run, of which no bar is asked.
   std::optional<bool> bars_met() const;
 };
+
+// The requests that finished in every run, each as it was in run 0, the simulated one, 1, ...
+using Matched = std::vector<std::vector<const RequestResult*>>;
+std::vector<ValidatedPath> validated_paths(const std::vector<const Result*>& runs,
+                                           const Matched& matched);
 
 // The error says where the runs are not of the same trace. REQUIRES: a real run.
 Expected<Validation> validate(const Result& simulated, const std::vector<Result>& real);

@@ -60,6 +60,19 @@ std::string by_request_text(const Validation& validation) {
   return table.text(0);
 }
 
+std::string paths_text(const Validation& validation) {
+  if (validation.paths.empty()) return "";
+  TextTable table({"prompts mostly from", "requests", "simulated too", "TTFT p50 real", "simulated",
+                   "error", "spread of real"});
+  for (const ValidatedPath& path : validation.paths) {
+    table.add({path.name, format_integer(path.requests), format_integer(path.same),
+               format_seconds(path.real), format_seconds(path.simulated),
+               path.real > 0 ? error_text(Unit::kSeconds, path.simulated / path.real - 1) : "-",
+               path.spread ? format_percent(*path.spread) : ""});
+  }
+  return table.text(0) + "\n";
+}
+
 std::string stages_text(const Validation& validation) {
   TextTable table({"stage of a request", "real", "simulated", "difference"});
   double all = 0;
@@ -87,7 +100,7 @@ std::string validation_text(const Validation& validation) {
     text += wrapped("! simulated: ", line);
   for (const std::string& line : validation.real_honesty) text += wrapped("! real: ", line);
   text += quantities_text(validation) + "\n" + by_request_text(validation) + "\n" +
-          stages_text(validation) + "\n";
+          paths_text(validation) + stages_text(validation) + "\n";
   std::string missed;
   for (const ValidatedQuantity& q : validation.quantities)
     if (!q.met()) missed += (missed.empty() ? "" : ", ") + q.name;
@@ -119,6 +132,13 @@ std::string validation_csv(const Validation& validation) {
     add("request", r.name, "correlation", r.correlation);
     if (r.real_median) add("request", r.name, "real_median", *r.real_median);
     if (r.real_p90) add("request", r.name, "real_p90", *r.real_p90);
+  }
+  for (const ValidatedPath& path : validation.paths) {
+    add("path", path.name, "requests", static_cast<double>(path.requests));
+    add("path", path.name, "same", static_cast<double>(path.same));
+    add("path", path.name, "real", path.real);
+    add("path", path.name, "simulated", path.simulated);
+    if (path.spread) add("path", path.name, "spread", *path.spread);
   }
   for (const ValidatedStage& stage : validation.stages) {
     const std::string name(kStageNames[static_cast<std::size_t>(stage.stage)]);

@@ -11,6 +11,8 @@ constexpr std::array<std::string_view, kNumStepDrivers> kNames = {"steps",
                                                                   "tokens_16_to_64",
                                                                   "tokens_64_to_256",
                                                                   "tokens_over_256",
+                                                                  "more_than_16_tokens",
+                                                                  "more_than_16_sampled",
                                                                   "prefill_pairs",
                                                                   "prefill_context",
                                                                   "decode_context",
@@ -31,6 +33,7 @@ void set_tokens(StepWork& work, double tokens) {
     work[static_cast<std::size_t>(StepDriver::kTokensTo4) + i] =
         std::clamp(tokens - kEnds[i], 0.0, kEnds[i + 1] - kEnds[i]);
   }
+  at(work, StepDriver::kMoreThan16Tokens) = tokens > 16 ? 1 : 0;
 }
 
 std::int64_t dimension(const OperatorSample& sample, std::string_view name, std::int64_t unless) {
@@ -63,6 +66,7 @@ StepWork step_work(const StepShape& shape) {
   at(work, kPrefillContext) = shape.prefill_cached_tokens + fresh;
   at(work, kSequences) = prefills + decodes;
   at(work, kSampled) = static_cast<double>(shape.sampled_sequences);
+  at(work, kMoreThan16Sampled) = shape.sampled_sequences > 16 ? 1 : 0;
   at(work, kPrefillTokens) = fresh;
   at(work, kPrefillTokensTo64) = std::min(fresh, 64.0);
   at(work, kPrefillTokensTo256) = std::min(fresh, 256.0);

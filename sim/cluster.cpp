@@ -117,30 +117,40 @@ void keep_to(const MethodModel& method, Pool& pool, std::vector<std::string>& ho
                     " has to see a prompt whole");
 }
 
-// Methods of tenants, and what methods do not go with yet.
-Expected<void> resolve_methods(const StoreSettings& store, const Measured& measured,
-                               const std::string& cost_model, Pool& pool,
+// Methods of tenants and classes, and what methods do not go with yet.
+Expected<void> resolve_methods(const proto::ClusterConfig& config, const StoreSettings& store,
+                               const Measured& measured, const std::string& cost_model, Pool& pool,
                                std::vector<std::string>& honesty) {
-  for (const TenantSettings& tenant : store.tenants) {
-    if (tenant.method.empty()) continue;
-    auto method =
-        make_method_model(tenant.method, pool.model, pool.precision, pool.knobs.block_tokens,
-                          cost_model == "profile" ? measured.get() : nullptr);
-    if (!method) return Error{"tenants: " + tenant.name + ": method: " + method.error().message};
+  const auto resolve = [&](const std::string& whose, const std::string& name,
+                           const std::string& text, auto& into) -> Expected<void> {
+    if (text.empty()) return {};
+    auto method = make_method_model(text, pool.model, pool.precision, pool.knobs.block_tokens,
+                                    cost_model == "profile" ? measured.get() : nullptr);
+    if (!method) return Error{whose + ": " + name + ": method: " + method.error().message};
     for (const MethodModel* one : {method->get(), pool.method.get()}) {
       if (one == nullptr ||
-          (one->text == tenant.method && pool.method != nullptr && pool.method->text == one->text))
+          (one->text == text && pool.method != nullptr && pool.method->text == one->text))
         continue;
       if (one->reads || one->cache_share != 1)
-        return Error{"tenants: " + tenant.name + ": method " + one->text +
+        return Error{whose + ": " + name + ": method " + one->text +
                      " beside others in one pool is not modelled yet, as its decode steps read a "
                      "part of the cache; give it a pool of its own"};
     }
     if (*method != nullptr) keep_to(**method, pool, honesty);
-    pool.method_of_tenant[tenant.name] = *std::move(method);
+    into[name] = *std::move(method);
+    return {};
+  };
+  for (const TenantSettings& tenant : store.tenants) {
+    const auto done = resolve("tenants", tenant.name, tenant.method, pool.method_of_tenant);
+    if (!done) return done;
+  }
+  for (const proto::SloConfig& slo : config.slos()) {
+    const auto done = resolve("slos", slo.name(), slo.method(), pool.method_of_class);
+    if (!done) return done;
   }
   std::vector<const MethodModel*> all = {pool.method.get()};
-  for (const auto& [name, method] : pool.method_of_tenant) all.push_back(method.get());
+  for (const auto* own : {&pool.method_of_tenant, &pool.method_of_class})
+    for (const auto& [name, method] : *own) all.push_back(method.get());
   for (const MethodModel* method : all) {
     if (method == nullptr || method->compression == nullptr) continue;
     const std::string head = "method " + method->text + " in pool " + pool.name + ": ";
@@ -293,6 +303,14 @@ proto::ClusterConfig default_cluster_config() {
   return config;
 }
 
+const MethodModel* Pool::method_for(const std::string& slo_class, const std::string& tenant) const {
+  if (const auto own = method_of_class.find(slo_class); own != method_of_class.end())
+    return own->second.get();
+  if (const auto own = method_of_tenant.find(tenant); own != method_of_tenant.end())
+    return own->second.get();
+  return method.get();
+}
+
 Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measured& measured) {
   proto::ClusterConfig config = default_cluster_config();
   if (measured != nullptr) {
@@ -350,8 +368,8 @@ Expected<Cluster> resolve_cluster(const proto::ClusterConfig& given, const Measu
   cluster.store = *std::move(store);
   for (std::size_t i = 0; i < cluster.pools.size(); ++i) {
     const std::string& cost_model = config.pools(static_cast<int>(i)).cost_model();
-    auto methods =
-        resolve_methods(cluster.store, measured, cost_model, cluster.pools[i], cluster.honesty);
+    auto methods = resolve_methods(config, cluster.store, measured, cost_model, cluster.pools[i],
+                                   cluster.honesty);
     if (!methods) return methods.error();
   }
   auto disaggregation = resolve_disaggregation(config, cluster.pools);

@@ -49,8 +49,11 @@ struct Pool {
   Role role = Role::kBoth;
   std::unique_ptr<cost_models::StepCostModel> cost_model;
   std::shared_ptr<const MethodModel> method;  // null: full attention
-  std::map<std::string, std::shared_ptr<const MethodModel>>
-      method_of_tenant;  // those with their own
+  // Of SLO classes and of tenants with one of their own, by name.
+  std::map<std::string, std::shared_ptr<const MethodModel>> method_of_class, method_of_tenant;
+
+  // What the class asks for, or else the tenant, or else the pool; null: full attention.
+  const MethodModel* method_for(const std::string& slo_class, const std::string& tenant) const;
 };
 
 struct Cluster {

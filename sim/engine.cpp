@@ -163,7 +163,7 @@ const StepCost& Engine::cost_of(const Step& step) {
   return mixed_cost_;
 }
 
-void Engine::price_segment(const Step& step, std::int64_t swapped) {
+void Engine::price_segment(const Step& step, std::int64_t swapped, double blocked) {
   cost_ = &cost_of(step);
   const auto windowed_growth =
       steps_ > 1 ? scheduler_.windowed_growth() : std::array<std::int64_t, 2>{};
@@ -182,6 +182,7 @@ void Engine::price_segment(const Step& step, std::int64_t swapped) {
       growth_[s] += cost_->per_windowed_token[w][s] * static_cast<double>(windowed_growth[w]);
     }
   }
+  base_[static_cast<std::size_t>(Stage::kRetrieval)] += blocked;
   if (swapped > 0) {
     base_[static_cast<std::size_t>(Stage::kRetrieval)] += static_cast<double>(swapped) *
                                                           settings_.cache_bytes_per_token /
@@ -248,8 +249,9 @@ std::optional<TimePoint> Engine::start(TimePoint now, Listener& listener) {
   }
   totals_.peak_used_blocks = std::max(totals_.peak_used_blocks, scheduler_.pool().used_blocks());
   start_ = now;
-  steps_ = scheduler_.repeats();
-  price_segment(step, swapped);
+  const double blocked = scheduler_.take_blocked_seconds();
+  steps_ = blocked > 0 ? 1 : scheduler_.repeats();
+  price_segment(step, swapped, blocked);
   in_step_ = true;
   for (const Step::Prefill& prefill : step.prefills) {
     if (jobs_[prefill.job].hand_over)

@@ -106,7 +106,7 @@ class Engine {
   class Completion;  // Scheduler::Listener
 
   const cost_models::StepCost& cost_of(const Step& step);
-  void price_segment(const Step& step, std::int64_t swapped);
+  void price_segment(const Step& step, std::int64_t swapped, double blocked);
   double segment_seconds(std::int64_t steps) const;
   double step_seconds(std::int64_t step) const;  // of the segment's step, from 0
   TimePoint segment_end(std::int64_t steps) const;

@@ -139,6 +139,10 @@ Expected<EngineKnobs> resolve_knobs(const proto::EngineConfig& config) {
     knobs.preemption = config.preemption() == "swap" ? EngineKnobs::Preemption::kSwap
                                                      : EngineKnobs::Preemption::kRecompute;
   }
+  if (config.has_loads()) {
+    knobs.loads = config.loads() == "blocking" ? EngineKnobs::Loads::kBlocking
+                                               : EngineKnobs::Loads::kOverlapped;
+  }
   if (config.has_gpu_memory_utilization())
     knobs.gpu_memory_utilization = config.gpu_memory_utilization();
   if (config.has_step_overhead_s()) knobs.step_overhead_s = config.step_overhead_s();
@@ -177,6 +181,7 @@ proto::EngineConfig knobs_as_config(const std::string& preset, const EngineKnobs
                            : knobs.visible == Visible::kComputed ? "computed"
                                                                  : "finished");
   config.set_preemption(knobs.preemption == EngineKnobs::Preemption::kSwap ? "swap" : "recompute");
+  config.set_loads(knobs.loads == EngineKnobs::Loads::kBlocking ? "blocking" : "overlapped");
   config.set_gpu_memory_utilization(knobs.gpu_memory_utilization);
   config.set_step_overhead_s(knobs.step_overhead_s);
   config.set_request_overhead_s(knobs.request_overhead_s);

@@ -22,6 +22,8 @@ struct EngineKnobs {
   // end of its request.
   enum class Visible { kScheduled, kComputed, kFinished };
   enum class Preemption { kRecompute, kSwap };
+  // Blocks move between the engine and the tiers below while it goes on, or it waits for them.
+  enum class Loads { kOverlapped, kBlocking };
 
   std::int64_t block_tokens = 16;
   std::int64_t max_batched_tokens = 8192;
@@ -40,6 +42,7 @@ struct EngineKnobs {
   bool share_duplicates = false;  // a block that is there already replaces one's own copy of it
   Visible visible = Visible::kScheduled;
   Preemption preemption = Preemption::kRecompute;
+  Loads loads = Loads::kOverlapped;
   double gpu_memory_utilization = 0.9;
   double step_overhead_s = 0, request_overhead_s = 0;
 };

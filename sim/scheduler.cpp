@@ -351,6 +351,8 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   const std::int64_t found = swapped   ? job.swapped_tokens
                              : holding ? job.computed
                                        : match_.blocks * knobs_.block_tokens;
+  const bool blocking = source_ != nullptr && knobs_.loads == EngineKnobs::Loads::kBlocking;
+  std::int64_t cached = found;  // once what blocks the engine has been loaded
   if (deferring_ && found < job.known - 1) return false;
   const bool asks = source_ != nullptr && found < job.known - 1;
   if ((asks || job.arriving) && !swapped && !holding) {
@@ -360,7 +362,9 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
       return false;
     const std::int64_t upto =
         job.arriving ? job.known - 1 : source_->loadable(id, found, job.known - 1, now);
-    if (upto > found || job.arriving) {
+    if (blocking && !job.arriving) {
+      cached = std::max(upto / knobs_.block_tokens * knobs_.block_tokens, found);
+    } else if (upto > found || job.arriving) {
       if (!limited() &&
           (!prompt_fits(job) || need(job.known) + spare_blocks() > pool_->free_blocks()))
         return false;
@@ -368,7 +372,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
       return true;
     }
   }
-  std::int64_t tokens = job.known - found;
+  std::int64_t tokens = job.known - cached;
   if (threshold_ > 0) tokens = std::min(tokens, threshold_);
   if (!knobs_.chunked_prefill && tokens > budget && !step_.empty()) return false;
   tokens = knobs_.chunked_prefill ? std::min(tokens, budget) : tokens;
@@ -376,7 +380,7 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
   if (!holding && !limited()) {  // else it has the blocks of its prompt, or is sure of them
     const std::int64_t spare = spare_blocks(), free = pool_->free_blocks();
     if (knobs_.reserve_full_prompt && need(job, job.known) + spare > free) return false;
-    if (need(job, found + tokens) + spare > free) return false;
+    if (need(job, cached + tokens) + spare > free) return false;
     if (!prompt_fits(job)) return false;
   }
 
@@ -394,18 +398,19 @@ bool Scheduler::admit(JobId id, std::int64_t& budget, TimePoint now) {
     if (limited()) reserve(job, now);
     held_blocks_ += job.blocks;
   }
-  job.computed = found;
+  job.computed = cached;
+  if (blocking && !swapped) load_now(id, found, now);
   if (swapped) {
     step_.swapped_in += found;
     job.swapped_tokens = 0;
   }
-  if (fair() && !job.preempted) waiting_.serve(job.key, static_cast<double>(job.known - found));
-  prefill_scheduled_ = prefill_scheduled_ || found < job.known - 1;
+  if (fair() && !job.preempted) waiting_.serve(job.key, static_cast<double>(job.known - cached));
+  prefill_scheduled_ = prefill_scheduled_ || cached < job.known - 1;
   const std::int64_t stood_for = job.shift;  // of what was found, if that is a compressed cache
   if (job.found_lossy > 0) job.found_lossy += stood_for;
-  step_.admitted.push_back({id, job.found + stood_for, job.found_lossy, found - job.found,
+  step_.admitted.push_back({id, job.found + stood_for, job.found_lossy, cached - job.found,
                             job.preempted,
-                            std::max<std::int64_t>(job.lost - found - stood_for, 0)});
+                            std::max<std::int64_t>(job.lost - cached - stood_for, 0)});
   job.lost = 0;
   job.preempted = false;
   job.state = State::kPrefill;
@@ -476,6 +481,18 @@ void Scheduler::begin_load(JobId id, std::int64_t found, std::int64_t upto, Time
   ++num_loading_;
   step_.loads.push_back({id, found, job.found_lossy, upto, job.preempted, job.arriving});
   job.arriving = false;
+}
+
+// What is loaded comes before anything leaves to make room for it.
+void Scheduler::load_now(JobId id, std::int64_t found, TimePoint now) {
+  Job& job = jobs_[id];
+  const bool lossy = source_->load(id, found, job.computed, now);
+  const std::int64_t blocks = blocks_for(job.computed);
+  if (blocks > job.blocks && !limited()) {
+    take(blocks - job.blocks, now);
+    job.blocks = blocks;
+  }
+  if (job.computed > found) register_computed(job, now, lossy);
 }
 
 void Scheduler::loaded(JobId id, std::int64_t tokens, bool lossy, TimePoint now) {

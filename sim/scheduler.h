@@ -21,7 +21,8 @@
 // on. Once loaded() it goes back to the head of the queue (by priority: to its place) and needs no
 // further blocks to be admitted. Loaded requests that wait give their blocks up, the last loaded
 // first, when nothing can run otherwise, or when the only running request needs them to go on; so
-// loads never bring an engine to a halt.
+// loads never bring an engine to a halt. Where loads block, it is admitted at once instead, and the
+// step takes as much longer as the bytes take.
 //
 // Where tenants have limits in the engine's memory, a request is admitted with the blocks of its
 // prompt and of the longest answer it may give (max_tokens), and takes none afterwards: so no
@@ -96,6 +97,15 @@ class KvSource {
   // was decided.
   virtual std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most,
                                 TimePoint now) = 0;
+  // Where loads block the engine (EngineKnobs::Loads; a source of others need not say): the job is
+  // admitted, and its tokens from `found` to `upto`, which may be none, are loaded ahead of the
+  // step being decided. Whether any is lossy.
+  virtual bool load(JobId /*job*/, std::int64_t /*found*/, std::int64_t /*upto*/,
+                    TimePoint /*now*/) {
+    return false;
+  }
+  // Seconds that the engine has to wait for blocks that came or went since this was last asked.
+  virtual double take_blocked_seconds() { return 0; }
 };
 
 // One step as a cost model sees it (and as a log shows it).
@@ -172,6 +182,8 @@ class Scheduler final : private ChainGrowth {
   // plan was completed.
   bool plan(TimePoint now);
   const Step& step() const { return step_; }
+  // That the step waits for blocks that move, and was not told of before.
+  double take_blocked_seconds() { return source_ == nullptr ? 0 : source_->take_blocked_seconds(); }
   // The job's first `tokens` tokens are in its blocks: at least what was found, at most what was to
   // be loaded. REQUIRES: no step is planned.
   void loaded(JobId job, std::int64_t tokens, bool lossy, TimePoint now);
@@ -301,6 +313,7 @@ class Scheduler final : private ChainGrowth {
   bool prompt_fits(const Job& job) const;
   void reserve(Job& job, TimePoint now);
   void begin_load(JobId job, std::int64_t found, std::int64_t upto, TimePoint now);
+  void load_now(JobId job, std::int64_t found, TimePoint now);
   bool abandon_load(TimePoint now);
   void release_loaded(JobId job, TimePoint now);
   void schedule_prefill(JobId job, std::int64_t fresh, TimePoint now);

@@ -48,8 +48,7 @@ Expected<void> Simulation::handle(const Arrival& event) {
            trace_.tables().models[request.model.value()]);
   } else if (const auto refusal = engines_[*engine]->scheduler().refuse(
                  result.prompt_tokens, request.max_tokens.value(),
-                 identity_.partition(result.tenant),
-                 compression_of(pool_of_engine_[*engine], result.tenant))) {
+                 identity_.partition(result.tenant), compression_of(*engine, result))) {
     refuse(result, refusal->kind, refusal->detail);
   } else {
     submit(request, event.place, *engine);
@@ -102,10 +101,9 @@ std::uint32_t Simulation::new_active() {
 }
 
 RoutableRequest Simulation::routable(const Request& request, std::int64_t prompt_tokens) const {
-  return {request.tenant,    request.session,
-          request.turn,      request.prompt,
-          prompt_tokens,     request.max_tokens.value(),
-          request.output,    request.priority};
+  return {request.tenant, request.session, request.turn,
+          request.prompt, prompt_tokens,   request.max_tokens.value(),
+          request.output, request.priority};
 }
 
 std::optional<std::uint32_t> Simulation::route(const Request& request, std::int64_t prompt_tokens) {
@@ -134,9 +132,7 @@ void Simulation::order(const Request& request, const RequestResult& result, std:
   spec.tie = request.id.value();
   spec.flow = result.tenant;
   spec.weight = weights_[result.tenant];
-  if (cluster_.pools[pool_of_engine_[engine]].knobs.order !=
-      EngineKnobs::Order::kDeadline)
-    return;
+  if (cluster_.pools[pool_of_engine_[engine]].knobs.order != EngineKnobs::Order::kDeadline) return;
   const SloClass slo = in_force(trace_.tables().slos[result.slo]);
   const auto target = slo.ttft ? slo.ttft : slo.e2e;
   spec.priority = target ? 0 : 1;  // behind all that have a deadline
@@ -166,21 +162,22 @@ void Simulation::start_on(const Request& request, std::uint32_t slot, std::uint3
 
 JobSpec Simulation::spec_of(const Request& request, std::uint32_t engine,
                             std::uint32_t slot) const {
-  const auto tenant = static_cast<std::uint32_t>(request.tenant.value());
+  const RequestResult& result = results_[active_[slot].result];
   JobSpec spec;
   spec.tag = slot;
   spec.prompt = request.prompt;
   spec.output = request.output;
   spec.output_tokens = request.output_tokens.value();
   spec.max_tokens = request.max_tokens.value();
-  spec.salt = identity_.salt(pool_of_engine_[engine], tenant, request.session.value());
-  if (const MethodModel* method = identity_.method(pool_of_engine_[engine], tenant)) {
+  spec.salt =
+      identity_.salt(pool_of_engine_[engine], result.tenant, class_of(result), result.session);
+  if (const MethodModel* method = method_of(engine, result)) {
     spec.method = method;
     spec.compression = method->compression.get();
     spec.lossy = method->reuse != methods::ReuseClass::kExact;
   }
-  spec.partition = identity_.partition(tenant);
-  order(request, results_[active_[slot].result], engine, spec);
+  spec.partition = identity_.partition(result.tenant);
+  order(request, result, engine, spec);
   return spec;
 }
 

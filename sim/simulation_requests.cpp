@@ -60,7 +60,9 @@ void Simulation::admitted(std::uint64_t tag, const Step::Admitted& how) {
     if (store_ != nullptr) {
       FetchResult& fetch = fetch_of(slot);
       fetch.found_lossy_tokens = how.found_lossy;
-      if (how.loaded == 0) {
+      // Where loads block, the store was asked when the step was decided.
+      if (how.loaded == 0 &&
+          engines_[active.engine]->settings().knobs.loads == EngineKnobs::Loads::kOverlapped) {
         fetch = FetchResult{.found_lossy_tokens = how.found_lossy, .wait_ns = fetch.wait_ns};
         store_->asked(active.engine, engines_[active.engine]->scheduler().path(active.job),
                       result.prompt_tokens, how.found, use_of(slot));

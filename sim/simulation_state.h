@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -128,12 +130,17 @@ inline constexpr std::uint64_t kHandoverTransfer = std::uint64_t{1} << 63;
 // What an engine's scheduler and blocks say to the store, with the engine's number.
 class StoreAtEngine final : public KvSource, public EvictionListener {
  public:
-  StoreAtEngine(TieredStore& store, std::size_t number, Engine& engine)
-      : store_(store), number_(number), engine_(engine) {}
+  using Load = std::function<bool(JobId job, std::int64_t found, std::int64_t upto)>;
+  StoreAtEngine(TieredStore& store, std::size_t number, Engine& engine, Load load)
+      : store_(store), number_(number), engine_(engine), load_(std::move(load)) {}
 
   std::int64_t loadable(JobId job, std::int64_t found, std::int64_t most, TimePoint now) override {
     return store_.loadable(number_, engine_.scheduler().path(job), found, most, now);
   }
+  bool load(JobId job, std::int64_t found, std::int64_t upto, TimePoint) override {
+    return load_(job, found, upto);
+  }
+  double take_blocked_seconds() override { return store_.take_blocked_seconds(number_); }
   void evicted(PathId path, std::int64_t from, std::int64_t to, TimePoint now) override {
     store_.evicted(number_, path, from, to, engine_.settings().knobs.block_tokens, now);
   }
@@ -142,6 +149,7 @@ class StoreAtEngine final : public KvSource, public EvictionListener {
   TieredStore& store_;
   std::size_t number_;
   Engine& engine_;
+  Load load_;
 };
 
 // What is broken; there where the cluster has failures.
@@ -206,6 +214,7 @@ class Simulation final : private Engine::Listener {
   Use use_of(std::uint64_t tag) const;
   FetchResult& fetch_of(std::uint64_t tag) { return fetches_[active_[tag].result]; }
   void loaded_here(std::uint32_t engine);
+  bool load_now(std::size_t engine, JobId job, std::int64_t found, std::int64_t upto);
   Expected<void> read_trace();
   void schedule_due();
   void refuse(RequestResult& result, const std::string& kind, const std::string& detail);
@@ -248,8 +257,14 @@ class Simulation final : private Engine::Listener {
   void count_first_token(const Active& active);
   void finish_scaling(Result& result) const;
   SloClass in_force(const SloClass& declared) const;
-  const CompressionRule* compression_of(std::size_t pool, std::uint32_t tenant) const {
-    const MethodModel* method = identity_.method(pool, tenant);
+  const MethodModel* method_of(std::uint32_t engine, const RequestResult& request) const {
+    return identity_.method(pool_of_engine_[engine], request.tenant, class_of(request));
+  }
+  const std::string& class_of(const RequestResult& request) const {
+    return trace_.tables().slos[request.slo].name;
+  }
+  const CompressionRule* compression_of(std::uint32_t engine, const RequestResult& request) const {
+    const MethodModel* method = method_of(engine, request);
     return method == nullptr ? nullptr : method->compression.get();
   }
   void set_deadline(const Request& request, std::uint32_t slot);

@@ -31,7 +31,10 @@ void Simulation::make_store() {
   store_ = std::make_unique<TieredStore>(cluster_, paths_, *fabric_);
   frontend_.set_tiers(store_->facts());
   for (std::size_t i = 0; i < engines_.size(); ++i) {
-    store_at_.push_back(std::make_unique<StoreAtEngine>(*store_, i, *engines_[i]));
+    store_at_.push_back(std::make_unique<StoreAtEngine>(
+        *store_, i, *engines_[i], [this, i](JobId job, std::int64_t found, std::int64_t upto) {
+          return load_now(i, job, found, upto);
+        }));
     engines_[i]->scheduler().set_source(store_at_[i].get());
     engines_[i]->scheduler().pool().set_listener(store_at_[i].get());
   }
@@ -54,6 +57,22 @@ Expected<void> Simulation::all_got_there() const {
                " transfers wait for ever: links went down for good, and no other way leads where "
                "they go. Give the failures an end (lasts), requests a request_timeout, or the "
                "cluster another link"};
+}
+
+// For an engine that waits for its loads: whether any of it is lossy.
+bool Simulation::load_now(std::size_t engine, JobId job, std::int64_t found, std::int64_t upto) {
+  const Scheduler& scheduler = engines_[engine]->scheduler();
+  const PathId path = scheduler.path(job);
+  const std::int64_t known = scheduler.known_tokens(job);
+  const std::uint64_t tag = scheduler.tag(job);
+  store_->asked(engine, path, known, found, use_of(tag));
+  if (upto == found) return false;
+  const FetchResult fetched = store_->load_now(engine, path, found, known - 1, upto, use_of(tag));
+  FetchResult& fetch = fetch_of(tag);
+  const std::int64_t waited = fetch.wait_ns + fetched.wait_ns;
+  if (results_[active_[tag].result].preemptions == 0) fetch = fetched;
+  fetch.wait_ns = waited;
+  return fetched.lossy_tokens > 0;
 }
 
 Expected<void> Simulation::handle(const Prefetch& event) {

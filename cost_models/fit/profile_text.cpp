@@ -27,6 +27,9 @@ std::string coefficient_text(const ProfileCoefficient& coefficient) {
     std::ranges::replace(range, '_', ' ');
     if (range.starts_with(" to ")) range = " up" + range;
     text += range;
+  } else if (driver.starts_with("more_than_")) {
+    text = format_seconds(coefficient.seconds) + " for " + driver;
+    std::ranges::replace(text, '_', ' ');
   } else if (driver == "steps" || driver == "sequences" || driver == "sampled") {
     text = format_seconds(coefficient.seconds) + " a " +
            (driver == "steps"       ? "step"

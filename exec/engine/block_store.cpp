@@ -183,7 +183,7 @@ bool BlockStore::use_again(const BlockKey& key) {
   const auto on_disk = disk_.by_key.find(key);
   if (on_disk != disk_.by_key.end())
     disk_.order.splice(disk_.order.end(), disk_.order, on_disk->second);
-  return has(key);
+  return exists(Tier::kHost) ? in_host != host_.by_key.end() : on_disk != disk_.by_key.end();
 }
 
 std::string BlockStore::path(const BlockKey& key) const {

@@ -55,7 +55,9 @@ class BlockStore {
   ~BlockStore();
 
   bool has(const BlockKey& key) const;
-  bool use_again(const BlockKey& key);  // false: it is not there
+  // The block is as good as used just now, wherever it is; false: it is not where put() would put
+  // it.
+  bool use_again(const BlockKey& key);
   // Keeps the block; if it is there already it is only used again. A disk that is full or fails
   // loses it. REQUIRES: block_bytes of them.
   void put(const BlockKey& key, std::span<const std::byte> bytes);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "traces/check.h"
@@ -15,6 +16,53 @@ std::span<std::byte> bytes_of(at::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
+// The model's layers as contracts see them; blocks count in tokens, so elements have any size.
+std::vector<methods::AttentionLayer> attention_layers(const ModelConfig& config) {
+  std::vector<methods::AttentionLayer> layers;
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    layers.push_back({.layer = layer,
+                      .num_layers = config.layers,
+                      .query_heads = config.attention.query_heads,
+                      .kv_heads = config.attention.kv_heads,
+                      .head_dim = config.attention.head_dim,
+                      .element_bytes = 4});
+  }
+  return layers;
+}
+
+// What of the method this engine does not do; empty: nothing.
+std::string not_served(const methods::KvContract& contract, const ModelConfig& config,
+                       const EngineKnobs& knobs) {
+  using methods::Compresses;
+  const Tokens many{1 << 20};
+  const std::vector<methods::AttentionLayer> layers = attention_layers(config);
+  const methods::AttentionLayer& first = layers.front();
+  if (contract.reuse(SessionMode::kMultiTurn) == methods::ReuseClass::kPositionFree)
+    return "reuse at other offsets is not served";
+  if (contract.rewrite(many).aimed != many) return "a prompt that is rewritten is not served";
+  if (contract.extra_passes() > 0) return "further passes over a prompt are not served";
+  if (contract.decode_reads(first, many).host.value() > 0)
+    return "what it keeps on the host is not served";
+  if (contract.addressable() == methods::Addressable::kWhole &&
+      contract.compresses() == Compresses::kNever)
+    return "a cache that can only be used as a whole is not served";
+  if (contract.bits_per_element(first) < 8 * first.element_bytes)
+    return "a cache of fewer bits than the model's is not served";
+  if (knobs.chunked_prefill && !contract.allows_chunked_prefill())
+    return "it needs whole prompts: --set chunked_prefill=false";
+  if (contract.compresses() == Compresses::kNever) return "";
+  if (contract.prefill_pairs(first, Tokens(1), many).most <
+          methods::causal_pairs(first, Tokens(1), many) ||
+      (contract.compresses() == Compresses::kAtEveryAppend &&
+       contract.second_question() == methods::SecondQuestion::kAppends))
+    return "a cache that changes with every token is not served";
+  for (const methods::AttentionLayer& layer : layers) {
+    if (contract.kept_bytes(layer, many).value() != contract.kept_bytes(first, many).value())
+      return "layers that keep different numbers of tokens are not served";
+  }
+  return "";
+}
+
 }  // namespace
 
 ModelOptions Engine::model_options(ModelOptions options, const EngineKnobs& knobs) {
@@ -24,7 +72,8 @@ ModelOptions Engine::model_options(ModelOptions options, const EngineKnobs& knob
 }
 
 Expected<std::unique_ptr<Engine>> Engine::make(Model& model, const EngineKnobs& knobs,
-                                               Timeline& timeline, const std::string& identity) {
+                                               Timeline& timeline, const std::string& identity,
+                                               EngineMethod method) {
   const ModelConfig& config = model.config();
   if (knobs.order == EngineKnobs::Order::kPriority)
     return Error{"engine.order: this engine serves first come, first served"};
@@ -34,21 +83,30 @@ Expected<std::unique_ptr<Engine>> Engine::make(Model& model, const EngineKnobs& 
                  "engine serves models whose layers all attend"};
   }
   SCSIM_CHECK_EQ(model.options().page_tokens, knobs.block_tokens);
-  return std::unique_ptr<Engine>(new Engine(model, knobs, timeline, identity));
+  if (method.contract != nullptr) {
+    if (const std::string reason = not_served(*method.contract, config, knobs); !reason.empty())
+      return Error{"method " + method.text + ": " + reason};
+  } else {
+    method.runtime = std::make_unique<MethodRuntime>();
+  }
+  return std::unique_ptr<Engine>(new Engine(model, knobs, timeline, identity, std::move(method)));
 }
 
 Engine::Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline,
-               const std::string& identity)
+               const std::string& identity, EngineMethod method)
     : model_(model),
       block_pages_(model.config().layers * model.config().attention.kv_heads),
       resident_(model.memory(), knobs.num_blocks),
       // A request needs blocks for all it may come to, or it would wait for ever.
       scheduler_(knobs,
                  std::min(model.config().max_positions, knobs.num_blocks * knobs.block_tokens),
-                 identity),
-      clock_(timeline) {
+                 method.contract == nullptr ? identity : identity + " " + method.text),
+      clock_(timeline),
+      method_(std::move(method)) {
   model_.memory().pool(KvMemory::kDevice).reserve(knobs.num_blocks * block_pages_);
   scheduler_.set_listener(this);
+  if (method_.contract != nullptr && method_.contract->compresses() != methods::Compresses::kNever)
+    scheduler_.set_compression(this);
 }
 
 Engine::~Engine() = default;
@@ -60,16 +118,19 @@ void Engine::cancel(JobId job) {
 
 std::optional<KvCache>& Engine::cache(JobId job) {
   const auto number = static_cast<std::size_t>(job);
-  if (number >= caches_.size()) caches_.resize(number + 1);
+  if (number >= caches_.size()) {
+    caches_.resize(number + 1);
+    began_empty_.resize(number + 1);
+  }
   return caches_[number];
 }
 
 // ---- blocks ----
 
 void Engine::evicted(BlockId block, const BlockKey& key) {
+  std::optional<MeasuredStage> stage;
+  if (store_ != nullptr && measure_ != nullptr) stage.emplace(*measure_, Stage::kRetrieval);
   if (store_ != nullptr && !store_->use_again(key)) {
-    std::optional<MeasuredStage> stage;
-    if (measure_ != nullptr) stage.emplace(*measure_, Stage::kRetrieval);
     at::Tensor content = model_.memory().read(resident_.pages(block)).to(at::kCPU).contiguous();
     store_->put(key, bytes_of(content));
   }
@@ -122,6 +183,27 @@ void Engine::place(std::int64_t number, BlockId block) {
   measure_->now().bytes_moved += block_bytes();
   placed_from_.push_back(fetched_from_[at]);
   record_.registered.push_back(block);
+}
+
+// The last of them first, so that what begins a prompt outlives what is of no use without it.
+void Engine::used(std::span<const BlockKey> keys) {
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) store_->use_again(*key);
+}
+
+// ---- the method ----
+
+bool Engine::caches_are_private() const {
+  return method_.contract != nullptr &&
+         method_.contract->reuse(SessionMode::kMultiTurn) == methods::ReuseClass::kQueryBound;
+}
+
+std::int64_t Engine::peak(std::int64_t prompt_tokens) const {
+  double bytes = 0, token = 0;
+  for (const methods::AttentionLayer& layer : attention_layers(model_.config())) {
+    bytes += method_.contract->peak_bytes(layer, Tokens(prompt_tokens)).value();
+    token += methods::dense_bytes(layer, Tokens(1)).value();
+  }
+  return static_cast<std::int64_t>(std::ceil(bytes / token - 1e-9));
 }
 
 // ---- pages ----
@@ -231,6 +313,25 @@ std::vector<int> Engine::passes() {
   return pass;
 }
 
+// The scheduler hears what a prompt that has ended has left of its cache.
+Expected<void> Engine::shrink(const Step::Computed& part) {
+  if (!scheduler_.compresses() || part.decode || !part.samples) return {};
+  const KvCache& held = *cache(part.job);
+  const std::int64_t kept = held.length(0, 0);
+  for (std::int64_t layer = 0; layer < held.layers(); ++layer) {
+    bool same = held.heads(layer) == held.kv_heads();
+    for (std::int64_t head = 0; head < held.heads(layer); ++head)
+      same = same && held.length(layer, head) == kept;
+    if (!same) {
+      return Error{"method " + method_.text +
+                   ": its heads keep different numbers of tokens; this engine serves methods whose "
+                   "kv heads all keep as many"};
+    }
+  }
+  scheduler_.compressed(part.job, kept);
+  return {};
+}
+
 Expected<void> Engine::compute(Measure& measure) {
   const Step& step = scheduler_.step();
   const std::vector<int> pass = passes();
@@ -245,6 +346,7 @@ Expected<void> Engine::compute(Measure& measure) {
       std::optional<KvCache>& held = cache(part.job);
       if (!held) {  // just admitted
         held = model_.make_cache();
+        began_empty_[static_cast<std::size_t>(part.job)] = part.cached == 0 ? 1 : 0;
         const std::span<const BlockId> blocks = scheduler_.blocks(part.job);
         for (std::int64_t b = 0; b < part.cached / scheduler_.knobs().block_tokens; ++b)
           held->adopt(resident_.pages(blocks[static_cast<std::size_t>(b)]));
@@ -254,8 +356,8 @@ Expected<void> Engine::compute(Measure& measure) {
           {.tokens = scheduler_.tokens(part.job).subspan(static_cast<std::size_t>(part.cached),
                                                          static_cast<std::size_t>(part.fresh)),
            .cache = &*held,
-           .method = &full_,
-           .first_prefill = part.cached == 0,
+           .method = method_.runtime.get(),
+           .first_prefill = !part.decode && began_empty_[static_cast<std::size_t>(part.job)] != 0,
            .last_chunk = part.samples,
            .decode = part.decode});
       places.push_back(i);
@@ -269,6 +371,9 @@ Expected<void> Engine::compute(Measure& measure) {
       return std::ranges::any_of(places,
                                  [&](std::size_t i) { return step.computed[i].job == job; });
     });
+    for (const std::size_t i : places) {
+      if (const auto done = shrink(step.computed[i]); !done) return done;
+    }
   }
   sampled_.clear();
   for (std::size_t i = 0; i < next.size(); ++i) {

@@ -32,6 +32,7 @@
 #include "exec/engine/resident_blocks.h"
 #include "exec/engine/scheduler.h"
 #include "exec/model/model.h"
+#include "methods/contract.h"
 
 namespace scsim::exec {
 
@@ -60,16 +61,25 @@ struct StepRecord {
   PerStage<StageCounts> counts{};
 };
 
-class Engine final : private Scheduler::Listener, private BlockSource {
+// A long-context method that an engine serves with; by default full attention.
+struct EngineMethod {
+  std::string text;                               // as people write it
+  std::unique_ptr<methods::KvContract> contract;  // null: full attention
+  std::unique_ptr<MethodRuntime> runtime;         // its execution
+};
+
+class Engine final : private Scheduler::Listener, private BlockSource, private PromptCompression {
  public:
   // The options of a model that is to run under these knobs: pages of a block's tokens, as many as
   // there are blocks.
   static ModelOptions model_options(ModelOptions options, const EngineKnobs& knobs);
   // Blocks of engines with one `identity` hold the same for the same tokens: it stands for weights,
-  // types and block_tokens. REQUIRES: model and timeline outlive it; the model has model_options()
-  // and no other caches. The error names what of the knobs or the model this engine does not do.
+  // types and block_tokens; the method is added to it. REQUIRES: model and timeline outlive it; the
+  // model has model_options() and no other caches. The error names what of the knobs, the model or
+  // the method this engine does not do.
   static Expected<std::unique_ptr<Engine>> make(Model& model, const EngineKnobs& knobs,
-                                                Timeline& timeline, const std::string& identity);
+                                                Timeline& timeline, const std::string& identity,
+                                                EngineMethod method = {});
   ~Engine() override;
 
   // Blocks that are evicted go there, and come back when a prompt has them. A request is admitted
@@ -78,6 +88,11 @@ class Engine final : private Scheduler::Listener, private BlockSource {
   void set_store(BlockStore* store);
   const BlockStore* store() const { return store_; }
   std::int64_t block_bytes() const;
+
+  const EngineMethod& method() const { return method_; }
+  // Caches that a session's own questions have shaped are for its own later questions alone: the
+  // caller gives each session a salt of its own (JobSpec::salt).
+  bool caches_are_private() const;
 
   // Whether an answer ends with this token; by default only its length ends it.
   void set_ending(std::function<bool(std::uint64_t tag, std::int32_t token)> ends) {
@@ -106,7 +121,8 @@ class Engine final : private Scheduler::Listener, private BlockSource {
   Model& model() const { return model_; }
 
  private:
-  Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline, const std::string& identity);
+  Engine(Model& model, const EngineKnobs& knobs, Timeline& timeline, const std::string& identity,
+         EngineMethod method);
   struct Pending {  // a block that can be found and whose pages are not known yet
     JobId job;
     std::int64_t number;
@@ -117,12 +133,15 @@ class Engine final : private Scheduler::Listener, private BlockSource {
   std::int64_t available(std::span<const BlockKey> keys) override;
   std::int64_t fetch(std::span<const BlockKey> keys) override;
   void place(std::int64_t number, BlockId block) override;
+  void used(std::span<const BlockKey> keys) override;
+  std::int64_t peak(std::int64_t prompt_tokens) const override;
 
   bool plan();
   void admitted();
   std::vector<int> passes();
   Expected<void> compute(Measure& measure);
   void settle(const std::function<bool(JobId)>& of);
+  Expected<void> shrink(const Step::Computed& part);
   std::optional<KvCache>& cache(JobId job);
 
   Model& model_;
@@ -136,7 +155,8 @@ class Engine final : private Scheduler::Listener, private BlockSource {
   BlockStore* store_ = nullptr;
   std::vector<at::Tensor> fetched_;  // contents of blocks got ready, and where each was
   std::vector<BlockStore::Tier> fetched_from_, placed_from_;
-  MethodRuntime full_;
+  EngineMethod method_;
+  std::vector<char> began_empty_;  // by job: nothing was cached before the prompt under way
   std::function<bool(std::uint64_t, std::int32_t)> ends_;
   StepRecord record_;
   std::vector<Scheduler::Sampled> sampled_;

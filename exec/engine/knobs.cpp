@@ -16,6 +16,7 @@ std::string refused(const proto::EngineConfig& config) {
     return "preset: this engine schedules as vllm's V1 does, not as " + config.preset();
   if (config.batching() == "prefill_first") return "batching: only mixed is done";
   if (config.preemption() == "swap") return "preemption: only recompute is done";
+  if (config.loads() == "overlapped") return "loads: this engine waits for them, blocking";
   if (config.block_visible() == "finished")
     return "block_visible: only scheduled and computed are done";
   if (config.reserve_output() > 0) return "reserve_output: nothing is reserved for answers";
@@ -91,6 +92,7 @@ proto::EngineConfig knobs_as_config(const EngineKnobs& knobs) {
   config.set_block_visible(knobs.visible == EngineKnobs::Visible::kScheduled ? "scheduled"
                                                                              : "computed");
   config.set_preemption("recompute");
+  config.set_loads("blocking");
   if (knobs.num_blocks > 0) config.set_num_blocks(natural(knobs.num_blocks));
   return config;
 }

@@ -68,6 +68,10 @@ class Replay {
   void add_honesty(Result& result) const {
     result.honesty.push_back("real: " + engine_.model().config().name +
                              " computed every token; time is by the " + clock_.description());
+    if (engine_.method().contract != nullptr)
+      result.honesty.push_back("method: every request is served with " + engine_.method().text);
+    if (engine_.scheduler().compresses())
+      result.honesty.push_back("compressed caches are not kept for a session's later turns");
     if (!arrivals_.any_text())
       result.honesty.emplace_back("made-up tokens: the trace's contents have no text");
     if (arrivals_.tables().models.size() > 1) {
@@ -110,13 +114,19 @@ class Replay {
                  .prompt = contents_.of(request.prompt),
                  .output_tokens = most > 0 ? std::min(request.output_tokens.value(), most)
                                            : request.output_tokens.value(),
-                 .salt = options_.isolate_tenants ? std::to_string(request.tenant.value()) : "",
+                 .salt = salt_of(request),
                  .priority = request.priority,
                  .arrival = when.ns(),
                  .tie = request.id.value()};
     Running running{.job = engine_.submit(std::move(spec)), .request = &request, .patience = {}};
     if (request.cancel_after) running.patience = when + *request.cancel_after;
     active_.emplace(tag, running);
+  }
+
+  std::string salt_of(const Request& request) const {
+    std::string salt = options_.isolate_tenants ? std::to_string(request.tenant.value()) : "";
+    if (engine_.caches_are_private()) salt += "/" + std::to_string(request.session.value());
+    return salt;
   }
 
   // Clients whose patience has ended go, between steps.

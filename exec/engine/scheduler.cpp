@@ -38,6 +38,12 @@ std::optional<std::string> Scheduler::refuse(std::int64_t prompt_tokens) const {
     return "the prompt's " + tokens(prompt_tokens) + " exceed max_batched_tokens, " +
            tokens(knobs_.max_batched_tokens) + ", and prefill is not chunked";
   }
+  if (compression_ != nullptr &&
+      blocks_for(compression_->peak(prompt_tokens)) > knobs_.num_blocks) {
+    return "the prompt's " + tokens(prompt_tokens) + " need " +
+           tokens(compression_->peak(prompt_tokens)) + " of cache while they are compressed, and " +
+           "there is room for " + tokens(knobs_.num_blocks * knobs_.block_tokens);
+  }
   return std::nullopt;
 }
 
@@ -96,12 +102,12 @@ const BlockKey& Scheduler::key(Job& job, std::int64_t number) {
 
 // Blocks for its first `tokens` tokens. REQUIRES: there are as many.
 void Scheduler::take_blocks(Job& job, std::int64_t tokens) {
-  while (std::ssize(job.blocks) < blocks_for(tokens)) job.blocks.push_back(pool_.take());
+  while (std::ssize(job.blocks) < blocks_for(job, tokens)) job.blocks.push_back(pool_.take());
 }
 
 // Makes findable what is full when `tokens` tokens are computed, as far as the knobs allow it.
 void Scheduler::register_blocks(JobId id, std::int64_t tokens) {
-  if (!knobs_.prefix_caching) return;
+  if (!knobs_.prefix_caching || compression_ != nullptr) return;
   Job& job = of(id);
   if (!knobs_.cache_outputs) tokens = std::min(tokens, job.prompt);
   for (; job.registered < tokens / knobs_.block_tokens; ++job.registered) {
@@ -114,7 +120,17 @@ void Scheduler::register_blocks(JobId id, std::int64_t tokens) {
 void Scheduler::release(Job& job) {
   pool_.release(job.blocks);
   job.blocks.clear();
-  job.registered = 0;
+  job.registered = job.dropped = 0;
+}
+
+void Scheduler::compressed(JobId id, std::int64_t kept) {
+  SCSIM_CHECK(planned_ && compression_ != nullptr);
+  Job& job = of(id);
+  SCSIM_CHECK(kept >= 0 && kept <= std::ssize(job.tokens));
+  job.dropped = std::ssize(job.tokens) - kept;
+  const std::size_t held = std::min(job.blocks.size(), static_cast<std::size_t>(blocks_for(kept)));
+  pool_.release(std::span(job.blocks).subspan(held));
+  job.blocks.resize(held);
 }
 
 std::optional<std::vector<BlockId>> Scheduler::insert(std::span<const std::int32_t> tokens,
@@ -201,7 +217,8 @@ void Scheduler::visit_running() {
 // if it was itself preempted. `at` stays the place of the job, or of the one before it.
 bool Scheduler::make_room(JobId id, std::int64_t tokens, std::size_t& at) {
   const auto missing = [&] {
-    return blocks_for(of(id).computed + tokens) - std::ssize(of(id).blocks) > pool_.free_blocks();
+    const Job& job = of(id);
+    return blocks_for(job, job.computed + tokens) - std::ssize(job.blocks) > pool_.free_blocks();
   };
   while (missing()) {
     auto victim = std::prev(running_.end());
@@ -242,7 +259,8 @@ bool Scheduler::admit() {
   const std::int64_t known = std::ssize(job.tokens);
   std::vector<BlockId> hit;
   std::int64_t free_among = 0;  // of those found: taking them takes them from the free ones
-  while (knobs_.prefix_caching && std::ssize(hit) < (known - 1) / knobs_.block_tokens) {
+  const bool finds = knobs_.prefix_caching && compression_ == nullptr;
+  while (finds && std::ssize(hit) < (known - 1) / knobs_.block_tokens) {
     const BlockId block = pool_.find(key(job, std::ssize(hit)));
     if (block < 0) break;
     hit.push_back(block);
@@ -253,7 +271,7 @@ bool Scheduler::admit() {
   std::span<const BlockKey> elsewhere;
   std::int64_t loaded = 0;
   const std::int64_t whole = (known - 1) / knobs_.block_tokens;
-  if (source_ != nullptr && knobs_.prefix_caching && std::ssize(hit) < whole) {
+  if (source_ != nullptr && finds && std::ssize(hit) < whole) {
     key(job, whole - 1);
     elsewhere =
         std::span(job.keys).subspan(hit.size(), static_cast<std::size_t>(whole) - hit.size());
@@ -274,8 +292,8 @@ bool Scheduler::admit() {
     return true;
   };
   const auto need = [&](std::int64_t total) {
-    return std::max<std::int64_t>(blocks_for(std::min(total, max_model_len_)) - std::ssize(hit),
-                                  0) +
+    return std::max<std::int64_t>(
+               blocks_for(job, std::min(total, max_model_len_)) - std::ssize(hit), 0) +
            free_among;
   };
   const std::int64_t spare =
@@ -292,6 +310,9 @@ bool Scheduler::admit() {
     loaded = source_->fetch(elsewhere.first(static_cast<std::size_t>(loaded)));
     if (!fits()) return false;  // some were damaged
   }
+  if (source_ != nullptr && cached > 0)
+    source_->used(
+        std::span(job.keys).first(static_cast<std::size_t>(cached / knobs_.block_tokens)));
 
   waiting_.pop_front();
   running_.push_back(id);

@@ -17,6 +17,7 @@
 // the plain loop, and it knows tokens where the simulator knows spans.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -54,6 +55,17 @@ class BlockSource {
   virtual std::int64_t fetch(std::span<const BlockKey> keys) = 0;
   // The `number`th of those got ready is to be in `block`. REQUIRES: nothing was fetched since.
   virtual void place(std::int64_t number, BlockId block) = 0;
+  // A prompt begins with these blocks, wherever they were found.
+  virtual void used(std::span<const BlockKey> keys) = 0;
+};
+
+// What becomes of a prompt whose method compresses its cache at the end. Such a cache is its
+// request's alone: nobody finds its blocks, and it finds none.
+class PromptCompression {
+ public:
+  virtual ~PromptCompression() = default;
+  // The most tokens that it holds on the way, in tokens of an uncompressed cache.
+  virtual std::int64_t peak(std::int64_t prompt_tokens) const = 0;
 };
 
 struct Step {
@@ -90,6 +102,9 @@ class Scheduler {
   // REQUIRES (both): they outlive the scheduler.
   void set_listener(Listener* listener);
   void set_source(BlockSource* source) { source_ = source; }
+  // REQUIRES: no job has come yet.
+  bool compresses() const { return compression_ != nullptr; }
+  void set_compression(const PromptCompression* compression) { compression_ = compression; }
 
   // Why such a request could never run here, if so.
   std::optional<std::string> refuse(std::int64_t prompt_tokens) const;
@@ -104,6 +119,11 @@ class Scheduler {
   // plan again.
   bool plan();
   const Step& step() const { return step_; }
+
+  // The step has ended the job's prompt and left so many tokens of its cache; further ones come
+  // behind these. REQUIRES: the step is planned and gives it its next token; there is a
+  // compression.
+  void compressed(JobId job, std::int64_t kept);
 
   struct Sampled {
     JobId job;
@@ -137,6 +157,7 @@ class Scheduler {
     std::int64_t registered = 0;  // blocks
     std::int64_t target = 0;      // tokens at which it ends
     std::int64_t lost = 0;        // tokens computed when it was preempted
+    std::int64_t dropped = 0;     // tokens computed that its cache does not hold
     bool decodes = false;         // has computed all it was admitted with
     bool preempted = false;
   };
@@ -145,6 +166,12 @@ class Scheduler {
 
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + knobs_.block_tokens - 1) / knobs_.block_tokens;
+  }
+  // Blocks once so many of its tokens are computed; at the end of a prompt that is compressed,
+  // those of the compression too.
+  std::int64_t blocks_for(const Job& job, std::int64_t tokens) const {
+    const bool ends = compression_ != nullptr && !job.decodes && tokens == std::ssize(job.tokens);
+    return blocks_for(ends ? std::max(tokens, compression_->peak(tokens)) : tokens - job.dropped);
   }
   const BlockKey& key(Job& job, std::int64_t number);
   void take_blocks(Job& job, std::int64_t tokens);
@@ -162,6 +189,7 @@ class Scheduler {
   BlockPool pool_;
   Listener* listener_ = nullptr;
   BlockSource* source_ = nullptr;
+  const PromptCompression* compression_ = nullptr;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::vector<JobId> unused_, ended_;
   std::list<JobId> waiting_;

@@ -12,6 +12,7 @@ program::Command kernels_command();
 program::Command replay_command();
 program::Command serve_command();
 program::Command steps_command();
+program::Command tiers_command();
 program::Command search_patterns_command();
 program::Command train_command();
 program::Command doctor_command();

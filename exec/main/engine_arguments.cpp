@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "exec/weights/checkpoint.h"
+#include "methods/runtime.h"
 #include "traces/text.h"
 
 namespace scsim::exec {
@@ -26,6 +27,10 @@ std::vector<program::Argument> engine_arguments(EngineArguments& arguments) {
                  .into = &arguments.clock,
                  .sentence = "wall: really waits; cpu: process CPU time over threads (wall)",
                  .choices = {"wall", "cpu"}});
+  all.push_back({.name = "--method",
+                 .value_name = "METHOD",
+                 .into = &arguments.method,
+                 .sentence = "long-context method that it serves with, with parameters (full)"});
   return all;
 }
 
@@ -82,6 +87,17 @@ Expected<std::string> identity_of(const EngineArguments& arguments, const Loaded
          std::to_string(model.description.head_dim) + " " + std::to_string(knobs.block_tokens);
 }
 
+// Full attention, unless another is asked for.
+Expected<EngineMethod> method_of(const EngineArguments& arguments, const LoadedModel& model) {
+  if (arguments.method.empty()) return EngineMethod{};
+  const auto choice = methods::parse_method(arguments.method);
+  if (!choice) return Error{"--method: " + choice.error().message};
+  if (choice->name == "full") return EngineMethod{};
+  if (const auto fits = check_layers(*choice, model); !fits) return fits.error();
+  return EngineMethod{methods::method_text(*choice), methods::make_contract(*choice),
+                      methods::make_runtime(*choice)};
+}
+
 }  // namespace
 
 Expected<ReadyEngine> make_engine(const EngineArguments& arguments) {
@@ -105,8 +121,10 @@ Expected<ReadyEngine> make_engine(const EngineArguments& arguments) {
   if (!clock) return clock.error();
   const Expected<std::string> identity = identity_of(arguments, *model, *knobs);
   if (!identity) return identity.error();
+  Expected<EngineMethod> method = method_of(arguments, *model);
+  if (!method) return method.error();
   Expected<std::unique_ptr<Engine>> engine =
-      Engine::make(*model->model, *knobs, (*clock)->timeline(), *identity);
+      Engine::make(*model->model, *knobs, (*clock)->timeline(), *identity, *std::move(method));
   if (!engine) return engine.error();
   Expected<std::unique_ptr<BlockStore>> store =
       make_store(arguments, (*engine)->block_bytes(), **clock);
@@ -125,6 +143,7 @@ std::vector<std::string> words_of(const EngineArguments& arguments) {
   add("--engine", arguments.file);
   for (const std::string& setting : arguments.settings) add("--set", setting);
   add("--clock", arguments.clock);
+  add("--method", arguments.method);
   add("--host-cache", arguments.host);
   add("--disk-cache", arguments.disk);
   add("--disk-folder", arguments.folder);

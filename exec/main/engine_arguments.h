@@ -14,7 +14,7 @@ namespace scsim::exec {
 
 struct EngineArguments {
   ModelArguments model;
-  std::string file, clock = "wall";
+  std::string file, clock = "wall", method;
   std::vector<std::string> settings;
   std::string host, disk, folder;  // tiers below
 };

@@ -15,8 +15,8 @@ const Program& this_program() {
       .sentence = "runs long-context methods on real models and measures them",
       .commands = {exec::run_command(), exec::calibrate_command(), exec::show_command(),
                    exec::serve_command(), exec::replay_command(), exec::steps_command(),
-                   exec::kernels_command(), exec::search_patterns_command(), exec::train_command(),
-                   exec::doctor_command(),
+                   exec::tiers_command(), exec::kernels_command(), exec::search_patterns_command(),
+                   exec::train_command(), exec::doctor_command(),
                    help_command("print what can be chosen: tasks, methods, scorers, chat templates",
                                 exec::scexec_topics()),
                    completion_command("scexec")}};

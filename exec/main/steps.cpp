@@ -13,6 +13,7 @@
 #include "exec/main/engine_arguments.h"
 #include "exec/main/lists.h"
 #include "exec/main/sweep.h"
+#include "exec/session/calibrate.h"
 #include "exec/session/commit.h"
 #include "exec/session/device.h"
 #include "traces/program/command_line.h"
@@ -65,7 +66,8 @@ Expected<StepDesign> design_of(const Arguments& arguments) {
   return design;
 }
 
-CalibrationDesign file_design(const ReadyEngine& ready, const StepDesign& design) {
+CalibrationDesign file_design(const ReadyEngine& ready, const StepDesign& design,
+                              const std::string& method) {
   CalibrationDesign file;
   file.model = ready.model.description;
   file.device = describe_device(ready.model.model->options().device);
@@ -73,7 +75,7 @@ CalibrationDesign file_design(const ReadyEngine& ready, const StepDesign& design
   file.commit = std::string(source_commit());
   file.clock = ready.clock->description();
   file.seed = design.seed;
-  file.methods = {{.name = "full", .preset = "", .parameters = {}, .emulated = false}};
+  file.methods = {describe_method(*methods::parse_method(method.empty() ? "full" : method))};
   file.full_method = "full";
   file.repeats = design.repeats;
   file.warm_ups = 1;
@@ -120,10 +122,14 @@ ExitCode run(const Arguments& arguments) {
   if (!design) return fail(design.error().message, ExitCode::kUsageError);
   Expected<ReadyEngine> ready = make_engine(arguments.engine);
   if (!ready) return fail(ready.error());
+  if (ready->engine->scheduler().compresses()) {
+    return fail("steps of " + arguments.engine.method +
+                " are those of full attention with what it has kept: measure those");
+  }
   Expected<std::string> hash = hash_weights(ready->model.path);
   if (!hash) return fail(hash.error());
   ready->model.description.weights_hash = *std::move(hash);
-  const CalibrationDesign file = file_design(*ready, *design);
+  const CalibrationDesign file = file_design(*ready, *design, arguments.engine.method);
   ready->model.model->memory().pool(KvMemory::kDevice).tensor().normal_(0, 1);
   std::vector<OperatorSample> plan = plan_steps(*design, *ready->engine);
   if (plan.empty()) {

@@ -145,7 +145,9 @@ class ModelTaker : public SampleTaker {
   std::vector<at::Tensor> reference_;  // logits of full attention
 };
 
-CalibrationMethod describe(const methods::MethodChoice& choice) {
+}  // namespace
+
+CalibrationMethod describe_method(const methods::MethodChoice& choice) {
   CalibrationMethod method{
       .name = choice.name, .preset = choice.preset, .parameters = {}, .emulated = false};
   for (const methods::MethodParameter& parameter :
@@ -156,15 +158,13 @@ CalibrationMethod describe(const methods::MethodChoice& choice) {
   return method;
 }
 
-}  // namespace
-
 CalibrationDesign make_design(const CalibrateOptions& options, const SessionSource& source) {
   CalibrationDesign design;
   design.tool_version = std::string(tool_version());
   design.commit = options.commit;
   design.seed = options.sessions.seed;
   for (const methods::MethodChoice& method : options.methods)
-    design.methods.push_back(describe(method));
+    design.methods.push_back(describe_method(method));
   for (const std::string& task : options.sessions.tasks) {
     design.tasks.push_back({.name = task, .source = source.description(task), .notes = {}});
   }

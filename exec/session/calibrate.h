@@ -33,6 +33,9 @@ struct CalibrateOptions {
   std::string commit, made_by;  // of the program; the command line
 };
 
+// A method as files list it.
+CalibrationMethod describe_method(const methods::MethodChoice& choice);
+
 // What the file says of the design, whatever is measured; not of model, device and clock.
 CalibrationDesign make_design(const CalibrateOptions& options, const SessionSource& source);
 // And of a model of our own. All methods but full attention are compared with it token by token,

@@ -1,6 +1,7 @@
 #include "sim/main/cluster_arguments.h"
 
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "sim/main/commands.h"
@@ -93,17 +94,16 @@ analysis::MethodOf method_of(const MadeCluster& made, const Result& result) {
   std::vector<const sim::Pool*> pools;  // of each engine
   for (const sim::Pool& pool : made.cluster->pools)
     pools.insert(pools.end(), static_cast<std::size_t>(pool.engines), &pool);
-  // Every request of a pool and tenant has the same.
-  using Known = std::map<std::pair<const sim::Pool*, std::uint32_t>, analysis::AnsweredBy>;
+  // Every request of a pool, tenant and class has the same.
+  using Key = std::tuple<const sim::Pool*, std::uint32_t, std::uint32_t>;
+  using Known = std::map<Key, analysis::AnsweredBy>;
   return [pools, &made, &result, known = std::make_shared<Known>()](const RequestResult& request) {
     const sim::Pool& pool =
         *pools[request.engine < 0 ? 0 : static_cast<std::size_t>(request.engine)];
-    const auto [place, is_new] = known->try_emplace({&pool, request.tenant});
+    const auto [place, is_new] = known->try_emplace({&pool, request.tenant, request.slo});
     if (!is_new) return place->second;
-    const std::string& tenant = result.tables.tenants[request.tenant].name;
-    const auto own = pool.method_of_tenant.find(tenant);
-    const sim::MethodModel* method =
-        own == pool.method_of_tenant.end() ? pool.method.get() : own->second.get();
+    const sim::MethodModel* method = pool.method_for(result.tables.slos[request.slo].name,
+                                                     result.tables.tenants[request.tenant].name);
     analysis::AnsweredBy by{.text = method == nullptr ? "full" : method->text, .place = {}};
     by.exact = method == nullptr || method->reuse == methods::ReuseClass::kExact;
     if (cost_models::is_profiled_model(made.measured->profile, pool.model_name))

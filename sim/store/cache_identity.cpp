@@ -56,16 +56,10 @@ std::vector<PartitionLimit> CacheIdentity::hbm_limits(const Cluster& cluster, co
   return limits;
 }
 
-const MethodModel* CacheIdentity::method(std::size_t pool, std::uint32_t tenant) const {
-  const Pool& served = cluster_.pools[pool];
-  const auto own = served.method_of_tenant.find(name_of_tenant_[tenant]);
-  return own == served.method_of_tenant.end() ? served.method.get() : own->second.get();
-}
-
 std::uint64_t CacheIdentity::salt(std::size_t pool, std::uint32_t tenant,
-                                  std::uint64_t session) const {
+                                  const std::string& slo_class, std::uint64_t session) const {
   const std::uint64_t salt = scramble(of_pool_[pool] ^ scramble(of_tenant_[tenant]));
-  const MethodModel* by = method(pool, tenant);
+  const MethodModel* by = method(pool, tenant, slo_class);
   if (by == nullptr) return salt;
   const std::uint64_t of_method = scramble(salt ^ hash_text(by->text));
   const bool for_all =

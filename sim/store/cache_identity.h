@@ -17,11 +17,15 @@ class CacheIdentity {
  public:
   explicit CacheIdentity(const Cluster& cluster);
 
-  // REQUIRES: tenant_seen(tenant, ...) was called. Where the method's caches are good for their own
-  // session only, it is in the salt.
-  std::uint64_t salt(std::size_t pool, std::uint32_t tenant, std::uint64_t session) const;
-  // The method that the pool runs the tenant's requests with; null: full attention.
-  const MethodModel* method(std::size_t pool, std::uint32_t tenant) const;
+  // REQUIRES (both): tenant_seen(tenant, ...) was called. Where the method's caches are good for
+  // their own session only, it is in the salt.
+  std::uint64_t salt(std::size_t pool, std::uint32_t tenant, const std::string& slo_class,
+                     std::uint64_t session) const;
+  // The method that the pool runs the tenant's requests of the class with; null: full attention.
+  const MethodModel* method(std::size_t pool, std::uint32_t tenant,
+                            const std::string& slo_class) const {
+    return cluster_.pools[pool].method_for(slo_class, name_of_tenant_[tenant]);
+  }
   // The tenant's partition of an engine's blocks: 0 without limits there; else as in hbm_limits().
   std::size_t partition(std::uint32_t tenant) const { return partition_of_tenant_[tenant]; }
   // In blocks of an engine of the pool; of partitions 1, 2, ...

@@ -23,6 +23,24 @@ Duration seconds_for(double bytes, double bytes_per_second) {
 
 }  // namespace
 
+class TieredStore::OnBehalf {
+ public:
+  OnBehalf(TieredStore& store, std::size_t engine, TimePoint now) : store_(store), now_(now) {
+    EngineAt& at = store.engines_[engine];
+    store.waits_ = at.blocks ? &at : nullptr;
+  }
+  ~OnBehalf() {
+    if (store_.waits_ != nullptr) store_.settle(now_);
+    store_.waits_ = nullptr;
+  }
+  OnBehalf(const OnBehalf&) = delete;
+  OnBehalf& operator=(const OnBehalf&) = delete;
+
+ private:
+  TieredStore& store_;
+  TimePoint now_;
+};
+
 // ---- the tiers ----
 
 TieredStore::TieredStore(const Cluster& cluster, TokenPaths& paths, Fabric& fabric)
@@ -44,7 +62,8 @@ TieredStore::TieredStore(const Cluster& cluster, TokenPaths& paths, Fabric& fabr
          .vertex = at.vertex,
          .host = at.host,
          .bytes_per_token = at.pool->model.cache_per_token(at.pool->precision.cache_bits).value(),
-         .tiers = {}});
+         .tiers = {},
+         .blocks = at.pool->knobs.loads == EngineKnobs::Loads::kBlocking});
   }
   make_tiers();
   links_changed();
@@ -219,6 +238,7 @@ std::int64_t TieredStore::loadable(std::size_t engine, PathId path, std::int64_t
 
 void TieredStore::asked(std::size_t engine, PathId path, std::int64_t tokens, std::int64_t found,
                         const Use& use) {
+  const OnBehalf acting(*this, engine, use.now);
   look_up(engine, path, tokens, use.now);
   plan(engine, found, tokens - 1);
   for (const TierId tier : engines_[engine].tiers) store_->use(tier, depth_, use);
@@ -247,6 +267,30 @@ void TieredStore::begin_load(std::size_t engine, PathId path, std::int64_t found
   look_up(engine, path, most + 1, use.now);
   plan(engine, found, most);
   keep_what_is_cheaper(engine, found, most);
+  fetch_parts(engine, path, most, tag, use);
+}
+
+FetchResult TieredStore::load_now(std::size_t engine, PathId path, std::int64_t found,
+                                  std::int64_t most, std::int64_t upto, const Use& use) {
+  const OnBehalf acting(*this, engine, use.now);
+  SCSIM_CHECK(waits_ != nullptr);
+  look_up(engine, path, most + 1, use.now);
+  plan(engine, found, most);
+  keep_what_is_cheaper(engine, found, most);
+  std::erase_if(parts_, [&](const Part& part) { return part.first_token >= upto; });
+  SCSIM_CHECK(!parts_.empty());
+  Part& last = parts_.back();
+  last.tokens = std::min(last.tokens, upto - last.first_token);
+  const double before = waits_->blocked_seconds;
+  FetchResult result = fetch_parts(engine, path, most, 0, use).front().fetch;
+  result.wait_ns = to_duration(Seconds(waits_->blocked_seconds - before)).ns();
+  return result;
+}
+
+// Fetches the parts planned; gives what is there at once.
+std::vector<TieredStore::Loaded> TieredStore::fetch_parts(std::size_t engine, PathId path,
+                                                          std::int64_t most, std::uint64_t tag,
+                                                          const Use& use) {
   SCSIM_CHECK(!parts_.empty());
   std::uint32_t id;
   if (unused_fetches_.empty()) {
@@ -270,6 +314,7 @@ void TieredStore::begin_load(std::size_t engine, PathId path, std::int64_t found
                 .use = use,
                 .result = {}};
   paths_.add_reference(path);
+  std::vector<std::uint32_t> there;
   for (Part& part : fetch.parts) {
     const TierId tier = at.tiers[part.level];
     const bool lossy = part.lossy = store_->lossy(tier, part.from, part.to);
@@ -299,8 +344,36 @@ void TieredStore::begin_load(std::size_t engine, PathId path, std::int64_t found
                                                  .to = part.to,
                                                  .source = tier,
                                                  .fetch = id});
-    network_.start(*Topology::one_of(at.from[part.level], transfer), bytes,
-                   seconds_for(kv, codec.decode_bytes_per_second), transfer, use.now, use.tenant);
+    const Duration decode = seconds_for(kv, codec.decode_bytes_per_second);
+    const Route& way = *Topology::one_of(at.from[part.level], transfer);
+    if (waits_ != nullptr) {
+      wait_for(way, static_cast<double>(bytes), decode.seconds().value());
+      there.push_back(transfer);
+    } else {
+      network_.start(way, bytes, decode, transfer, use.now, use.tenant);
+    }
+  }
+  std::vector<Loaded> loaded;
+  for (const std::uint32_t one : there) {
+    part_arrived(Transfer(transfers_[one]), use.now, loaded);
+    unused_transfers_.push_back(one);
+  }
+  return loaded;
+}
+
+void TieredStore::wait_for(const Route& route, double bytes, double coding_seconds) {
+  waits_->blocked_seconds += network_.expected_seconds(route, bytes) + coding_seconds;
+}
+
+// What was moved on behalf of an engine that waits comes to be in its tier, and so does what that
+// pushes out.
+void TieredStore::settle(TimePoint now) {
+  for (demote_what_left(now); !at_once_.empty(); demote_what_left(now)) {
+    const std::vector<Transfer> moved = std::exchange(at_once_, {});
+    for (const Transfer& transfer : moved) {
+      arrived(transfer, now);
+      paths_.drop_reference(transfer.path);
+    }
   }
 }
 
@@ -372,13 +445,19 @@ void TieredStore::start(Transfer transfer, VertexId from, std::int64_t blocks) {
   const auto routes = topology_.routes(from, target.vertex);
   if (routes.empty()) return;  // while a link is down it is not written
   paths_.add_reference(transfer.path);
-  const std::uint32_t id = new_transfer(transfer);
+  const std::int64_t bytes = blocks * stored_bytes(transfer.kv_bytes, level);
+  const Duration encode =
+      seconds_for(transfer.kv_bytes * static_cast<double>(blocks), codec.encode_bytes_per_second);
+  if (waits_ != nullptr) {
+    wait_for(*routes.front(), static_cast<double>(bytes), encode.seconds().value());
+    at_once_.push_back(transfer);
+    return;
+  }
   // What an engine evicts has been forgotten there, and with it whose it was.
   const bool of_nobody = transfer.kind == Transfer::Kind::kWriteBack && transfer.source < 0;
-  network_.start(
-      *Topology::one_of(routes, id), blocks * stored_bytes(transfer.kv_bytes, level),
-      seconds_for(transfer.kv_bytes * static_cast<double>(blocks), codec.encode_bytes_per_second),
-      id, transfer.use.now, of_nobody ? Network::kNobody : transfer.use.tenant);
+  const std::uint32_t id = new_transfer(transfer);
+  network_.start(*Topology::one_of(routes, id), bytes, encode, id, transfer.use.now,
+                 of_nobody ? Network::kNobody : transfer.use.tenant);
 }
 
 // To the first tier from `level` on that is written through and lacks some of the blocks before
@@ -397,6 +476,7 @@ void TieredStore::write_through(std::size_t engine, std::int64_t to, VertexId so
 
 void TieredStore::computed(std::size_t engine, PathId path, std::int64_t before,
                            std::int64_t tokens, const Use& use) {
+  const OnBehalf acting(*this, engine, use.now);
   const std::int64_t block = settings_.block_tokens;
   const std::int64_t covered = before == 0 && settings_.tail ? tokens : tokens / block * block;
   if (covered <= before) return;  // no further block is full
@@ -414,6 +494,7 @@ void TieredStore::computed(std::size_t engine, PathId path, std::int64_t before,
 void TieredStore::evicted(std::size_t engine, PathId path, std::int64_t from, std::int64_t to,
                           std::int64_t block_tokens, TimePoint now) {
   if (!settings(0).write_back) return;
+  const OnBehalf acting(*this, engine, now);
   // The blocks of the store that end in what was evicted: their beginnings are still there.
   const std::int64_t first = from * block_tokens / settings_.block_tokens;
   const std::int64_t last = to * block_tokens / settings_.block_tokens;

@@ -8,6 +8,11 @@
 //   begin_load() its parts begin to move to the engine, over the links they share with all others
 //   computed()   the engine has computed KV: blocks go to the tiers that are written through
 //   evicted()    the engine has evicted blocks: they go to the tier that is written back
+//   load_now()   the same for an engine that waits for its blocks (EngineKnobs::Loads): they are
+//   there
+//                when it returns, as is what it wrote back, and take_blocked_seconds() says for how
+//                long the engine stands still; as if it had the links to itself, but for what is on
+//                them at that moment; their own books have nothing of it
 //   arrived()    what has arrived: blocks come to be in a tier, or a request has what it waited for
 //
 // A tier's eviction sends blocks to the tier below if that one is written back. Blocks are in a
@@ -19,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/cluster.h"
@@ -56,6 +62,12 @@ class TieredStore final : private KvStore::Listener {
   // REQUIRES: loadable() said so at this moment.
   void begin_load(std::size_t engine, PathId path, std::int64_t found, std::int64_t most,
                   std::uint64_t tag, const Use& use);
+  // No further than the first `upto` tokens. REQUIRES: likewise; the engine's loads block.
+  FetchResult load_now(std::size_t engine, PathId path, std::int64_t found, std::int64_t most,
+                       std::int64_t upto, const Use& use);
+  double take_blocked_seconds(std::size_t engine) {
+    return std::exchange(engines_[engine].blocked_seconds, 0.0);
+  }
   // The first `tokens` tokens of the path are in the engine's blocks, `before` of which it was told
   // before. At the end of a prompt (`before` is 0) its partly filled last block may be kept as
   // well.
@@ -99,7 +111,12 @@ class TieredStore final : private KvStore::Listener {
     double bytes_per_token;
     std::vector<TierId> tiers;                             // by level
     std::vector<std::span<const Route* const>> from = {};  // each of them; empty: no way now
+    bool blocks = false;                                   // it waits for what it moves
+    double blocked_seconds = 0;                            // for which it has yet to wait
   };
+  // While it lives, what one engine moves is there at once and counted as time it waits, if its
+  // loads block.
+  class OnBehalf;
   struct Instance {
     std::size_t level;
     VertexId vertex;
@@ -159,6 +176,10 @@ class TieredStore final : private KvStore::Listener {
   // lacks none.
   bool send(const Transfer& transfer, VertexId from);
   void start(Transfer transfer, VertexId from, std::int64_t blocks);
+  std::vector<Loaded> fetch_parts(std::size_t engine, PathId path, std::int64_t most,
+                                  std::uint64_t tag, const Use& use);
+  void wait_for(const Route& route, double bytes, double coding_seconds);
+  void settle(TimePoint now);
   std::uint32_t new_transfer(const Transfer& transfer);
   void write_through(std::size_t engine, std::int64_t to, VertexId source, std::size_t level,
                      Transfer transfer);
@@ -176,7 +197,9 @@ class TieredStore final : private KvStore::Listener {
   std::vector<EngineAt> engines_;
   std::vector<Instance> instances_;  // by TierId
   bool prefetches_ = false;
-  std::vector<char> down_;  // by TierId; as many as have ever failed
+  std::vector<char> down_;         // by TierId; as many as have ever failed
+  EngineAt* waits_ = nullptr;      // the engine on whose behalf the store acts, if its loads block
+  std::vector<Transfer> at_once_;  // what has moved on its behalf and is to be in its tier
   std::vector<std::string> tenant_names_;
 
   std::vector<Transfer> transfers_;

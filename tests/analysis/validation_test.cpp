@@ -66,6 +66,39 @@ TEST_CASE("the stage that takes too long is to blame, and bars are missed by it"
   CHECK(validation_csv(*validation).find("stage,generation,simulated,") != std::string::npos);
 }
 
+TEST_CASE("first tokens are compared by where the real run had the prompts from",
+          "[analysis][validation]") {
+  Result real = sample_result(light());
+  real.tiers.resize(2);
+  real.tiers[0].name = "host";
+  real.tiers[1].name = "disk";
+  real.fetches.assign(real.requests.size(), {});
+  // The first hundred from the disk, the next from the engine's blocks, all others computed.
+  for (std::size_t i = 0; i < real.requests.size(); ++i) {
+    RequestResult& r = real.requests[i];
+    r.found_tokens = i >= 100 && i < 200 ? r.prompt_tokens - 1 : 0;
+    if (i < 100) real.fetches[i].tokens[1] = r.prompt_tokens - 1;
+  }
+  Result simulated = with_generation(real, 1.2);
+  for (std::size_t i = 0; i < 10; ++i) {  // these it has computed
+    simulated.fetches[i].tokens = {};
+  }
+  const auto validation = validate(simulated, {real, with_generation(real, 1.1)});
+  REQUIRE(validation.has_value());
+  REQUIRE(validation->paths.size() == 3);
+  std::int64_t all = 0;
+  for (const ValidatedPath& path : validation->paths) {
+    all += path.requests;
+    CHECK(path.same == path.requests - (path.name == "disk" ? 10 : 0));
+    CHECK(path.simulated > path.real);
+    CHECK(path.spread > 0.0);
+    if (path.name != "computed") CHECK(path.requests <= 100);
+  }
+  CHECK(all == validation->requests);
+  CHECK(validation_text(*validation).find("prompts mostly from") != std::string::npos);
+  CHECK(validation_csv(*validation).find("path,disk,simulated,") != std::string::npos);
+}
+
 TEST_CASE("errors within one and a half spreads of repeated runs are the real engine's own",
           "[analysis][validation]") {
   const Result real = sample_result(light());

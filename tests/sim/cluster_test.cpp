@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "sim/method_model.h"
 #include "traces/proto/cluster.pb.h"
 #include "traces/yaml_message.h"
 
@@ -45,6 +46,22 @@ TEST_CASE("an empty configuration is the built-in cluster", "[sim][cluster]") {
   REQUIRE(empty);
   REQUIRE(built_in);
   CHECK(empty->text == built_in->text);
+}
+
+TEST_CASE("a service class may have a method, which goes before its tenant's and the pool's",
+          "[sim][cluster]") {
+  const auto cluster = resolve(
+      "{pools: [{method: 'a_shape:local=500'}], tenants: [{name: a, method: 'a_shape:local=70'}],"
+      " slos: [{name: batch, ttft: 9 s, method: 'a_shape:local=64'}, {name: careful, method: "
+      "full}]}");
+  if (!cluster) FAIL(cluster.error().message);
+  const Pool& pool = cluster->pools[0];
+  CHECK(pool.method_for("batch", "a")->text == "a_shape:local=64");
+  CHECK(pool.method_for("careful", "a") == nullptr);
+  CHECK(pool.method_for("other", "a")->text == "a_shape:local=70");
+  CHECK(pool.method_for("other", "b")->text == "a_shape:local=500");
+  CHECK_THAT(error_of("slos: [{name: batch, method: snapvk}]"),
+             Contains("slos: batch: method:") && Contains("snapkv"));
 }
 
 TEST_CASE("the text of a cluster, read back, resolves to the same text", "[sim][cluster]") {

@@ -180,6 +180,12 @@ TEST_CASE("tenants with different methods never share blocks", "[sim][methods]")
   const Result result = test::run(trace, cluster);
   CHECK(test::result_of(result, 1).found_tokens == 0);    // the other tenant's
   CHECK(test::result_of(result, 2).found_tokens == 784);  // its own
+  // A class's method goes before the tenant's and the pool's: now all have the same.
+  cluster.pools[0].method_of_class["default"] = nullptr;
+  CHECK(test::result_of(test::run(trace, cluster), 1).found_tokens == 784);
+  cluster.pools[0].method_of_class.clear();
+  cluster.pools[0].method_of_class["another"] = nullptr;
+  CHECK(test::result_of(test::run(trace, cluster), 1).found_tokens == 0);
 }
 
 TEST_CASE("what a decode step reads of a cache that is kept whole is as the contract has it",

@@ -62,6 +62,7 @@ inline sim::Cluster random_cluster(Rng& rng) {
   knobs.max_batched_tokens = std::max<std::int64_t>(knobs.max_sequences, between(rng, 8, 500));
   if (rng.chance(0.3)) knobs.order = EngineKnobs::Order::kPriority;
   if (rng.chance(0.3)) knobs.preemption = EngineKnobs::Preemption::kSwap;
+  if (rng.chance(0.3)) knobs.loads = EngineKnobs::Loads::kBlocking;
   const std::int64_t tokens = rng.chance(0.5) ? 700 : 20'000;
   sim::Cluster cluster = small_cluster(kSomeCost, knobs, tokens / knobs.block_tokens + 1,
                                        static_cast<int>(between(rng, 1, 4)));

@@ -32,7 +32,7 @@ TEST_CASE("a knob that asks for what this engine does not do is refused by name"
           "[exec][engine]") {
   for (const std::string text :
        {"preset: sglang", "batching: prefill_first", "preemption: swap", "block_visible: finished",
-        "reserve_output: 0.5", "share_duplicates: true", "step_overhead: 2 ms",
+        "loads: overlapped", "reserve_output: 0.5", "share_duplicates: true", "step_overhead: 2 ms",
         "max_sequences: 600"}) {
     INFO(text);
     proto::EngineConfig config;
