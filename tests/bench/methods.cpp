@@ -62,6 +62,14 @@ struct Ledger {
   Measure measure{clock, counts};
 };
 
+double attended_pairs(const Ledger& ledger) {
+  double pairs = 0;
+  for (const StageCounts& stage : ledger.counts) {
+    pairs += static_cast<double>(stage.attended_pairs);
+  }
+  return pairs;
+}
+
 // Of all threads, since the program began.
 double processor_seconds() {
   return static_cast<double>(std::clock()) / static_cast<double>(CLOCKS_PER_SEC);
@@ -155,6 +163,7 @@ void run_once(Model& model, PromptTools& tools, std::span<const std::int32_t> pr
   const Expected<std::vector<std::int32_t>> rewritten =
       timed.rewrite_prompt({prompt}, true, tools, ledger.measure);
   SCSIM_CHECK(rewritten.has_value());
+  const double read_pairs = attended_pairs(ledger);  // by a scorer, if there is one
   at::Tensor logits = value(model.prefill(*rewritten, cache, timed, ledger.measure));
   const double ttft = since(start);
   if (ttft < row.ttft) row.parts = parts;
@@ -162,10 +171,9 @@ void run_once(Model& model, PromptTools& tools, std::span<const std::int32_t> pr
   row.attention = std::min(row.attention, timed.seconds);
   row.processor = std::min(row.processor, processor_seconds() - began);
   row.attention_processor = std::min(row.attention_processor, timed.processor);
-  double pairs = 0;
+  const double pairs = attended_pairs(ledger) - read_pairs;
   row.peak = 0;
   for (const StageCounts& stage : ledger.counts) {
-    pairs += static_cast<double>(stage.attended_pairs);
     row.peak = std::max(row.peak, stage.peak_bytes);
   }
   row.prompt = std::ssize(*rewritten);
