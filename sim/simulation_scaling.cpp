@@ -79,11 +79,13 @@ void Simulation::remove_engine(std::uint32_t first, std::uint32_t end) {
     const Scheduler& scheduler = engines_[e]->scheduler();
     return scheduler.waiting() + scheduler.loading() + scheduler.running();
   };
+  int up = 0;
   for (std::uint32_t e = first; e < end; ++e) {
     if (scaling_->engines[e].state != State::kUp) continue;
+    ++up;
     if (!least || requests(e) <= requests(*least)) least = e;
   }
-  if (!least) return;  // all that could go are starting
+  if (up < 2) return;  // somebody must take what comes while others start
   scaling_->engines[*least].state = State::kDraining;
   frontend_.set_up(*least, false);
   turn_off_if_drained(*least);

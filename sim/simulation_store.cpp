@@ -64,7 +64,7 @@ bool Simulation::load_now(std::size_t engine, JobId job, std::int64_t found, std
   const Scheduler& scheduler = engines_[engine]->scheduler();
   const PathId path = scheduler.path(job);
   const std::int64_t known = scheduler.known_tokens(job);
-  const std::uint64_t tag = scheduler.tag(job);
+  const std::uint64_t tag = scheduler.tag(job) & ~kAtPrefill;
   store_->asked(engine, path, known, found, use_of(tag));
   if (upto == found) return false;
   const FetchResult fetched = store_->load_now(engine, path, found, known - 1, upto, use_of(tag));

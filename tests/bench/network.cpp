@@ -85,7 +85,7 @@ std::vector<Transfer> draw(const Nodes& nodes) {
   return all;
 }
 
-Answer run_once(const Nodes& nodes, const std::vector<Transfer>& transfers, std::size_t at_a_time) {
+Answer run_once(Nodes& nodes, const std::vector<Transfer>& transfers, std::size_t at_a_time) {
   Network network(nodes.topology);
   std::vector<Network::Done> done;
   std::size_t started = 0, ended = 0;
@@ -110,7 +110,7 @@ Answer run_once(const Nodes& nodes, const std::vector<Transfer>& transfers, std:
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 bool run(const Case& which) {
-  const Nodes nodes;
+  Nodes nodes;
   const std::vector<Transfer> transfers = draw(nodes);
   const Answer answer = run_once(nodes, transfers, which.at_a_time);
   if (answer != which.expected) {
