@@ -53,15 +53,6 @@ double ChunkReuseContract::prefill_pairs_given(const AttentionLayer& layer, Toke
   return static_cast<double>(layer.query_heads) * keys;
 }
 
-Bytes ChunkReuseContract::kept_bytes(const AttentionLayer& layer, Tokens tokens) const {
-  return dense_bytes(layer, tokens);
-}
-
-DecodeReads ChunkReuseContract::decode_reads(const AttentionLayer& layer, Tokens tokens) const {
-  const Bytes all = dense_bytes(layer, tokens);
-  return {.hbm = all, .host = Bytes{0}, .resident = all};
-}
-
 PairBounds ChunkReuseContract::pairs_of(const AttentionLayer& layer, Tokens fresh, Tokens cached,
                                         std::int64_t fewest_rows) {
   const double most = causal_pairs(layer, fresh, cached);

@@ -20,16 +20,14 @@ struct ChunkParameters {
 std::vector<MethodParameter> chunk_parameters();
 ChunkParameters chunk_parameters(const MethodParameters& parameters);
 
-class ChunkReuseContract : public KvContract {
+class ChunkReuseContract : public DenseContract {
  public:
   explicit ChunkReuseContract(const ChunkParameters& parameters) : parameters_(parameters) {}
 
   // A selection is one list, of the rows computed in the layer, counted from the first new token.
   double prefill_pairs_given(const AttentionLayer& layer, Tokens fresh, Tokens cached,
                              const RecordedSelection& selection) const override;
-  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override;
   bool allows_chunked_prefill() const override { return false; }
-  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override;
   ReuseClass reuse(SessionMode) const override { return ReuseClass::kPositionFree; }
 
  protected:

@@ -35,6 +35,21 @@ Rewriting KvContract::rewrite(Tokens compressible) const {
   return {.least = compressible, .most = compressible, .aimed = compressible, .read = Tokens{0}};
 }
 
+PairBounds DenseContract::prefill_pairs(const AttentionLayer& layer, Tokens fresh,
+                                        Tokens cached) const {
+  const double pairs = causal_pairs(layer, fresh, cached);
+  return {.least = pairs, .most = pairs};
+}
+
+Bytes DenseContract::kept_bytes(const AttentionLayer& layer, Tokens tokens) const {
+  return dense_bytes(layer, tokens);
+}
+
+DecodeReads DenseContract::decode_reads(const AttentionLayer& layer, Tokens tokens) const {
+  const Bytes all = dense_bytes(layer, tokens);
+  return {.hbm = all, .host = Bytes{0}, .resident = all};
+}
+
 double causal_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached) {
   SCSIM_CHECK_GE(fresh.value(), 0);
   SCSIM_CHECK_GE(cached.value(), 0);

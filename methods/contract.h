@@ -118,6 +118,15 @@ class KvContract {
   virtual SecondQuestion second_question() const { return SecondQuestion::kAppends; }
 };
 
+// A cache that is kept and read whole, and by default attended whole: full attention, and what
+// methods have of it that only change how a prompt is computed.
+class DenseContract : public KvContract {
+ public:
+  PairBounds prefill_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached) const override;
+  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override;
+  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override;
+};
+
 // Causal pairs of all query heads: token i of the fresh ones sees the cached ones and i + 1.
 double causal_pairs(const AttentionLayer& layer, Tokens fresh, Tokens cached);
 // K and V of so many tokens in all kv heads, as the model computes them.

@@ -11,7 +11,7 @@ double triangle(std::int64_t to) {
   return n * (n + 1) / 2;
 }
 
-class StaticContract final : public KvContract {
+class StaticContract final : public DenseContract {
  public:
   explicit StaticContract(const StaticPattern& pattern) : pattern_(pattern) {}
 
@@ -30,15 +30,8 @@ class StaticContract final : public KvContract {
                           triangle(dense));
     return {.least = pairs, .most = pairs};
   }
-  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override {
-    return dense_bytes(layer, tokens);
-  }
   // In chunks nobody knows which rows will be the last before they are there.
   bool allows_chunked_prefill() const override { return pattern_.last == 0; }
-  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override {
-    const Bytes all = dense_bytes(layer, tokens);
-    return {.hbm = all, .host = Bytes{0}, .resident = all};
-  }
   // Whoever begins with this prefix would have computed other keys behind it had it come as a part
   // of a longer prompt.
   ReuseClass reuse(SessionMode) const override { return ReuseClass::kLossy; }

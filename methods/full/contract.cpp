@@ -7,20 +7,8 @@
 namespace scsim::methods {
 namespace {
 
-class FullContract final : public KvContract {
+class FullContract final : public DenseContract {
  public:
-  PairBounds prefill_pairs(const AttentionLayer& layer, Tokens fresh,
-                           Tokens cached) const override {
-    const double pairs = causal_pairs(layer, fresh, cached);
-    return {.least = pairs, .most = pairs};
-  }
-  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override {
-    return dense_bytes(layer, tokens);
-  }
-  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override {
-    const Bytes all = dense_bytes(layer, tokens);
-    return {.hbm = all, .host = Bytes{0}, .resident = all};
-  }
   ReuseClass reuse(SessionMode) const override { return ReuseClass::kExact; }
 };
 

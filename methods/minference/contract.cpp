@@ -11,7 +11,7 @@
 namespace scsim::methods {
 namespace {
 
-class MinferenceContract final : public KvContract {
+class MinferenceContract final : public DenseContract {
  public:
   explicit MinferenceContract(MinferenceSettings settings) : settings_(std::move(settings)) {}
 
@@ -42,15 +42,8 @@ class MinferenceContract final : public KvContract {
     }
     return pairs;
   }
-  Bytes kept_bytes(const AttentionLayer& layer, Tokens tokens) const override {
-    return dense_bytes(layer, tokens);
-  }
   // An index made of the first chunk would not be that of the prompt.
   bool allows_chunked_prefill() const override { return false; }
-  DecodeReads decode_reads(const AttentionLayer& layer, Tokens tokens) const override {
-    const Bytes all = dense_bytes(layer, tokens);
-    return {.hbm = all, .host = Bytes{0}, .resident = all};
-  }
   // The last queries decide what the context attends: in a conversation they are the question.
   ReuseClass reuse(SessionMode mode) const override {
     return mode == SessionMode::kMultiTurn ? ReuseClass::kQueryBound : ReuseClass::kLossy;
