@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "sim/simulation_state.h"
+#include "traces/check.h"
 
 namespace scsim::sim {
 
@@ -144,6 +145,7 @@ void Simulation::start_on(const Request& request, std::uint32_t slot, std::uint3
   RequestResult& result = results_[active.result];
   active.engine = engine;
   result.engine = static_cast<std::int32_t>(engine);
+  SCSIM_CHECK(scaling_ == nullptr || scaling_->engines[engine].state == Scaling::State::kUp);
   if (failing_ != nullptr && failing_->down[engine] > 0) {  // and so are all others
     start_later(slot);
     return;
@@ -154,7 +156,7 @@ void Simulation::start_on(const Request& request, std::uint32_t slot, std::uint3
   if (cluster_.disaggregation.on)
     prefill = prefill_engine(routable(request, result.prompt_tokens), spec, engine);
   if (prefill) {
-    begin_handover(slot, request, std::move(spec), *prefill);
+    begin_handover(slot, request, spec, *prefill);
   } else {
     active.job = place(spec, engine, result);
   }

@@ -167,10 +167,7 @@ void Simulation::computed_prompt(std::uint32_t slot) {
                      result.prompt_tokens, use_of(slot));
   handover.computed = true;
   const bool over = settings.first_token != FirstToken::kDecode && handover.answered_at_once;
-  if (over || settings.first_token == FirstToken::kPrefill) {
-    result.first_token = queue_.now();
-    result.output_tokens = 1;
-  }
+  if (over || settings.first_token == FirstToken::kPrefill) first_answer(active);
   if (over) {  // nothing is left to do elsewhere
     leave(active.engine, std::exchange(handover.prefill_job, kNoJob));
     end_request(slot, Outcome::kFinished, 1);
@@ -256,10 +253,7 @@ void Simulation::arrived_at(std::uint32_t place, std::uint32_t slot) {
   close_phase(active);
   open_phase(active, Active::Phase::kQueue);
   if (cluster_.disaggregation.first_token == FirstToken::kDecode) return;
-  if (result.output_tokens == 0) {
-    result.first_token = queue_.now();
-    result.output_tokens = 1;
-  }
+  first_answer(active);
   engine.set_last_token(active.job, result.first_token);
 }
 

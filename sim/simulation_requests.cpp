@@ -102,15 +102,25 @@ void Simulation::first_token(std::uint64_t tag) {
   if (store_ != nullptr)
     store_->computed(active.engine, engines_[active.engine]->scheduler().path(active.job), 0,
                      result.prompt_tokens, use_of(tag));
-  if (result.output_tokens == 0) {
-    result.first_token = queue_.now();
-    if (scaling_ != nullptr) count_first_token(active);
-    if (frontend_.listens())
-      frontend_.answered(active.engine, {TenantId(result.tenant), SessionId(result.session),
-                                         static_cast<int>(result.turn), 0, result.prompt_tokens,
-                                         (queue_.now() - result.arrival).seconds().value()});
-  }
-  result.output_tokens = std::max<std::int64_t>(result.output_tokens, 1);
+  first_answer(active);
+}
+
+// The client has its first token, if it had none before.
+void Simulation::first_answer(const Active& active) {
+  RequestResult& result = results_[active.result];
+  if (result.output_tokens > 0) return;
+  result.output_tokens = 1;
+  result.first_token = queue_.now();
+  if (scaling_ != nullptr) count_first_token(active);
+  if (!frontend_.listens()) return;
+  const AnsweredRequest answered{
+      TenantId(result.tenant),       SessionId(result.session),
+      static_cast<int>(result.turn), 0,
+      result.prompt_tokens,          (queue_.now() - result.arrival).seconds().value()};
+  frontend_.answered(static_cast<std::uint32_t>(result.engine), answered);
+  if (active.result < transfers_.size() && transfers_[active.result].prefill_engine >= 0)
+    frontend_.answered(static_cast<std::uint32_t>(transfers_[active.result].prefill_engine),
+                       answered);
 }
 
 void Simulation::finished(std::uint64_t tag, std::int64_t produced) {

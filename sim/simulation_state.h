@@ -273,6 +273,7 @@ class Simulation final : private Engine::Listener {
   void dispatch_soon(std::uint32_t engine);
   void changed(std::uint32_t engine);
   std::uint32_t new_active();
+  void first_answer(const Active& active);
   void doom(std::uint32_t slot);
   void give_up(std::uint32_t slot);
   void close_phase(Active& active);

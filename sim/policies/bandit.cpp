@@ -32,6 +32,10 @@ class Bandit final : public Router {
     for (Arm& arm : arms_) arm.router->meet(facts);
   }
 
+  void heard(std::size_t place) override {
+    for (Arm& arm : arms_) arm.router->heard(place);
+  }
+
   std::size_t route(const RoutableRequest& request, std::span<const EngineView> engines) override {
     const std::size_t arm = best();
     const Key key{request.session.value(), request.turn};

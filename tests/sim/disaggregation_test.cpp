@@ -92,6 +92,29 @@ TEST_CASE("with links that take no time and one request at a time it is as if on
   }
 }
 
+TEST_CASE("a router that learns hears of first tokens wherever they come from",
+          "[sim][disaggregation]") {
+  for (const FirstToken first : {FirstToken::kWithKv, FirstToken::kDecode}) {
+    Cluster cluster = split(test::kSomeCost, blocks_of_ten(), 10'000, Transfer::kPull, first, 1000);
+    cluster.pools[1].engines = 8;
+    cluster.router = "bandit";
+    SmallTrace trace;
+    ContentId document;
+    for (int i = 0; i < 400; ++i) {  // each document twice
+      if (i % 2 == 0) document = trace.content(1000);
+      Request& request = trace.ask(at_ms(10'000 * i), {{document, Tokens(0), Tokens(1000)}}, 2);
+      request.session = SessionId(7);
+      request.turn = i;
+    }
+    const Result result = run(trace, cluster);
+    // Where the document is, its KV need not be moved; half of the arms do not care.
+    int there = 0;
+    for (std::size_t i = 201; i < 400; i += 2)
+      there += result.requests[i].engine == result.requests[i - 1].engine ? 1 : 0;
+    CHECK(there > 80);
+  }
+}
+
 TEST_CASE("what is moved is the KV of the prompt that the decode engine lacks, to the byte",
           "[sim][disaggregation]") {
   for (const Transfer transfer : kTransfers) {

@@ -47,6 +47,28 @@ TEST_CASE(
   CHECK(world.home_taken(300, 3, 0.1) < 100);
 }
 
+TEST_CASE("a bandit goes the same way whether told what changed or looking at all",
+          "[sim][bandit]") {
+  const auto told = test::router("bandit", {}, 1), untold = test::router("bandit", {}, 1);
+  for (Router* router : {told.get(), untold.get()}) router->meet(std::vector<EngineFacts>(30));
+  Rng rng(8, "test.bandit.told");
+  auto views = test::random_engines(rng, 30);
+  for (std::size_t e = 0; e < views.size(); ++e) told->heard(e);
+  for (int i = 0; i < 1000; ++i) {
+    RoutableRequest request = test::request_for(kPrompt, rng.below(50));
+    request.turn = i;
+    const std::size_t place = told->route(request, views);
+    REQUIRE(place == untold->route(request, views));
+    const double seconds = rng.uniform();
+    for (Router* router : {told.get(), untold.get()})
+      router->answered({request.tenant, request.session, request.turn, place, 10, seconds});
+    ++views[place].sent_requests;
+    const std::size_t other = rng.below(views.size());
+    views[other] = test::random_engines(rng, 1)[0];
+    for (const std::size_t changed : {place, other}) told->heard(changed);
+  }
+}
+
 TEST_CASE("a bandit whose requests are never answered goes on", "[sim][bandit]") {
   const auto router = test::router("bandit", {}, 1);
   for (int i = 0; i < 100; ++i) {
